@@ -1,0 +1,6 @@
+//! What exists, and what is always true of it.
+
+pub mod category;
+pub mod id;
+pub mod operation;
+pub mod time;

@@ -1,0 +1,1 @@
+//! The proof: one binary, so that the tree is linked once.
