@@ -137,11 +137,13 @@ impl SeededIds {
 
 impl Ids for SeededIds {
     fn next(&self, now: DateTime<Utc>) -> Uuid {
-        let n = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        let [_, _, tail @ ..] = n.to_be_bytes();
-        let [a, b, c, d, e, f] = tail;
-        uuid::Builder::from_unix_timestamp_millis(millis, &[0, 0, 0, 0, a, b, c, d, e, f]).into_uuid()
+        let mut random = [0; 10];
+        let (_, tail) = random.split_at_mut(2);
+        tail.copy_from_slice(&count.to_be_bytes());
+        // The first bits are the version's and the variant's; the counter sits behind them.
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 }
 

@@ -38,7 +38,6 @@ macro_rules! closed_enum {
         }
     };
 }
-pub(crate) use closed_enum;
 
 /// A text that is not one of a closed list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

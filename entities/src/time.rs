@@ -137,11 +137,14 @@ impl FromStr for SchoolYear {
     type Err = SchoolYearError;
 
     fn from_str(text: &str) -> Result<Self, SchoolYearError> {
-        let (from, to) = text.split_once('-').ok_or(SchoolYearError)?;
-        let (from, to): (i16, i16) = match (from.parse(), to.parse()) {
-            (Ok(from), Ok(to)) if text.len() == 9 => (from, to),
-            _ => return Err(SchoolYearError),
+        let year = |digits: &str| -> Result<i16, SchoolYearError> {
+            if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(SchoolYearError);
+            }
+            digits.parse().map_err(|_too_large| SchoolYearError)
         };
+        let (from, to) = text.split_once('-').ok_or(SchoolYearError)?;
+        let (from, to) = (year(from)?, year(to)?);
         if from.checked_add(1) == Some(to) {
             Ok(Self(from))
         } else {
