@@ -1,1 +1,5 @@
-//! Skeleton.
+//! What the hub decides to do, and does.
+//!
+//! Inside: `main → {http, sync, deliver}`; `http → app`; `{app, sync, deliver} → store`.
+
+pub mod store;

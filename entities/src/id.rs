@@ -45,6 +45,12 @@ macro_rules! ids {
                 pub const PREFIX: &'static str = $prefix;
             }
 
+            impl sea_orm::TryFromU64 for $name {
+                fn try_from_u64(_: u64) -> Result<Self, sea_orm::DbErr> {
+                    Err(sea_orm::DbErr::ConvertFromU64(stringify!($name)))
+                }
+            }
+
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     write!(f, concat!($prefix, "_{}"), self.0.simple())

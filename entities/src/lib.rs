@@ -1,6 +1,18 @@
 //! What exists, and what is always true of it.
 
+pub mod access_line;
+pub mod agreement;
 pub mod category;
+pub mod competence;
+pub mod enrolment;
 pub mod id;
+pub mod ledger;
+pub mod migration;
 pub mod operation;
+pub mod party;
+pub mod policy;
+pub mod principal;
+pub mod pupil;
+pub mod signal;
+pub mod source;
 pub mod time;

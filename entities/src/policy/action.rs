@@ -1,0 +1,29 @@
+//! What can be done: few actions, named for what they do to whom.
+
+use crate::operation::closed_enum;
+
+closed_enum! {
+    /// One thing that can be done. If none fits, name a new one; never check for a role instead.
+    Action {
+        /// Read schools, CLBs and rules: class `public`.
+        ReadPublic = "read_public",
+        /// Read basic pupil data, field by field as agreed: classes `agreed.*`.
+        ReadPupils = "read_pupils",
+        /// Read truancy signals and where they stand: class `case`.
+        ReadSignals = "read_signals",
+        /// Report a signal to the CLB, for the school.
+        ReportSignal = "report_signal",
+        /// Take a signal up, for the CLB.
+        AcceptSignal = "accept_signal",
+        /// Read the agreements one is a party to.
+        ReadAgreements = "read_agreements",
+        /// Propose, accept, refuse or end an agreement.
+        DecideAgreement = "decide_agreement",
+        /// Read sources, runs and gaps: class `operations`.
+        ReadOperations = "read_operations",
+        /// Let a held run go on.
+        ApproveHeldRun = "approve_held_run",
+        /// Bring in what a source says.
+        Sync = "sync",
+    }
+}

@@ -1,0 +1,31 @@
+//! The facts a decision rests on.
+
+use crate::agreement;
+use crate::principal;
+
+/// The relations of one actor, as rows with a begin and an end.
+///
+/// Only `store::relations::load` builds them, from rows it just read; a lint keeps
+/// [`Relations::of_rows`] out of every other place.
+#[derive(Debug, Clone)]
+pub struct Relations {
+    principal: Option<principal::Model>,
+    agreements: Vec<agreement::Model>,
+}
+
+impl Relations {
+    /// The relations in these rows: the actor's own, and the agreements its school or CLB is a party to.
+    pub const fn of_rows(principal: Option<principal::Model>, agreements: Vec<agreement::Model>) -> Self {
+        Self { principal, agreements }
+    }
+
+    /// The actor's row.
+    pub(super) const fn principal(&self) -> Option<&principal::Model> {
+        self.principal.as_ref()
+    }
+
+    /// The agreements it is a party to.
+    pub(super) fn agreements(&self) -> &[agreement::Model] {
+        &self.agreements
+    }
+}

@@ -1,0 +1,107 @@
+//! The rules, readable by a lawyer: one exhaustive match, each arm with its ground.
+
+use super::action::Action;
+use super::decision::{Decision, Reach, Refusal, Scope};
+use super::relations::Relations;
+use crate::category::Categories;
+use crate::id::SchoolId;
+use crate::operation::{Actor, Operation, Role};
+
+/// Decides whether the actor may do this now, and how far it reaches.
+pub fn decide(operation: &Operation, relations: &Relations, action: Action) -> Decision {
+    match &operation.actor {
+        Actor::Principal { id, role, .. } => {
+            // The row decides, as it stands now; what the token or the request says does not.
+            let row = relations.principal().filter(|row| row.id == *id && row.role == *role);
+            let Some(actor) = row.and_then(|row| row.actor_at(operation.now)) else {
+                return Decision::Refused(Refusal::NotInForce);
+            };
+            match reach_of(&actor, operation, relations, action) {
+                Some(reach) => Decision::Allowed(Scope::new(reach, Some(*id), operation.today())),
+                None => Decision::Refused(Refusal::Role),
+            }
+        }
+        Actor::Source { id, school } => match action {
+            Action::Sync => {
+                let reach = Reach::Source {
+                    source: *id,
+                    school: *school,
+                    agreed: kept(operation, relations, *school),
+                };
+                Decision::Allowed(Scope::new(reach, None, operation.today()))
+            }
+            _ => Decision::Refused(Refusal::Role),
+        },
+        Actor::Hub => match action {
+            Action::ReadPublic | Action::ReadOperations | Action::ApproveHeldRun => {
+                Decision::Allowed(Scope::new(Reach::Operations, None, operation.today()))
+            }
+            _ => Decision::Refused(Refusal::Role),
+        },
+    }
+}
+
+#[expect(clippy::match_same_arms, reason = "each arm stands for a ground of its own")]
+fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action: Action) -> Option<Reach> {
+    use Role::{ClbAdministration, ClbDirector, ClbWorker, Operator, SchoolCareTeam, SchoolClient, SchoolDataManager};
+    let Actor::Principal { role, school, clb, .. } = actor else {
+        return None;
+    };
+    let of_school = || school.map(Reach::School);
+    let of_clb = || {
+        clb.map(|clb| Reach::Clb {
+            clb,
+            agreed: agreed(operation, relations, clb),
+        })
+    };
+    match (action, role) {
+        // Design §3, class `public`: any authenticated viewer.
+        (Action::ReadPublic, _) => Some(Reach::Public),
+        // Design §3, classes `agreed.*` and `case`: the pupil's school. Design §4: the school must
+        // report, with who and when; its software may act for it, by grant.
+        (
+            Action::ReadPupils | Action::ReadSignals | Action::ReadAgreements | Action::ReportSignal,
+            SchoolClient | SchoolCareTeam | SchoolDataManager,
+        ) => of_school(),
+        // Domain facts §3.2: the school takes the initiative for the agreement, not its software.
+        // R08: a person of the school may let a held run of its own go on.
+        (Action::DecideAgreement | Action::ApproveHeldRun, SchoolDataManager) => of_school(),
+        // Design §3: the CLB competent for the pupil, by the agreement in force on the day.
+        (
+            Action::ReadPupils | Action::ReadSignals | Action::ReadAgreements,
+            ClbWorker | ClbDirector | ClbAdministration,
+        ) => of_clb(),
+        // Design §4: the CLB takes it up, with who and when.
+        (Action::AcceptSignal, ClbWorker | ClbDirector) => of_clb(),
+        // Domain facts §3.2: the director signs for the CLB.
+        (Action::DecideAgreement, ClbDirector) => of_clb(),
+        // Design §1: sources, runs, gaps, deliveries, health; no pupil content.
+        (Action::ReadOperations | Action::ApproveHeldRun | Action::ReadAgreements, Operator) => Some(Reach::Operations),
+        // Everything else is denied: CLBch@t sees no pupil at all, persons have their own roots (design §3).
+        _ => None,
+    }
+}
+
+/// What the agreements in force today between this CLB and each school list.
+fn agreed(operation: &Operation, relations: &Relations, clb: crate::id::ClbId) -> Vec<(SchoolId, Categories)> {
+    let today = operation.today();
+    let mut per_school: Vec<(SchoolId, Categories)> = relations
+        .agreements()
+        .iter()
+        .filter(|one| one.clb_id == clb && one.in_force().is_some_and(|period| period.contains(today)))
+        .map(|one| (one.school_id, one.categories))
+        .collect();
+    per_school.sort_unstable_by_key(|(school, _)| *school);
+    per_school
+}
+
+/// What the hub may keep of what this school says: what any agreement in force today lists.
+/// A category that was not agreed is not stored (design §3).
+fn kept(operation: &Operation, relations: &Relations, school: SchoolId) -> Categories {
+    let today = operation.today();
+    relations
+        .agreements()
+        .iter()
+        .filter(|one| one.school_id == school && one.in_force().is_some_and(|period| period.contains(today)))
+        .fold(Categories::NONE, |all, one| all.or(one.categories))
+}

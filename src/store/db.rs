@@ -1,0 +1,177 @@
+//! The pool: opening a database, checking that it keeps what it says it keeps, migrating it.
+
+use std::time::Duration;
+
+use hub_entities::migration::Migrator;
+use sea_orm::{
+    ConnectOptions, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+use super::dialect::{Dialect, of_backend};
+
+/// Why the database could not do what was asked. Its text is for operators and never leaves by the API.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The database said no, or could not be reached.
+    #[error("the database failed: {0}")]
+    Db(#[from] DbErr),
+    /// The driver said no.
+    #[error("the database failed: {0}")]
+    Driver(#[from] sqlx::Error),
+    /// A setting of the database would lose what was acknowledged (design §4).
+    #[error("the database setting `{setting}` is `{value}`: a signal could be lost after it was acknowledged")]
+    NotDurable {
+        /// The setting.
+        setting: &'static str,
+        /// What it is set to.
+        value: String,
+    },
+    /// A stored value is not one this version knows.
+    #[error("the stored value of `{column}` is not one this version knows")]
+    Unreadable {
+        /// Where it stands.
+        column: &'static str,
+    },
+    /// The lease under which the work was done is another's by now; nothing was changed.
+    #[error("the lease `{name}` was lost: another holder has taken over")]
+    LeaseLost {
+        /// The job.
+        name: String,
+    },
+    /// The lock file beside an SQLite database could not be taken.
+    #[error("the lock beside the database could not be taken: {0}")]
+    Lock(#[from] std::io::Error),
+}
+
+/// How a database is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `postgres://…` or `sqlite://path`.
+    pub url: String,
+    /// The most connections at once.
+    pub connections: u32,
+    /// How long a statement may take on PostgreSQL (R58).
+    pub statement_timeout: Duration,
+}
+
+impl Options {
+    /// The options of a server: 8 connections, statements cut after 8 s.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: 8,
+            statement_timeout: Duration::from_secs(8),
+        }
+    }
+}
+
+/// An open database.
+#[derive(Clone)]
+pub struct Db {
+    pool: DatabaseConnection,
+    dialect: &'static dyn Dialect,
+    url: String,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The url may carry a password.
+        f.debug_struct("Db")
+            .field("backend", &self.pool.get_database_backend())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Opens the database and refuses one that would forget what it acknowledged.
+    pub async fn open(options: &Options) -> Result<Self, DbError> {
+        let mut connect = ConnectOptions::new(options.url.clone());
+        connect
+            .max_connections(options.connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
+        let statement_timeout = options.statement_timeout;
+        connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, statement_timeout));
+        let pool = Database::connect(connect).await?;
+        let dialect = of_backend(pool.get_database_backend());
+        dialect.check_durable(&pool).await?;
+        Ok(Self {
+            pool,
+            dialect,
+            url: options.url.clone(),
+        })
+    }
+
+    /// Brings the schema up to date. Any number of replicas may do so at once: one works, the others wait.
+    pub async fn migrate(&self) -> Result<(), DbError> {
+        let held = self.dialect.lock_migrations(&self.pool, &self.url).await?;
+        let outcome = Migrator::up(&self.pool, None).await;
+        held.release().await?;
+        Ok(outcome?)
+    }
+
+    /// Takes the schema down again: for tests of the migrations, and for an operator who means it.
+    pub async fn migrate_down(&self) -> Result<(), DbError> {
+        let held = self.dialect.lock_migrations(&self.pool, &self.url).await?;
+        let outcome = Migrator::down(&self.pool, None).await;
+        held.release().await?;
+        Ok(outcome?)
+    }
+
+    /// Whether the schema is the one this version knows: what a readiness probe asks, without rights to change it.
+    pub async fn is_current(&self) -> Result<bool, DbError> {
+        let applied = Migrator::get_applied_migrations(&self.pool).await?;
+        Ok(applied.len() == Migrator::migrations().len())
+    }
+
+    /// Closes every connection.
+    pub async fn close(self) -> Result<(), DbError> {
+        Ok(self.pool.close().await?)
+    }
+
+    /// For reading: each statement sees what is committed.
+    pub(super) const fn reader(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// For writing. On SQLite the write lock is taken at once: an upgrade half-way would fail.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.pool.begin_with_options(options).await?)
+    }
+
+    /// What differs between the databases.
+    pub(super) const fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    /// Which database it is.
+    pub(super) fn backend(&self) -> DatabaseBackend {
+        self.pool.get_database_backend()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_schema_goes_up_down_and_up_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("hub.db").display());
+        let db = Db::open(&Options::new(url)).await.unwrap();
+        assert!(!db.is_current().await.unwrap());
+        db.migrate().await.unwrap();
+        db.migrate().await.unwrap();
+        assert!(db.is_current().await.unwrap());
+        db.migrate_down().await.unwrap();
+        db.migrate().await.unwrap();
+        assert!(db.is_current().await.unwrap());
+    }
+}

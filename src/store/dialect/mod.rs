@@ -1,0 +1,37 @@
+//! Everything that differs between PostgreSQL and SQLite, behind one trait.
+
+mod postgres;
+mod sqlite;
+
+use async_trait::async_trait;
+use sea_orm::{DatabaseBackend, DatabaseConnection};
+
+pub(super) use postgres::connect_options as postgres_options;
+pub(super) use sqlite::connect_options as sqlite_options;
+
+use super::DbError;
+
+/// What one database does its own way.
+#[async_trait]
+pub(super) trait Dialect: Send + Sync {
+    /// Refuses a database that would forget what it acknowledged.
+    async fn check_durable(&self, pool: &DatabaseConnection) -> Result<(), DbError>;
+
+    /// Waits until no other replica migrates.
+    async fn lock_migrations(&self, pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError>;
+}
+
+/// Something held until released.
+#[async_trait]
+pub(super) trait Held: Send {
+    /// Lets go.
+    async fn release(self: Box<Self>) -> Result<(), DbError>;
+}
+
+/// The dialect of a database.
+pub(super) fn of_backend(backend: DatabaseBackend) -> &'static dyn Dialect {
+    match backend {
+        DatabaseBackend::Postgres => &postgres::Postgres,
+        _ => &sqlite::Sqlite,
+    }
+}

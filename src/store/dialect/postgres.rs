@@ -1,0 +1,71 @@
+//! PostgreSQL 15 and later.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
+
+use super::{Dialect, Held};
+use crate::store::DbError;
+use crate::store::sql::statement;
+
+/// The key of the advisory lock under which one replica migrates.
+const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
+
+pub(in crate::store) fn connect_options(options: PgConnectOptions, statement_timeout: Duration) -> PgConnectOptions {
+    options.application_name("clb-hub").options([
+        ("statement_timeout", statement_timeout.as_millis().to_string()),
+        ("TimeZone", "UTC".to_owned()),
+    ])
+}
+
+#[derive(Debug)]
+pub(super) struct Postgres;
+
+#[async_trait]
+impl Dialect for Postgres {
+    async fn check_durable(&self, pool: &DatabaseConnection) -> Result<(), DbError> {
+        for setting in ["fsync", "synchronous_commit"] {
+            let asked = statement(DatabaseBackend::Postgres, &format!("show {setting}"), Vec::new());
+            let row = pool
+                .query_one_raw(asked)
+                .await?
+                .ok_or(DbError::Unreadable { column: setting })?;
+            let value: String = row.try_get_by_index(0)?;
+            if value == "off" {
+                return Err(DbError::NotDurable { setting, value });
+            }
+        }
+        Ok(())
+    }
+
+    async fn lock_migrations(&self, pool: &DatabaseConnection, _url: &str) -> Result<Box<dyn Held>, DbError> {
+        // On one held connection: the lock belongs to the session that took it. Waiting for another
+        // replica's migration may take longer than a statement may.
+        let mut connection = pool.get_postgres_connection_pool().acquire().await?;
+        sqlx::query("set statement_timeout = 0")
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query("select pg_advisory_lock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *connection)
+            .await?;
+        Ok(Box::new(Lock(connection)))
+    }
+}
+
+struct Lock(PoolConnection<sqlx::Postgres>);
+
+#[async_trait]
+impl Held for Lock {
+    async fn release(mut self: Box<Self>) -> Result<(), DbError> {
+        sqlx::query("select pg_advisory_unlock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *self.0)
+            .await?;
+        sqlx::query("reset statement_timeout").execute(&mut *self.0).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! SQLite: the embedded default.
+
+use std::fs::File;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::{Dialect, Held};
+use crate::store::DbError;
+use crate::store::sql::statement;
+
+/// WAL with `synchronous=FULL`: a commit that was answered is on the disk (design §4).
+pub(in crate::store) fn connect_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30))
+        .pragma("cache_size", "-16384")
+        .pragma("temp_store", "memory")
+}
+
+#[derive(Debug)]
+pub(super) struct Sqlite;
+
+#[async_trait]
+impl Dialect for Sqlite {
+    async fn check_durable(&self, pool: &DatabaseConnection) -> Result<(), DbError> {
+        let asked = statement(DatabaseBackend::Sqlite, "pragma synchronous", Vec::new());
+        let row = pool
+            .query_one_raw(asked)
+            .await?
+            .ok_or(DbError::Unreadable { column: "synchronous" })?;
+        let level: i32 = row.try_get_by_index(0)?;
+        if level < 2 {
+            return Err(DbError::NotDurable {
+                setting: "synchronous",
+                value: level.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn lock_migrations(&self, _pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError> {
+        let path = url.trim_start_matches("sqlite://").trim_start_matches("sqlite:");
+        let path = path.split('?').next().unwrap_or_default();
+        if path.is_empty() || path == ":memory:" {
+            return Ok(Box::new(Lock(None)));
+        }
+        let lock_path = format!("{path}.migrate.lock");
+        let file = tokio::task::spawn_blocking(move || {
+            let file = File::create(lock_path)?;
+            file.lock()?;
+            Ok::<File, std::io::Error>(file)
+        });
+        let file = file.await.map_err(std::io::Error::other)??;
+        Ok(Box::new(Lock(Some(file))))
+    }
+}
+
+struct Lock(Option<File>);
+
+#[async_trait]
+impl Held for Lock {
+    async fn release(self: Box<Self>) -> Result<(), DbError> {
+        if let Some(file) = self.0 {
+            file.unlock()?;
+        }
+        Ok(())
+    }
+}
