@@ -2,5 +2,6 @@
 
 pub mod category;
 pub mod id;
+pub mod number;
 pub mod operation;
 pub mod time;
