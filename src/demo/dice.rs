@@ -28,14 +28,14 @@ impl Dice {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
         mix(self.state)
     }
 
     /// A number below `bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        let product = u128::from(self.next()).wrapping_mul(u128::from(wide(bound)));
+        let product = u128::from(self.roll()).wrapping_mul(u128::from(wide(bound)));
         usize::try_from(product >> 64).unwrap_or_default()
     }
 
@@ -80,14 +80,14 @@ mod tests {
     fn splitmix64_gives_the_published_numbers() {
         // The reference implementation (Vigna, splitmix64.c) with state 0.
         let mut dice = Dice { state: 0 };
-        assert_eq!(dice.next(), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(dice.next(), 0x6e78_9e6a_a1b9_65f4);
-        assert_eq!(dice.next(), 0x06c4_5d18_8009_454f);
+        assert_eq!(dice.roll(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(dice.roll(), 0x6e78_9e6a_a1b9_65f4);
+        assert_eq!(dice.roll(), 0x06c4_5d18_8009_454f);
     }
 
     #[test]
     fn streams_differ_and_repeat() {
-        let first = |seed, purpose, whose| Dice::of(seed, purpose, whose).next();
+        let first = |seed, purpose, whose| Dice::of(seed, purpose, whose).roll();
         assert_eq!(first(1, 2, 3), first(1, 2, 3));
         assert_ne!(first(1, 2, 3), first(1, 3, 2));
         assert_ne!(first(1, 2, 3), first(2, 2, 3));

@@ -242,10 +242,10 @@ impl<W: Write + Seek> Package<'_, W> {
         let mut rows = self.file("users", &columns.header())?;
         for (pupil, stay) in population.pupils_of(position) {
             let Some(stay) = pupil.stays.get(stay) else { continue };
-            let mut ids = format!("{{{STAMNUMMER}:{}}}", stay.stamnummer);
-            if let Some(number) = &pupil.national_number {
-                ids.push_str(&format!(",{{{NATIONAL_NUMBER}:{number}}}"));
-            }
+            let ids = match &pupil.national_number {
+                Some(number) => format!("{{{STAMNUMMER}:{}}},{{{NATIONAL_NUMBER}:{number}}}", stay.stamnummer),
+                None => format!("{{{STAMNUMMER}:{}}}", stay.stamnummer),
+            };
             let agents: Vec<_> = (0..pupil.parents.len())
                 .map(|parent| parent_key(school, &pupil, parent))
                 .collect();

@@ -308,6 +308,10 @@ def recount_path(folder, answer):
             person["birth"] = person["birth"] or birth
             person["records"].append((school, key))
             person_of[school, key] = person
+    # Schools come in this order, so the last record of a person says when everything is known.
+    complete_after = {}
+    for person in people.values():
+        complete_after.setdefault(person["records"][-1][0], []).append(person)
 
     def settle(person):
         records = person["records"]
@@ -317,7 +321,7 @@ def recount_path(folder, answer):
                 "year": year,
                 "birth": person["birth"],
                 "days_off": {f"{school}/{key}": days_off[school] for school, key in records},
-                "half_days": person.get("half_days", []),
+                "half_days": person.pop("half_days", []),
                 "carried": person.get("carried", []),
             }
         )
@@ -347,10 +351,8 @@ def recount_path(folder, answer):
                     "former": former[0] if former else None,
                 }
             )
-        # Whoever goes to no later school is complete; nobody else's half-days are kept.
-        done = [id_ for id_, person in people.items() if person["records"][-1][0] == school]
-        for id_ in done:
-            settle(people.pop(id_))
+        for person in complete_after.get(school, []):
+            settle(person)
 
 
 def say(answer):
