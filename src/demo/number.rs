@@ -1,4 +1,7 @@
 //! National numbers with a right checksum for people who do not exist.
+//!
+//! The hub's own `NationalNumber` can be read and indexed, never printed; a school's file needs the
+//! digits. So they are composed here, outside the ring of laws, and read back there in a test.
 
 /// The eleven digits of a national or BIS number (rijksregisternummer; `domain.md` §6.1): the six
 /// date digits, a sequence number and 97 minus the remainder of the nine digits, which are

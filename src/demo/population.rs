@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{Datelike, NaiveDate};
+use hub_entities::law::calendar::Calendar;
 use hub_entities::time::{HalfDay, SchoolYear};
 
 use super::dice::Dice;
@@ -133,15 +134,15 @@ enum Papers {
 const MOVES: std::ops::RangeInclusive<usize> = 25..=120;
 
 impl Population {
-    /// The population of this seed in the school year of `today`. `lessons` are the half-days with
-    /// lessons of that year in order, before local days off.
-    pub fn new(shape: Shape, seed: u64, today: NaiveDate, lessons: Vec<HalfDay>) -> Self {
+    /// The population of this seed on a day of the school year of the calendar.
+    pub fn new(shape: Shape, seed: u64, today: NaiveDate, calendar: &Calendar) -> Self {
+        let lessons: Vec<_> = calendar.iter().collect();
         let mut days: Vec<_> = lessons.iter().map(|half| half.day).collect();
         days.dedup();
         let schools = shape.build(seed, &days);
         let mut population = Self {
             seed,
-            year: SchoolYear::of(today),
+            year: calendar.year(),
             today,
             lessons,
             clbs: shape.clbs(),

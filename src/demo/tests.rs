@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, Weekday};
-use hub_entities::time::{HalfDay, Part};
+use hub_entities::law::Laws;
+use hub_entities::number::institution::InstitutionNumber;
+use hub_entities::number::national::NationalNumber;
+use hub_entities::time::{HalfDay, Part, SchoolYear};
 
 use super::feed::Feed;
 use super::files::{self, DELETED};
@@ -42,8 +45,13 @@ fn lessons() -> Vec<HalfDay> {
     lessons
 }
 
+fn seeded(seed: u64, today: &str) -> Population {
+    let calendar = Laws::embedded().expect("the laws").calendar(SchoolYear(2026));
+    Population::new(Shape::demo(), seed, day(today), &calendar)
+}
+
 fn on(today: &str) -> Population {
-    Population::new(Shape::demo(), 42, day(today), lessons())
+    seeded(42, today)
 }
 
 #[test]
@@ -83,6 +91,8 @@ fn numbers_are_valid_and_nobody_shares_one() {
         let checked: u64 = format!("2{}", digits(0..9)).parse().expect("digits");
         let checksum: u64 = digits(9..11).parse().expect("digits");
         assert_eq!(checksum, 97 - checked % 97, "pupil {index}");
+        let read: NationalNumber = number.parse().expect("a national number");
+        assert_eq!(read.birth_date(), pupil.birth_date, "pupil {index}");
         let sequence: u16 = digits(6..9).parse().expect("digits");
         assert_eq!(sequence % 2 == 1, pupil.sex == "male", "pupil {index}");
         assert!((1..=998).contains(&sequence), "pupil {index}");
@@ -105,7 +115,7 @@ fn a_pupil_is_the_same_whenever_asked() {
     for index in (0..4000).rev().step_by(7) {
         assert_eq!(once.pupil(index), again.pupil(index));
     }
-    let other = Population::new(Shape::demo(), 43, day("2026-11-22"), lessons());
+    let other = seeded(43, "2026-11-22");
     assert!((0..50).any(|index| once.pupil(index) != other.pupil(index)));
 }
 

@@ -17,7 +17,8 @@ use clb_hub::demo::dice::Dice;
 use clb_hub::demo::files::{self, FilesError, Manifest};
 use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::{Level, SchoolPlan, Shape};
-use hub_entities::time::{HalfDay, Part};
+use hub_entities::law::{LawError, Laws};
+use hub_entities::time::SchoolYear;
 use serde::Serialize;
 
 const SEED: u64 = 2025;
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         (region(), 6_000_000)
     };
-    let manifest = Region::new(shape, total).write(&folder)?;
+    let manifest = Region::new(shape, total)?.write(&folder)?;
     let (pupils, rows) = manifest.schools.iter().fold((0, 0), |(pupils, rows), school| {
         (pupils + school.pupils, rows + school.absences)
     });
@@ -96,36 +97,6 @@ fn shape(clbs: usize, classes: Vec<usize>) -> Shape {
     }
 }
 
-/// The 327 half-days of 2025-2026 before local days off (`domain.md` §6.3).
-fn lessons() -> Vec<HalfDay> {
-    let day = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).unwrap_or_default();
-    let holidays = [
-        (day(2025, 10, 27), day(2025, 11, 2)),
-        (day(2025, 11, 11), day(2025, 11, 11)),
-        (day(2025, 12, 22), day(2026, 1, 4)),
-        (day(2026, 2, 16), day(2026, 2, 22)),
-        (day(2026, 4, 6), day(2026, 4, 19)),
-        (day(2026, 5, 1), day(2026, 5, 1)),
-        (day(2026, 5, 14), day(2026, 5, 15)),
-        (day(2026, 5, 25), day(2026, 5, 25)),
-    ];
-    let mut lessons = Vec::new();
-    for day in day(2025, 9, 1).iter_days().take_while(|at| *at <= day(2026, 6, 30)) {
-        use chrono::{
-            Datelike,
-            Weekday::{Sat, Sun, Wed},
-        };
-        if matches!(day.weekday(), Sat | Sun) || holidays.iter().any(|(from, to)| (*from..=*to).contains(&day)) {
-            continue;
-        }
-        lessons.push(HalfDay::new(day, Part::Am));
-        if day.weekday() != Wed {
-            lessons.push(HalfDay::new(day, Part::Pm));
-        }
-    }
-    lessons
-}
-
 /// The population and how many absences each pupil has.
 struct Region {
     population: Population,
@@ -134,11 +105,12 @@ struct Region {
 
 impl Region {
     /// A population with exactly `total` absences.
-    fn new(shape: Shape, total: usize) -> Self {
+    fn new(shape: Shape, total: usize) -> Result<Self, LawError> {
+        let calendar = Laws::embedded()?.calendar(SchoolYear(2025));
         let today = NaiveDate::from_ymd_opt(2026, 6, 30).unwrap_or_default();
-        let population = Population::new(shape, SEED, today, lessons());
+        let population = Population::new(shape, SEED, today, &calendar);
         let counts = counts(population.len(), total);
-        Self { population, counts }
+        Ok(Self { population, counts })
     }
 
     fn write(&self, folder: &Path) -> Result<Manifest, FilesError> {
@@ -279,7 +251,6 @@ mod tests {
             assert_eq!(clb.iter().map(|school| school.classes).sum::<usize>(), 200);
             assert!(clb.iter().all(|school| (2..=14).contains(&school.classes)));
         }
-        assert_eq!(lessons().len(), 327);
         let counts = counts(120_000, 6_000_000);
         assert_eq!(counts.iter().map(|count| usize::from(*count)).sum::<usize>(), 6_000_000);
         assert!(counts.iter().all(|count| (1..=300).contains(count)));
@@ -288,7 +259,8 @@ mod tests {
 
     #[test]
     fn no_half_day_comes_twice() {
-        let region = Region::new(shape(1, vec![2]), 5_000);
+        let region = Region::new(shape(1, vec![2]), 5_000).unwrap();
+        assert_eq!(region.population.lessons.len(), 327);
         for index in 0..region.population.len() {
             let absences = region.absences(&region.population.pupil(index));
             assert!(absences.windows(2).all(|pair| pair[0].at < pair[1].at), "pupil {index}");
@@ -331,6 +303,7 @@ mod tests {
         let write = || {
             let folder = tempfile::tempdir().unwrap();
             Region::new(shape(2, vec![2, 3, 1, 2]), 20_000)
+                .unwrap()
                 .write(folder.path())
                 .unwrap();
             hash(folder.path())

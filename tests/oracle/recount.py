@@ -173,10 +173,10 @@ def recount(pupil):
             is_former = by == former if former is not None else by != record
             if is_former and mark == "B" and day < begin:
                 known.add((day, part))
-        # OPEN: a number that arrives outside the year, or while school is not compulsory, is not one
-        # to act on.
-        within = datetime.date(year, 9, 1) <= begin <= datetime.date(year + 1, 8, 31)
-        if within and is_compulsory(birth, begin):
+        # OPEN: a number that arrives after the year, or while school is not compulsory, is not one to
+        # act on; one that arrived before the year began counts from its first day.
+        begin = max(begin, datetime.date(year, 9, 1))
+        if begin <= datetime.date(year + 1, 8, 31) and is_compulsory(birth, begin):
             carries.append((begin, max(half_days - len(known), 0)))
 
     def count_on(day):

@@ -179,6 +179,12 @@ class Carried(unittest.TestCase):
     def test_off_the_calendar_is_not_in_it(self):
         self.assertEqual(count(["r1 2025-09-03 PM B"], carried=[self.carry(3)])["carried"], 3)
 
+    def test_a_number_from_before_or_after_the_year(self):
+        before = count([], carried=[self.carry(5, begin="2025-08-25")])
+        self.assertEqual((before["count"], before["reached"]["5"]), (5, "2025-09-01"))
+        self.assertEqual(count([], carried=[self.carry(5, begin="2026-09-01")])["count"], 0)
+        self.assertEqual(count([], birth="2007-12-04", carried=[self.carry(5)])["count"], 0)
+
     def test_the_largest_of_two_numbers(self):
         second = {"record": "r3", "half_days": 7, "begin": "2026-03-02", "former": None}
         answer = count([], carried=[self.carry(5), second])
