@@ -39,8 +39,8 @@ struct Case {
 fn made_up(number: usize) -> Case {
     let mut dice = Dice::of(SEED, 0, number);
     let year = SchoolYear(i16::try_from(dice.between(2018, 2028)).unwrap());
-    let days = interesting_days(year, &mut dice);
     let birth = birth(year, &mut dice);
+    let days = interesting_days(year, birth, &mut dice);
     let schools = dice.between(1, 3);
     // Some pupils are mostly truant, or nothing would ever reach thirty.
     let truant = dice.pick(&[20, 50, 95], 50);
@@ -106,9 +106,18 @@ fn made_up(number: usize) -> Case {
 }
 
 /// Days around everything that a wrong calendar would get wrong, and days in between.
-fn interesting_days(year: SchoolYear, dice: &mut Dice) -> Vec<NaiveDate> {
+fn interesting_days(year: SchoolYear, birth: Option<NaiveDate>, dice: &mut Dice) -> Vec<NaiveDate> {
     let first = year.first_day();
     let mut days = Vec::new();
+    // The eighteenth birthday and the days around it, or what comes in its place on 29 February.
+    if let Some(birth) = birth.filter(|birth| birth.year() + 18 > first.year()) {
+        let eighteenth = birth + chrono::Months::new(18 * 12);
+        days.extend(
+            (0..4)
+                .map(|after| eighteenth - Days::new(1) + Days::new(after))
+                .filter(|day| year.contains(*day)),
+        );
+    }
     for edge in [
         first,
         year.last_day(),
@@ -129,7 +138,7 @@ fn interesting_days(year: SchoolYear, dice: &mut Dice) -> Vec<NaiveDate> {
 }
 
 fn birth(year: SchoolYear, dice: &mut Dice) -> Option<NaiveDate> {
-    let age = dice.pick(&[4, 5, 6, 12, 12, 12, 12, 17, 18, 18, 19], 12);
+    let age = dice.pick(&[4, 5, 6, 12, 12, 12, 12, 17, 17, 17, 18, 19], 12);
     let in_year = NaiveDate::from_ymd_opt(i32::from(year.0) - age, 1, 1).unwrap();
     let any = in_year + Days::new(u64::try_from(dice.below(365)).unwrap());
     let leap = (2000..2024)
@@ -140,8 +149,8 @@ fn birth(year: SchoolYear, dice: &mut Dice) -> Option<NaiveDate> {
     match dice.below(10) {
         0 => None,
         1 => Some(turns),
-        2 => turns.pred_opt(),
-        3 => leap.or(Some(any)),
+        2 | 3 => turns.pred_opt(),
+        4 => leap.or(Some(any)),
         _ => Some(any),
     }
 }

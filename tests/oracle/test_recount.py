@@ -173,6 +173,7 @@ class Carried(unittest.TestCase):
     def test_only_the_former_school_and_only_before(self):
         other = count(FIVE[:3], carried=[self.carry(3, former="r9")])
         self.assertEqual((other["count"], other["carried"]), (6, 3))
+        self.assertEqual(other["reached"]["5"], "2026-01-05")
         later = count(["r1 2026-01-06 AM B"], carried=[self.carry(3, former="r1")])
         self.assertEqual((later["count"], later["carried"]), (4, 3))
 
