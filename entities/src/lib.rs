@@ -6,6 +6,7 @@ pub mod agreement;
 pub mod category;
 pub mod competence;
 pub mod enrolment;
+pub mod evaluation;
 pub mod id;
 pub mod law;
 pub mod ledger;
