@@ -7,6 +7,9 @@
 
 mod architecture;
 mod migrations;
+mod oracle;
 mod privacy;
+mod race;
+mod recount;
 mod signals;
 mod support;

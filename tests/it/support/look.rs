@@ -1,7 +1,9 @@
 //! Looks into the database past every scope: what a test compares with what it wrote by hand.
 
 use hub_entities::id::PupilId;
+use hub_entities::ledger::tally;
 use hub_entities::signal::{SignalState, outbox, row};
+use hub_entities::time::SchoolYear;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 
 /// Standing signals of a pupil: kind, generation, half-days.
@@ -37,4 +39,13 @@ pub(crate) async fn events(look: &DatabaseConnection, pupil: PupilId) -> Vec<(&'
         .into_iter()
         .map(|event| (event.kind.name(), event.half_days))
         .collect()
+}
+
+/// What is stored of a pupil's tally in a school year: half-days and pending.
+pub(crate) async fn totals(look: &DatabaseConnection, pupil: PupilId, year: i16) -> (i64, i64) {
+    let found = tally::Entity::find_by_id((pupil, SchoolYear(year)))
+        .one(look)
+        .await
+        .unwrap();
+    found.map_or((0, 0), |tally| (tally.half_days.into(), tally.pending.into()))
 }

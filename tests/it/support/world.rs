@@ -125,6 +125,17 @@ impl World {
         School { id, source }
     }
 
+    /// A second source of the same school.
+    pub(crate) async fn another_source(&self, school: School, name: &str) -> School {
+        let scope = self.operator().await;
+        let new = SourceId(self.ids.next(self.now));
+        let none = serde_json::json!({});
+        let source = setup::source(&self.db, &scope, new, school.id, name, "discimus", &none)
+            .await
+            .unwrap();
+        School { id: school.id, source }
+    }
+
     /// What the school's source may bring in.
     pub(crate) async fn source_scope(&self, school: School) -> Scope {
         self.decided(
