@@ -275,6 +275,12 @@ fn a_carried_in_number_is_never_counted_twice() {
         (5, 0),
         "an enrolment of the next year"
     );
+    let own = world.tally(&[said(2, "2026-09-09 AM", B)], &[carried(2, 4, "2026-10-01", None)]);
+    assert_eq!(
+        (own.count, own.carried),
+        (5, 4),
+        "what the receiving school says itself is not the former one's"
+    );
 }
 
 #[test]
