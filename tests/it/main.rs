@@ -1,12 +1,13 @@
 //! The proof: one binary, so that the tree is linked once.
+#![cfg(test)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look into the database, past every scope"
+)]
 
-#[cfg(test)]
 mod architecture;
-#[cfg(test)]
 mod migrations;
-#[cfg(test)]
 mod oracle;
-#[cfg(test)]
 mod privacy;
-#[cfg(test)]
+mod signals;
 mod support;

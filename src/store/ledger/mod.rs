@@ -3,23 +3,27 @@
 //!
 //! Whatever else happens, a signal is committed with the half-day that caused it or not at all.
 
+mod signals;
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use hub_entities::absence::mark::Mark;
-use hub_entities::absence::tally::{CarriedIn, HalfDayMark};
-use hub_entities::evaluation::{Change, Facts, Known, Latest, LawBook, Outcome, Said, Step, Totals, evaluate, merge};
-use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId, SignalId};
+use hub_entities::absence::tally::HalfDayMark;
+use hub_entities::evaluation::{Change, Facts, LawBook, Outcome, Said, evaluate, merge};
+use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::signal::{EventKind, SignalState};
-use hub_entities::time::{HalfDay, Part, SchoolYear};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
-use uuid::Uuid;
+use hub_entities::time::{HalfDay, SchoolYear};
+use sea_orm::{DatabaseTransaction, Value};
 
 use super::lease::Lease;
 use super::run::{Progress, advance};
 use super::sql::{bulk, execute, list_of, rows, values_of};
 use super::{Db, DbError};
+use signals::write_signals;
+pub(super) use signals::{Event, tell};
+use state::State;
 
 /// What a transaction of the ledger needs besides its data.
 #[derive(Clone, Copy)]
@@ -166,131 +170,6 @@ async fn pupils_of(
         .iter()
         .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
         .collect()
-}
-
-/// All that is known of some pupils, read after the lock.
-#[derive(Debug, Default)]
-struct State {
-    known: BTreeMap<PupilId, Vec<Known>>,
-    carried: BTreeMap<(PupilId, SchoolYear), Vec<CarriedIn>>,
-    totals: BTreeMap<(PupilId, SchoolYear), Totals>,
-    latest: BTreeMap<(PupilId, SchoolYear), Vec<Latest>>,
-    births: BTreeMap<PupilId, NaiveDate>,
-    open_conflicts: BTreeSet<(PupilId, HalfDay)>,
-}
-
-impl State {
-    async fn load(tx: &DatabaseTransaction, pupils: &[PupilId], years: &[SchoolYear]) -> Result<Self, DbError> {
-        let mut state = Self::default();
-        if pupils.is_empty() || years.is_empty() {
-            return Ok(state);
-        }
-        let of_pupils = list_of(pupils.len());
-        let of_years = list_of(years.len());
-        let both = || -> Vec<Value> {
-            let years = years.iter().map(|year| Value::from(year.0));
-            values_of(pupils).into_iter().chain(years).collect()
-        };
-
-        let text = format!(
-            "select pupil_id, record_id, day, part, mark, revision from absence
-             where pupil_id in {of_pupils} and school_year in {of_years} order by pupil_id, day, part, record_id"
-        );
-        for row in rows(tx, &text, both()).await? {
-            let known = Known {
-                record: row.try_get_by_index(1)?,
-                at: half_day(row.try_get_by_index(2)?, row.try_get_by_index(3)?)?,
-                mark: mark(row.try_get_by_index(4)?)?,
-                revision: row.try_get_by_index(5)?,
-            };
-            state.known.entry(row.try_get_by_index(0)?).or_default().push(known);
-        }
-
-        let text = format!(
-            "select c.pupil_id, c.school_year, c.record_id, c.half_days, c.begins_on, r.id
-             from carried_in c
-             left join school s on s.institution_number = c.former_institution
-             left join record r on r.school_id = s.id and r.pupil_id = c.pupil_id
-             where c.pupil_id in {of_pupils} and c.school_year in {of_years}"
-        );
-        for row in rows(tx, &text, both()).await? {
-            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
-            let half_days: i16 = row.try_get_by_index(3)?;
-            state.carried.entry(key).or_default().push(CarriedIn {
-                record: row.try_get_by_index(2)?,
-                half_days: u16::try_from(half_days).unwrap_or_default(),
-                from_begin: row.try_get_by_index(4)?,
-                former: row.try_get_by_index(5)?,
-            });
-        }
-
-        let text = format!(
-            "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
-             where pupil_id in {of_pupils} and school_year in {of_years}"
-        );
-        for row in rows(tx, &text, both()).await? {
-            let totals = Totals {
-                half_days: row.try_get_by_index(2)?,
-                carried: row.try_get_by_index(3)?,
-                pending: row.try_get_by_index(4)?,
-                reached_5: row.try_get_by_index(5)?,
-                reached_30: row.try_get_by_index(6)?,
-            };
-            state
-                .totals
-                .insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)), totals);
-        }
-
-        let text = format!(
-            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
-             where pupil_id in {of_pupils} and school_year in {of_years}
-             and generation = (select max(generation) from signal o where o.key = s.key)"
-        );
-        for row in rows(tx, &text, both()).await? {
-            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
-            state.latest.entry(key).or_default().push(latest(&row)?);
-        }
-
-        let text = format!(
-            "select pupil_id, min(birth_date) from record
-             where pupil_id in {of_pupils} and birth_date is not null group by pupil_id"
-        );
-        for row in rows(tx, &text, values_of(pupils)).await? {
-            state.births.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        }
-
-        let text =
-            format!("select pupil_id, day, part from conflict where pupil_id in {of_pupils} and resolved_at is null");
-        for row in rows(tx, &text, values_of(pupils)).await? {
-            let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
-            state.open_conflicts.insert((row.try_get_by_index(0)?, at));
-        }
-        Ok(state)
-    }
-}
-
-fn latest(row: &QueryResult) -> Result<Latest, DbError> {
-    let state: String = row.try_get_by_index(5)?;
-    Ok(Latest {
-        id: row.try_get_by_index(2)?,
-        key: row.try_get_by_index(3)?,
-        generation: row.try_get_by_index(4)?,
-        state: state
-            .parse()
-            .map_err(|_unknown| DbError::Unreadable { column: "signal.state" })?,
-        half_days: row.try_get_by_index(6)?,
-        reached_on: row.try_get_by_index(7)?,
-        version: row.try_get_by_index(8)?,
-    })
-}
-
-fn half_day(day: NaiveDate, part: i16) -> Result<HalfDay, DbError> {
-    let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
-    Ok(HalfDay::new(day, part))
-}
-
-fn mark(stored: i16) -> Result<Mark, DbError> {
-    Mark::from_i16(stored).ok_or(DbError::Unreadable { column: "absence.mark" })
 }
 
 fn count(of: usize) -> i64 {
@@ -504,126 +383,5 @@ async fn write_conflicts(
             }
         }
     }
-    Ok(())
-}
-
-async fn write_signals(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    outcomes: &[((PupilId, SchoolYear), Outcome)],
-    progress: &mut Progress,
-) -> Result<(), DbError> {
-    for ((pupil, year), outcome) in outcomes {
-        for step in &outcome.steps {
-            match step.event {
-                EventKind::Raised => {
-                    raise(tx, work, *pupil, *year, step).await?;
-                    progress.raised = progress.raised.saturating_add(1);
-                }
-                EventKind::Withdrawn => {
-                    update(tx, work, step).await?;
-                    progress.withdrawn = progress.withdrawn.saturating_add(1);
-                }
-                _ => update(tx, work, step).await?,
-            }
-            let event = Event {
-                kind: step.event,
-                signal: step.signal.id,
-                signal_kind: step.kind.to_owned(),
-                pupil: *pupil,
-                year: *year,
-                half_days: step.signal.half_days,
-                version: step.signal.version,
-            };
-            tell(tx, work.ids.next(work.now), event, work.now).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn raise(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    pupil: PupilId,
-    year: SchoolYear,
-    step: &Step,
-) -> Result<(), DbError> {
-    let signal = &step.signal;
-    let values: Vec<Value> = vec![
-        signal.id.into(),
-        step.kind.into(),
-        pupil.into(),
-        year.into(),
-        signal.key.clone().into(),
-        signal.generation.into(),
-        signal.half_days.into(),
-        signal.reached_on.into(),
-        work.now.into(),
-        step.backfill.into(),
-    ];
-    // No `on conflict`: a second one of this key must fail, not be swallowed.
-    execute(
-        tx,
-        "insert into signal (id, kind, subject, pupil_id, school_year, key, generation, state,
-         half_days, reached_on, raised_at, backfill, version)
-         values (?, ?, 'pupil', ?, ?, ?, ?, 'raised', ?, ?, ?, ?, 1)",
-        values,
-    )
-    .await?;
-    Ok(())
-}
-
-async fn update(tx: &DatabaseTransaction, work: &Work<'_>, step: &Step) -> Result<(), DbError> {
-    let signal = &step.signal;
-    let withdrawn_at = (signal.state == SignalState::Withdrawn).then_some(work.now);
-    let values: Vec<Value> = vec![
-        signal.state.into(),
-        signal.half_days.into(),
-        signal.reached_on.into(),
-        withdrawn_at.into(),
-        signal.version.into(),
-        signal.id.into(),
-    ];
-    execute(
-        tx,
-        "update signal set state = ?, half_days = ?, reached_on = ?, withdrawn_at = ?, version = ? where id = ?",
-        values,
-    )
-    .await?;
-    Ok(())
-}
-
-/// An event for the outbox.
-#[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) kind: EventKind,
-    pub(super) signal: SignalId,
-    pub(super) signal_kind: String,
-    pub(super) pupil: PupilId,
-    pub(super) year: SchoolYear,
-    pub(super) half_days: i32,
-    pub(super) version: i32,
-}
-
-/// Puts an event in the outbox, in the transaction of what it tells.
-pub(super) async fn tell(tx: &DatabaseTransaction, id: Uuid, event: Event, now: DateTime<Utc>) -> Result<(), DbError> {
-    let values: Vec<Value> = vec![
-        id.into(),
-        event.kind.into(),
-        event.signal.into(),
-        event.signal_kind.into(),
-        event.pupil.into(),
-        event.year.into(),
-        event.half_days.into(),
-        event.version.into(),
-        now.into(),
-    ];
-    execute(
-        tx,
-        "insert into outbox (id, kind, signal_id, signal_kind, pupil_id, school_year, half_days, version, occurred_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        values,
-    )
-    .await?;
     Ok(())
 }

@@ -1,9 +1,13 @@
 //! Merging a roster: classes, pupils, memberships, and last of all the endings.
 
+mod endings;
+mod enrolments;
+mod memberships;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use hub_entities::id::{ClassId, EnrolmentId, MembershipId, PupilId, RecordId, RunId, SchoolId};
+use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::SchoolYear;
 use sea_orm::{DatabaseTransaction, Value};
@@ -14,8 +18,11 @@ use super::competence::derive_again;
 use super::ledger::{Work, reevaluate};
 use super::merge::{merge, new_pupil};
 use super::run::{Progress, advance};
-use super::sql::{bulk, execute, list_of, row, rows, values_of};
+use super::sql::{execute, list_of, row, rows, values_of};
 use super::{Db, DbError};
+pub use endings::{Ending, end_missing, end_missing_memberships, ending};
+use enrolments::{end_enrolments, enrol};
+pub use memberships::merge_memberships;
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
 /// is not in here.
@@ -382,294 +389,6 @@ async fn update_record(
     )
     .await?;
     Ok(())
-}
-
-/// Sees to it that the record has the enrolment that the source says.
-async fn enrol(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    school: SchoolId,
-    record: RecordId,
-    pupil: PupilId,
-    said: &PupilSaid,
-) -> Result<(), DbError> {
-    let latest = row(
-        tx,
-        "select id, begins_on, ends_on from enrolment where record_id = ? order by begins_on desc limit 1",
-        vec![record.into()],
-    )
-    .await?;
-    let today = work.scope.day();
-    let begins = match latest {
-        Some(latest) => {
-            let (id, begins): (EnrolmentId, NaiveDate) = (latest.try_get_by_index(0)?, latest.try_get_by_index(1)?);
-            let ends: Option<NaiveDate> = latest.try_get_by_index(2)?;
-            let same = said.begins_on.is_none_or(|said| said == begins);
-            let open = ends.is_none_or(|ends| said.begins_on.is_none_or(|said| said < ends) && said.ends_on.is_some());
-            if open || (same && said.ends_on == ends) {
-                // The same enrolment: its days may have been corrected.
-                let values: Vec<Value> = vec![
-                    said.begins_on.unwrap_or(begins).into(),
-                    said.ends_on.into(),
-                    work.run.into(),
-                    id.into(),
-                ];
-                execute(
-                    tx,
-                    "update enrolment set begins_on = ?, ends_on = ?, run_id = ? where id = ?",
-                    values,
-                )
-                .await?;
-                return Ok(());
-            }
-            // Enrolled again after having left.
-            said.begins_on.filter(|said| *said > begins).unwrap_or(today)
-        }
-        None => said.begins_on.unwrap_or(today),
-    };
-    let values: Vec<Value> = vec![
-        work.ids.next(work.now).into(),
-        record.into(),
-        pupil.into(),
-        school.into(),
-        begins.into(),
-        said.ends_on.into(),
-        work.run.into(),
-    ];
-    execute(
-        tx,
-        "insert into enrolment (id, record_id, pupil_id, school_id, begins_on, ends_on, run_id)
-         values (?, ?, ?, ?, ?, ?, ?)
-         on conflict (record_id, begins_on) do update set ends_on = excluded.ends_on, run_id = excluded.run_id",
-        values,
-    )
-    .await?;
-    Ok(())
-}
-
-/// Ends what is open of a record: from this day it is no longer enrolled.
-async fn end_enrolments(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    record: RecordId,
-    on: Option<NaiveDate>,
-) -> Result<u64, DbError> {
-    let on = on.unwrap_or_else(|| work.scope.day());
-    let values: Vec<Value> = vec![on.into(), work.run.into(), record.into()];
-    let ended = execute(
-        tx,
-        "update enrolment set ends_on = ?, run_id = ? where record_id = ? and ends_on is null",
-        values,
-    )
-    .await?;
-    execute(
-        tx,
-        "update membership set ends_on = ? where record_id = ? and ends_on is null",
-        vec![on.into(), record.into()],
-    )
-    .await?;
-    Ok(ended)
-}
-
-/// From when until when, where the source gives it.
-type Period = (Option<NaiveDate>, Option<NaiveDate>);
-
-/// Merges places in classes of the scope's school. One whose class or pupil is unknown is counted as a gap.
-pub async fn merge_memberships(
-    db: &Db,
-    work: Work<'_>,
-    said: &[(String, MembershipSaid)],
-    cursor: Option<String>,
-) -> Result<(Progress, i64), DbError> {
-    let school = school_of(work.scope)?;
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
-    let class_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.class_key.as_str()).collect();
-    let class_keys: Vec<&str> = class_keys.into_iter().collect();
-    let text = format!(
-        "select source_key, id from class_group where school_id = ? and source_key in {} order by school_year",
-        list_of(class_keys.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(values_of(&class_keys));
-    let mut classes: BTreeMap<String, ClassId> = BTreeMap::new();
-    for row in rows(&tx, &text, values).await? {
-        // Two years may use one key: the latest is meant.
-        classes.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-    }
-    let pupil_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.pupil_key.as_str()).collect();
-    let pupil_keys: Vec<&str> = pupil_keys.into_iter().collect();
-    let records = records_of(&tx, school, &pupil_keys).await?;
-
-    let text = format!(
-        "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in {}",
-        list_of(records.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(records.values().map(|record| Value::from(record.id)));
-    let mut known: BTreeMap<(ClassId, RecordId), Period> = BTreeMap::new();
-    for row in rows(&tx, &text, values).await? {
-        let place = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        known.insert(place, (row.try_get_by_index(2)?, row.try_get_by_index(3)?));
-    }
-
-    let mut progress = Progress::default();
-    let mut dangling = 0_i64;
-    let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
-    for (key, one) in said {
-        let (Some(class), Some(record)) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
-            if !one.gone {
-                dangling = dangling.saturating_add(1);
-            }
-            continue;
-        };
-        let place = (*class, record.id);
-        let ends = if one.gone {
-            Some(one.ends_on.unwrap_or_else(|| work.scope.day()))
-        } else {
-            one.ends_on
-        };
-        let before = known.get(&place);
-        let settled = match before {
-            // A place that has ended stays as it ended.
-            Some((_, Some(_))) if one.gone => true,
-            Some(days) => *days == (one.begins_on, ends),
-            None => one.gone,
-        };
-        note(&mut progress, !settled);
-        if !settled {
-            written.insert(
-                place,
-                vec![
-                    MembershipId(work.ids.next(work.now)).into(),
-                    (*class).into(),
-                    record.id.into(),
-                    record.pupil_id.into(),
-                    school.into(),
-                    key.clone().into(),
-                    one.begins_on.into(),
-                    ends.into(),
-                ],
-            );
-        }
-    }
-    let head = "insert into membership (id, class_id, record_id, pupil_id, school_id, source_key, begins_on, ends_on)";
-    let tail = "on conflict (class_id, record_id) do update set source_key = excluded.source_key,
-                begins_on = excluded.begins_on, ends_on = excluded.ends_on";
-    bulk(
-        &tx,
-        head,
-        8,
-        written.into_values().collect::<Vec<_>>().into_iter(),
-        tail,
-    )
-    .await?;
-    advance(&tx, work.run, cursor, progress).await?;
-    tx.commit().await?;
-    Ok((progress, dangling))
-}
-
-/// How many a complete read would end, and of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ending {
-    /// Pupils enrolled now.
-    pub enrolled: i64,
-    /// Of these, not in what was read.
-    pub missing: i64,
-}
-
-impl Ending {
-    /// Whether a person must look first (R08): more than a tenth, or more than 20 of a school below 200.
-    pub const fn must_be_held(self) -> bool {
-        if self.enrolled < 200 {
-            self.missing > 20 || self.all()
-        } else {
-            self.missing.saturating_mul(10) > self.enrolled
-        }
-    }
-
-    /// An empty file ends everyone, however few they are.
-    const fn all(self) -> bool {
-        self.enrolled > 0 && self.missing == self.enrolled
-    }
-}
-
-const MISSING: &str = "from enrolment e join record r on r.id = e.record_id
-     where e.school_id = ? and e.ends_on is null
-     and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'pupil' and s.source_key = r.source_key)";
-
-/// What ending the missing would do.
-pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbError> {
-    let school = school_of(scope)?;
-    let count = async |text: &str, values: Vec<Value>| -> Result<i64, DbError> {
-        let counted = row(db.reader(), text, values).await?;
-        Ok(counted
-            .map(|row| row.try_get_by_index(0))
-            .transpose()?
-            .unwrap_or_default())
-    };
-    let enrolled = count(
-        "select count(*) from enrolment where school_id = ? and ends_on is null",
-        vec![school.into()],
-    )
-    .await?;
-    let missing = count(&format!("select count(*) {MISSING}"), vec![school.into(), run.into()]).await?;
-    Ok(Ending { enrolled, missing })
-}
-
-/// Ends the pupils that a complete read did not hold: last of all, some hundreds at a time.
-pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbError> {
-    let school = school_of(work.scope)?;
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
-    let text = format!("select e.record_id, e.pupil_id {MISSING} order by e.pupil_id limit ?");
-    let found = rows(&tx, &text, vec![school.into(), work.run.into(), most.into()]).await?;
-    let mut pupils = Vec::new();
-    let mut records: Vec<RecordId> = Vec::new();
-    for row in &found {
-        records.push(row.try_get_by_index(0)?);
-        pupils.push(row.try_get_by_index(1)?);
-    }
-    pupils.sort_unstable();
-    pupils.dedup();
-    if !pupils.is_empty() {
-        db.dialect().lock_pupils(&tx, &pupils).await?;
-    }
-    for record in &records {
-        end_enrolments(&tx, &work, *record, None).await?;
-    }
-    derive_again(&tx, work.ids, &pupils, work.now).await?;
-    let ended = i64::try_from(records.len()).unwrap_or_default();
-    advance(
-        &tx,
-        work.run,
-        Some("ending/".to_owned()),
-        Progress {
-            ended,
-            ..Progress::default()
-        },
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(ended)
-}
-
-/// Ends the places in classes of the running school year that a complete read did not hold.
-pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbError> {
-    let school = school_of(work.scope)?;
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
-    let values: Vec<Value> = vec![work.scope.day().into(), school.into(), work.run.into()];
-    let ended = execute(
-        &tx,
-        "update membership set ends_on = ? where school_id = ? and ends_on is null
-         and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'membership'
-                         and s.source_key = membership.source_key)",
-        values,
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(ended)
 }
 
 /// The records of the scope's school by the key that its absences use.
