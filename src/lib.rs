@@ -2,4 +2,5 @@
 //!
 //! Inside: `main → {http, sync, deliver}`; `http → app`; `{app, sync, deliver} → store`.
 
+pub mod http;
 pub mod store;
