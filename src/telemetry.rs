@@ -243,6 +243,47 @@ mod tests {
         kept.text()
     }
 
+    /// Keeps the spans that would be exported.
+    #[derive(Debug, Clone, Default)]
+    struct Exported(std::sync::Arc<std::sync::Mutex<Vec<opentelemetry_sdk::trace::SpanData>>>);
+
+    impl opentelemetry_sdk::trace::SpanExporter for Exported {
+        async fn export(
+            &self,
+            batch: Vec<opentelemetry_sdk::trace::SpanData>,
+        ) -> opentelemetry_sdk::error::OTelSdkResult {
+            self.0.lock().expect("a lock").extend(batch);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_span_continues_the_trace_of_the_caller_and_takes_nothing_else_of_it() {
+        let exported = Exported::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exported.clone())
+            .build();
+        let subscriber = subscriber(Level::Info, Format::Text, Kept::default(), Some(&provider));
+        let mut headers = HeaderMap::new();
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        headers.insert("traceparent", parent.parse().expect("a header"));
+        headers.insert("tracestate", "vendor=canary".parse().expect("a header"));
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("request", operation = "positive");
+            adopt_parent(&span, &headers);
+            span.in_scope(|| ());
+        });
+        let spans = exported.0.lock().expect("a lock");
+        assert_eq!(spans.len(), 1);
+        assert_eq!(
+            spans[0].span_context.trace_id().to_string(),
+            "0af7651916cd43dd8448eb211c80319c"
+        );
+        assert_eq!(spans[0].parent_span_id.to_string(), "b7ad6b7169203331");
+        let text = format!("{spans:?}");
+        assert!(text.contains("positive") && !text.contains("canary"), "{text}");
+    }
+
     #[test]
     fn libraries_stay_quiet_at_every_level() {
         let text = logged(Level::Trace, Format::Text, || {

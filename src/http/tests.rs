@@ -587,6 +587,11 @@ async fn a_stop_lets_requests_in_flight_end() {
     let asking = tokio::spawn(async move { client.get_json(&format!("http://{address}/"), 100).await });
     started.await.expect("the request arrived");
     stop.send(()).expect("a server");
+    // On this runtime of one thread every task that can go on has gone on after some turns.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!serving.is_finished(), "it waits for the request in flight");
     release.send(()).expect("a request in flight");
     assert_eq!(asking.await.expect("an answer").expect("200").0, b"done");
     serving.await.expect("a server").expect("an orderly end");
