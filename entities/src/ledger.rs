@@ -61,13 +61,13 @@ pub mod revision {
         /// 0 in the morning, 1 in the afternoon.
         #[sea_orm(primary_key, auto_increment = false)]
         pub part: i16,
-        /// The revision that ended.
+        /// The run that replaced it: it has one last word on each half-day.
         #[sea_orm(primary_key, auto_increment = false)]
+        pub run_id: RunId,
+        /// The revision that ended.
         pub revision: i32,
         /// What was registered then.
         pub mark: i16,
-        /// The run that replaced it.
-        pub run_id: RunId,
         /// When it was replaced.
         pub ended_at: DateTimeUtc,
     }

@@ -1,13 +1,17 @@
 //! What exists, and what is always true of it.
 
+pub mod absence;
 pub mod access_line;
 pub mod agreement;
 pub mod category;
 pub mod competence;
 pub mod enrolment;
+pub mod evaluation;
 pub mod id;
+pub mod law;
 pub mod ledger;
 pub mod migration;
+pub mod number;
 pub mod operation;
 pub mod party;
 pub mod policy;

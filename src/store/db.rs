@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hub_entities::migration::Migrator;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
@@ -40,6 +40,9 @@ pub enum DbError {
         /// The job.
         name: String,
     },
+    /// The scope does not reach what was asked: a bug of the caller, refused here all the same.
+    #[error("the scope does not reach what was asked")]
+    OutOfScope,
     /// The lock file beside an SQLite database could not be taken.
     #[error("the lock beside the database could not be taken: {0}")]
     Lock(#[from] std::io::Error),
@@ -149,11 +152,6 @@ impl Db {
     /// What differs between the databases.
     pub(super) const fn dialect(&self) -> &'static dyn Dialect {
         self.dialect
-    }
-
-    /// Which database it is.
-    pub(super) fn backend(&self) -> DatabaseBackend {
-        self.pool.get_database_backend()
     }
 }
 

@@ -8,9 +8,21 @@
     reason = "this is the one place that queries (design §2)"
 )]
 
+pub mod agreement;
+mod competence;
 mod db;
 mod dialect;
+pub mod lease;
+pub mod ledger;
+pub mod loss;
+mod merge;
+pub mod outbox;
 pub mod relations;
+pub mod roster;
+pub mod run;
+pub mod setup;
+pub mod signal;
 mod sql;
+pub mod staging;
 
 pub use db::{Db, DbError, Options};

@@ -1,1 +1,15 @@
 //! The proof: one binary, so that the tree is linked once.
+#![cfg(test)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look into the database, past every scope"
+)]
+
+mod architecture;
+mod migrations;
+mod oracle;
+mod privacy;
+mod race;
+mod recount;
+mod signals;
+mod support;

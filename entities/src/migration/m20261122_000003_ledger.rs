@@ -65,7 +65,7 @@ const UP: &[&str] = &[
         mark smallint not null,
         run_id {id} not null,
         ended_at {at} not null,
-        primary key (record_id, day, part, revision)
+        primary key (record_id, day, part, run_id)
     ) {packed}",
     "create table if not exists absence_count (
         pupil_id {id} not null,

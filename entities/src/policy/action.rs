@@ -23,6 +23,8 @@ closed_enum! {
         ReadOperations = "read_operations",
         /// Let a held run go on.
         ApproveHeldRun = "approve_held_run",
+        /// Register schools, CLBs, principals, sources and signed agreements.
+        Administer = "administer",
         /// Bring in what a source says.
         Sync = "sync",
     }

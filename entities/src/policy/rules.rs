@@ -33,7 +33,7 @@ pub fn decide(operation: &Operation, relations: &Relations, action: Action) -> D
             _ => Decision::Refused(Refusal::Role),
         },
         Actor::Hub => match action {
-            Action::ReadPublic | Action::ReadOperations | Action::ApproveHeldRun => {
+            Action::ReadPublic | Action::ReadOperations | Action::ApproveHeldRun | Action::Administer => {
                 Decision::Allowed(Scope::new(Reach::Operations, None, operation.today()))
             }
             _ => Decision::Refused(Refusal::Role),

@@ -4,7 +4,8 @@ mod postgres;
 mod sqlite;
 
 use async_trait::async_trait;
-use sea_orm::{DatabaseBackend, DatabaseConnection};
+use hub_entities::id::PupilId;
+use sea_orm::{DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 
 pub(super) use postgres::connect_options as postgres_options;
 pub(super) use sqlite::connect_options as sqlite_options;
@@ -19,6 +20,19 @@ pub(super) trait Dialect: Send + Sync {
 
     /// Waits until no other replica migrates.
     async fn lock_migrations(&self, pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError>;
+
+    /// Locks the pupils until the transaction ends, in the order of their ids so that two writers cannot
+    /// wait for each other.
+    async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError>;
+
+    /// What ends a query whose rows are to be locked until the transaction ends.
+    fn for_update(&self) -> &'static str;
+
+    /// The database's own present, as an expression: leases go by it, so hosts need not agree on the time.
+    fn now(&self) -> &'static str;
+
+    /// The same, later by the next value in seconds.
+    fn now_plus_seconds(&self) -> &'static str;
 }
 
 /// Something held until released.

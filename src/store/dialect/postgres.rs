@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
+use hub_entities::id::PupilId;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{Dialect, Held};
 use crate::store::DbError;
-use crate::store::sql::statement;
+use crate::store::sql::{list_of, rows, statement, values_of};
 
 /// The key of the advisory lock under which one replica migrates.
 const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
@@ -53,6 +54,27 @@ impl Dialect for Postgres {
             .execute(&mut *connection)
             .await?;
         Ok(Box::new(Lock(connection)))
+    }
+
+    async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError> {
+        let text = format!(
+            "select id from pupil where id in {} order by id for update",
+            list_of(sorted.len())
+        );
+        rows(tx, &text, values_of(sorted)).await?;
+        Ok(())
+    }
+
+    fn for_update(&self) -> &'static str {
+        "for update"
+    }
+
+    fn now(&self) -> &'static str {
+        "clock_timestamp()"
+    }
+
+    fn now_plus_seconds(&self) -> &'static str {
+        "clock_timestamp() + make_interval(secs => ?)"
     }
 }
 

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
+use hub_entities::id::PupilId;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{Dialect, Held};
@@ -58,6 +59,23 @@ impl Dialect for Sqlite {
         });
         let file = file.await.map_err(std::io::Error::other)??;
         Ok(Box::new(Lock(Some(file))))
+    }
+
+    async fn lock_pupils(&self, _tx: &DatabaseTransaction, _sorted: &[PupilId]) -> Result<(), DbError> {
+        // BEGIN IMMEDIATE took the one write lock there is.
+        Ok(())
+    }
+
+    fn for_update(&self) -> &'static str {
+        ""
+    }
+
+    fn now(&self) -> &'static str {
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+    }
+
+    fn now_plus_seconds(&self) -> &'static str {
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+' || ? || ' seconds')"
     }
 }
 

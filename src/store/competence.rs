@@ -1,0 +1,114 @@
+//! Keeps the ties between pupils and CLBs in step with enrolments and agreements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::agreement::AgreementState;
+use hub_entities::competence::{Derived, Enrolled, Ground, Serves, derive};
+use hub_entities::id::{ClbId, Ids, PupilId, SchoolId};
+use hub_entities::time::Period;
+use sea_orm::{DatabaseTransaction, Value};
+use uuid::Uuid;
+
+use super::DbError;
+use super::sql::{bulk, execute, list_of, rows, values_of};
+
+/// Derives the ties of these pupils again and writes the difference. The caller holds their locks.
+pub(super) async fn derive_again(
+    tx: &DatabaseTransaction,
+    ids: &dyn Ids,
+    pupils: &[PupilId],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    if pupils.is_empty() {
+        return Ok(());
+    }
+    let of_pupils = list_of(pupils.len());
+
+    let mut enrolled: BTreeMap<PupilId, Vec<Enrolled>> = BTreeMap::new();
+    let mut schools: BTreeSet<SchoolId> = BTreeSet::new();
+    let text = format!("select pupil_id, school_id, begins_on, ends_on from enrolment where pupil_id in {of_pupils}");
+    for row in rows(tx, &text, values_of(pupils)).await? {
+        let school = row.try_get_by_index(1)?;
+        schools.insert(school);
+        let period = Period {
+            begins: row.try_get_by_index(2)?,
+            ends: row.try_get_by_index(3)?,
+        };
+        enrolled
+            .entry(row.try_get_by_index(0)?)
+            .or_default()
+            .push(Enrolled { school, period });
+    }
+
+    let schools: Vec<SchoolId> = schools.into_iter().collect();
+    let text = format!(
+        "select school_id, clb_id, begins_on, ends_on from agreement
+         where state in (?, ?) and decided_at is not null and school_id in {}",
+        list_of(schools.len())
+    );
+    let mut values: Vec<Value> = vec![AgreementState::Accepted.into(), AgreementState::Ended.into()];
+    values.extend(values_of(&schools));
+    let mut serves = Vec::new();
+    for row in rows(tx, &text, values).await? {
+        let period = Period {
+            begins: row.try_get_by_index(2)?,
+            ends: row.try_get_by_index(3)?,
+        };
+        serves.push(Serves {
+            school: row.try_get_by_index(0)?,
+            clb: row.try_get_by_index(1)?,
+            period,
+        });
+    }
+
+    // Only what follows from enrolments is derived; home education and own requests stay as they are.
+    let mut stored: BTreeMap<PupilId, Vec<(Uuid, Derived)>> = BTreeMap::new();
+    let text = format!(
+        "select pupil_id, id, clb_id, ground, begins_on, ends_on from competence
+         where ground in (?, ?) and pupil_id in {of_pupils}"
+    );
+    let mut values: Vec<Value> = vec![Ground::Enrolment.into(), Ground::LastEnrolment.into()];
+    values.extend(values_of(pupils));
+    for row in rows(tx, &text, values).await? {
+        let clb: ClbId = row.try_get_by_index(2)?;
+        let ground: Ground = row.try_get_by_index(3)?;
+        let begins: NaiveDate = row.try_get_by_index(4)?;
+        let period = Period {
+            begins,
+            ends: row.try_get_by_index(5)?,
+        };
+        stored
+            .entry(row.try_get_by_index(0)?)
+            .or_default()
+            .push((row.try_get_by_index(1)?, Derived { clb, period, ground }));
+    }
+
+    let mut gone: Vec<Uuid> = Vec::new();
+    let mut new: Vec<Vec<Value>> = Vec::new();
+    for pupil in pupils {
+        let should = derive(enrolled.get(pupil).map(Vec::as_slice).unwrap_or_default(), &serves);
+        let has = stored.remove(pupil).unwrap_or_default();
+        gone.extend(has.iter().filter(|(_, tie)| !should.contains(tie)).map(|(id, _)| *id));
+        for tie in should.iter().filter(|tie| !has.iter().any(|(_, one)| one == *tie)) {
+            new.push(vec![
+                ids.next(now).into(),
+                (*pupil).into(),
+                tie.clb.into(),
+                tie.ground.into(),
+                tie.period.begins.into(),
+                tie.period.ends.into(),
+            ]);
+        }
+    }
+    for some in gone.chunks(1_000) {
+        execute(
+            tx,
+            &format!("delete from competence where id in {}", list_of(some.len())),
+            values_of(some),
+        )
+        .await?;
+    }
+    let head = "insert into competence (id, pupil_id, clb_id, ground, begins_on, ends_on)";
+    bulk(tx, head, 6, new.into_iter(), "").await
+}

@@ -1,0 +1,387 @@
+//! The one transaction in which absences change: lock the pupils, write, tally after the lock,
+//! signals, outbox (design §4, transactions table).
+//!
+//! Whatever else happens, a signal is committed with the half-day that caused it or not at all.
+
+mod signals;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use hub_entities::absence::mark::Mark;
+use hub_entities::absence::tally::HalfDayMark;
+use hub_entities::evaluation::{Change, Facts, LawBook, Outcome, Said, evaluate, merge};
+use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
+use hub_entities::policy::{Reach, Scope};
+use hub_entities::time::{HalfDay, SchoolYear};
+use sea_orm::{DatabaseTransaction, Value};
+
+use super::lease::Lease;
+use super::run::{Progress, advance};
+use super::sql::{bulk, execute, list_of, rows, values_of};
+use super::{Db, DbError};
+use signals::write_signals;
+pub(super) use signals::{Event, tell};
+use state::State;
+
+/// What a transaction of the ledger needs besides its data.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// The right to write: a source's, of its own school.
+    pub scope: &'a Scope,
+    /// The lease under which the run works.
+    pub lease: &'a Lease,
+    /// The run.
+    pub run: RunId,
+    /// The laws.
+    pub book: &'a LawBook,
+    /// Where ids come from.
+    pub ids: &'a dyn Ids,
+    /// When the transaction began.
+    pub now: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for Work<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// Merges half-days of one school's records and evaluates their pupils, in one transaction.
+///
+/// `cursor` is where the run stands once this is committed.
+pub async fn merge_half_days(
+    db: &Db,
+    work: Work<'_>,
+    said: &[Said],
+    cursor: Option<String>,
+) -> Result<Progress, DbError> {
+    let Reach::Source { school, agreed, .. } = work.scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let records: BTreeSet<RecordId> = said.iter().map(|one| one.record).collect();
+    let records: Vec<RecordId> = records.into_iter().collect();
+    let pupil_of = lock_pupils_of(db, &tx, *school, &records).await?;
+
+    let mut per_pupil: BTreeMap<PupilId, Vec<Said>> = BTreeMap::new();
+    for one in said {
+        // A record that left the school since it was staged has no pupil here any more.
+        if let Some(pupil) = pupil_of.get(&one.record) {
+            per_pupil.entry(*pupil).or_default().push(*one);
+        }
+    }
+    let pupils: Vec<PupilId> = per_pupil.keys().copied().collect();
+    let years: BTreeSet<SchoolYear> = said.iter().map(|one| SchoolYear::of(one.at.day)).collect();
+    let years: Vec<SchoolYear> = years.into_iter().collect();
+
+    let mut state = State::load(&tx, &pupils, &years).await?;
+    let mut changes: Vec<(PupilId, Change)> = Vec::new();
+    let mut progress = Progress::default();
+    for (pupil, said) in &per_pupil {
+        let known = state.known.entry(*pupil).or_default();
+        let changed = merge(known, said, *agreed);
+        let distinct: BTreeSet<(HalfDay, RecordId)> = said.iter().map(|one| (one.at, one.record)).collect();
+        progress.changed = progress.changed.saturating_add(count(changed.len()));
+        progress.unchanged = progress
+            .unchanged
+            .saturating_add(count(distinct.len().saturating_sub(changed.len())));
+        changes.extend(changed.into_iter().map(|change| (*pupil, change)));
+    }
+    write_changes(&tx, &work, *school, &changes).await?;
+
+    let changed: BTreeSet<(PupilId, SchoolYear)> = changes
+        .iter()
+        .map(|(pupil, change)| (*pupil, SchoolYear::of(change.at.day)))
+        .collect();
+    evaluate_all(&tx, &work, &state, &changed, &mut progress).await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+/// Evaluates pupils again whose half-days did not change but whose birth date, carried-in number or
+/// records did. The caller holds the locks.
+pub(super) async fn reevaluate(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    pupils: &[PupilId],
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    let years = years_of(tx, pupils).await?;
+    let state = State::load(tx, pupils, &years).await?;
+    let all = pupils
+        .iter()
+        .flat_map(|pupil| years.iter().map(|year| (*pupil, *year)))
+        .collect();
+    evaluate_all(tx, work, &state, &all, progress).await
+}
+
+/// The school years in which anything is known of these pupils.
+async fn years_of(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<Vec<SchoolYear>, DbError> {
+    let list = list_of(pupils.len());
+    let mut years = BTreeSet::new();
+    for table in ["absence_count", "carried_in", "tally", "signal"] {
+        let text = format!("select distinct school_year from {table} where pupil_id in {list}");
+        for row in rows(tx, &text, values_of(pupils)).await? {
+            years.insert(SchoolYear(row.try_get_by_index(0)?));
+        }
+    }
+    Ok(years.into_iter().collect())
+}
+
+/// Locks the canonical pupils of these records in id order, and says which record is whose.
+///
+/// A record may be tied to another pupil between reading and locking, so it is read again after the lock.
+async fn lock_pupils_of(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    records: &[RecordId],
+) -> Result<BTreeMap<RecordId, PupilId>, DbError> {
+    let mut before = pupils_of(tx, school, records).await?;
+    loop {
+        let pupils: BTreeSet<PupilId> = before.values().copied().collect();
+        let pupils: Vec<PupilId> = pupils.into_iter().collect();
+        db.dialect().lock_pupils(tx, &pupils).await?;
+        let after = pupils_of(tx, school, records).await?;
+        if after == before {
+            return Ok(after);
+        }
+        before = after;
+    }
+}
+
+async fn pupils_of(
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    records: &[RecordId],
+) -> Result<BTreeMap<RecordId, PupilId>, DbError> {
+    let text = format!(
+        "select id, pupil_id from record where school_id = ? and id in {}",
+        list_of(records.len())
+    );
+    let mut values = vec![school.into()];
+    values.extend(values_of(records));
+    let found = rows(tx, &text, values).await?;
+    found
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
+}
+
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+/// Writes what changed: rows, revisions, counts.
+async fn write_changes(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    school: SchoolId,
+    changes: &[(PupilId, Change)],
+) -> Result<(), DbError> {
+    let fresh: Vec<&(PupilId, Change)> = changes.iter().filter(|(_, change)| change.before.is_none()).collect();
+    let tuples = fresh.iter().map(|(pupil, change)| {
+        let mark = change.after.map_or(0, Mark::to_i16);
+        vec![
+            SchoolYear::of(change.at.day).into(),
+            (*pupil).into(),
+            change.at.day.into(),
+            change.at.part.to_i16().into(),
+            change.record.into(),
+            mark.into(),
+            1_i32.into(),
+            work.run.into(),
+        ]
+    });
+    let head = "insert into absence (school_year, pupil_id, day, part, record_id, mark, revision, run_id)";
+    bulk(tx, head, 8, tuples, "").await?;
+
+    let before = |(pupil, change): &'_ (PupilId, Change)| change.before.map(|before| (*pupil, *change, before));
+    let corrected: Vec<(PupilId, Change, (Mark, i32))> = changes.iter().filter_map(before).collect();
+    let revisions = corrected.iter().map(|(_, change, (mark, revision))| {
+        vec![
+            change.record.into(),
+            change.at.day.into(),
+            change.at.part.to_i16().into(),
+            (*revision).into(),
+            mark.to_i16().into(),
+            work.run.into(),
+            work.now.into(),
+        ]
+    });
+    let head = "insert into absence_revision (record_id, day, part, revision, mark, run_id, ended_at)";
+    bulk(tx, head, 7, revisions, "").await?;
+    for (pupil, change, (_, revision)) in &corrected {
+        let place: [Value; 5] = [
+            (*pupil).into(),
+            change.at.day.into(),
+            change.at.part.to_i16().into(),
+            change.record.into(),
+            SchoolYear::of(change.at.day).into(),
+        ];
+        let at = "where pupil_id = ? and day = ? and part = ? and record_id = ? and school_year = ?";
+        match change.after {
+            Some(mark) => {
+                let mut values: Vec<Value> =
+                    vec![mark.to_i16().into(), revision.saturating_add(1).into(), work.run.into()];
+                values.extend(place);
+                execute(
+                    tx,
+                    &format!("update absence set mark = ?, revision = ?, run_id = ? {at}"),
+                    values,
+                )
+                .await?;
+            }
+            None => {
+                execute(tx, &format!("delete from absence {at}"), place.into()).await?;
+            }
+        }
+    }
+    write_counts(tx, school, changes).await
+}
+
+/// Keeps the numbers beside the rows in step with them.
+async fn write_counts(
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    changes: &[(PupilId, Change)],
+) -> Result<(), DbError> {
+    let mut by: BTreeMap<(PupilId, SchoolYear, i16), i32> = BTreeMap::new();
+    for (pupil, change) in changes {
+        let year = SchoolYear::of(change.at.day);
+        if let Some((mark, _)) = change.before {
+            let less = by.entry((*pupil, year, mark.to_i16())).or_default();
+            *less = less.saturating_sub(1);
+        }
+        if let Some(mark) = change.after {
+            let more = by.entry((*pupil, year, mark.to_i16())).or_default();
+            *more = more.saturating_add(1);
+        }
+    }
+    let tuples: Vec<Vec<Value>> = by
+        .into_iter()
+        .filter(|(_, by)| *by != 0)
+        .map(|((pupil, year, mark), by)| vec![pupil.into(), year.into(), school.into(), mark.into(), by.into()])
+        .collect();
+    let head = "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)";
+    let tail = "on conflict (pupil_id, school_year, school_id, mark)
+                do update set half_days = absence_count.half_days + excluded.half_days";
+    bulk(tx, head, 5, tuples.into_iter(), tail).await
+}
+
+/// Tallies each pupil and year and writes what follows.
+async fn evaluate_all(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    state: &State,
+    which: &BTreeSet<(PupilId, SchoolYear)>,
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    let mut outcomes: Vec<((PupilId, SchoolYear), Outcome)> = Vec::new();
+    let mut half_days: Vec<HalfDayMark> = Vec::new();
+    for (pupil, year) in which {
+        half_days.clear();
+        let known = state.known.get(pupil).map(Vec::as_slice).unwrap_or_default();
+        half_days.extend(
+            known
+                .iter()
+                .filter(|one| year.contains(one.at.day))
+                .map(|one| HalfDayMark {
+                    record: one.record,
+                    at: one.at,
+                    mark: one.mark,
+                }),
+        );
+        let facts = Facts {
+            pupil: *pupil,
+            year: *year,
+            half_days: &half_days,
+            carried: state
+                .carried
+                .get(&(*pupil, *year))
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+            book: &work.book.year(*year),
+            counts: work.book.counting(*year, state.births.get(pupil).copied()),
+            latest: state
+                .latest
+                .get(&(*pupil, *year))
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+        };
+        outcomes.push(((*pupil, *year), evaluate(facts, work.now)));
+    }
+    write_totals(tx, state, &outcomes).await?;
+    write_conflicts(tx, work, state, &outcomes).await?;
+    write_signals(tx, work, &outcomes, progress).await
+}
+
+async fn write_totals(
+    tx: &DatabaseTransaction,
+    state: &State,
+    outcomes: &[((PupilId, SchoolYear), Outcome)],
+) -> Result<(), DbError> {
+    let tuples: Vec<Vec<Value>> = outcomes
+        .iter()
+        .filter(|(key, outcome)| state.totals.get(key).copied().unwrap_or_default() != outcome.totals)
+        .map(|((pupil, year), outcome)| {
+            let totals = outcome.totals;
+            vec![
+                (*pupil).into(),
+                (*year).into(),
+                totals.half_days.into(),
+                totals.carried.into(),
+                totals.pending.into(),
+                totals.reached_5.into(),
+                totals.reached_30.into(),
+            ]
+        })
+        .collect();
+    let head = "insert into tally (pupil_id, school_year, half_days, carried, pending, reached_5, reached_30)";
+    let tail = "on conflict (pupil_id, school_year) do update set half_days = excluded.half_days,
+                carried = excluded.carried, pending = excluded.pending,
+                reached_5 = excluded.reached_5, reached_30 = excluded.reached_30";
+    bulk(tx, head, 7, tuples.into_iter(), tail).await
+}
+
+async fn write_conflicts(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    state: &State,
+    outcomes: &[((PupilId, SchoolYear), Outcome)],
+) -> Result<(), DbError> {
+    for ((pupil, year), outcome) in outcomes {
+        for at in &outcome.conflicts {
+            if !state.open_conflicts.contains(&(*pupil, *at)) {
+                let values: Vec<Value> = vec![(*pupil).into(), at.day.into(), at.part.to_i16().into(), work.now.into()];
+                execute(
+                    tx,
+                    "insert into conflict (pupil_id, day, part, since) values (?, ?, ?, ?)
+                     on conflict (pupil_id, day, part) do update set since = excluded.since, resolved_at = null",
+                    values,
+                )
+                .await?;
+            }
+        }
+        for (_, at) in state
+            .open_conflicts
+            .iter()
+            .filter(|(of, at)| of == pupil && year.contains(at.day))
+        {
+            if !outcome.conflicts.contains(at) {
+                let values: Vec<Value> = vec![work.now.into(), (*pupil).into(), at.day.into(), at.part.to_i16().into()];
+                execute(
+                    tx,
+                    "update conflict set resolved_at = ? where pupil_id = ? and day = ? and part = ?",
+                    values,
+                )
+                .await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Signals and their events, in the transaction of the half-day that caused them.
+
+use chrono::{DateTime, Utc};
+use hub_entities::evaluation::{Outcome, Step};
+use hub_entities::id::{PupilId, SignalId};
+use hub_entities::signal::{EventKind, SignalState};
+use hub_entities::time::SchoolYear;
+use sea_orm::{DatabaseTransaction, Value};
+use uuid::Uuid;
+
+use super::Work;
+use crate::store::DbError;
+use crate::store::run::Progress;
+use crate::store::sql::execute;
+
+pub(super) async fn write_signals(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    outcomes: &[((PupilId, SchoolYear), Outcome)],
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    for ((pupil, year), outcome) in outcomes {
+        for step in &outcome.steps {
+            match step.event {
+                EventKind::Raised => {
+                    raise(tx, work, *pupil, *year, step).await?;
+                    progress.raised = progress.raised.saturating_add(1);
+                }
+                EventKind::Withdrawn => {
+                    update(tx, work, step).await?;
+                    progress.withdrawn = progress.withdrawn.saturating_add(1);
+                }
+                _ => update(tx, work, step).await?,
+            }
+            let event = Event {
+                kind: step.event,
+                signal: step.signal.id,
+                signal_kind: step.kind.to_owned(),
+                pupil: *pupil,
+                year: *year,
+                half_days: step.signal.half_days,
+                version: step.signal.version,
+            };
+            tell(tx, work.ids.next(work.now), event, work.now).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn raise(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    pupil: PupilId,
+    year: SchoolYear,
+    step: &Step,
+) -> Result<(), DbError> {
+    let signal = &step.signal;
+    let values: Vec<Value> = vec![
+        signal.id.into(),
+        step.kind.into(),
+        pupil.into(),
+        year.into(),
+        signal.key.clone().into(),
+        signal.generation.into(),
+        signal.half_days.into(),
+        signal.reached_on.into(),
+        work.now.into(),
+        step.backfill.into(),
+    ];
+    // No `on conflict`: a second one of this key must fail, not be swallowed.
+    execute(
+        tx,
+        "insert into signal (id, kind, subject, pupil_id, school_year, key, generation, state,
+         half_days, reached_on, raised_at, backfill, version)
+         values (?, ?, 'pupil', ?, ?, ?, ?, 'raised', ?, ?, ?, ?, 1)",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+async fn update(tx: &DatabaseTransaction, work: &Work<'_>, step: &Step) -> Result<(), DbError> {
+    let signal = &step.signal;
+    let withdrawn_at = (signal.state == SignalState::Withdrawn).then_some(work.now);
+    let values: Vec<Value> = vec![
+        signal.state.into(),
+        signal.half_days.into(),
+        signal.reached_on.into(),
+        withdrawn_at.into(),
+        signal.version.into(),
+        signal.id.into(),
+    ];
+    execute(
+        tx,
+        "update signal set state = ?, half_days = ?, reached_on = ?, withdrawn_at = ?, version = ? where id = ?",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+/// An event for the outbox.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Event {
+    pub(in crate::store) kind: EventKind,
+    pub(in crate::store) signal: SignalId,
+    pub(in crate::store) signal_kind: String,
+    pub(in crate::store) pupil: PupilId,
+    pub(in crate::store) year: SchoolYear,
+    pub(in crate::store) half_days: i32,
+    pub(in crate::store) version: i32,
+}
+
+/// Puts an event in the outbox, in the transaction of what it tells.
+pub(in crate::store) async fn tell(
+    tx: &DatabaseTransaction,
+    id: Uuid,
+    event: Event,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let values: Vec<Value> = vec![
+        id.into(),
+        event.kind.into(),
+        event.signal.into(),
+        event.signal_kind.into(),
+        event.pupil.into(),
+        event.year.into(),
+        event.half_days.into(),
+        event.version.into(),
+        now.into(),
+    ];
+    execute(
+        tx,
+        "insert into outbox (id, kind, signal_id, signal_kind, pupil_id, school_year, half_days, version, occurred_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        values,
+    )
+    .await?;
+    Ok(())
+}

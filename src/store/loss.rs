@@ -1,0 +1,139 @@
+//! Loss is data: gaps, and rows that wait for a person in quarantine.
+
+use chrono::{DateTime, Utc};
+use hub_entities::id::QuarantineId;
+use hub_entities::policy::{Reach, Scope};
+use hub_entities::source::{RunKind, quarantine};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
+
+use super::lease::Lease;
+use super::ledger::Work;
+use super::sql::{bulk, execute};
+use super::{Db, DbError};
+
+/// A kind of loss and in how many rows it was met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The rule that could not be met.
+    pub rule: &'static str,
+    /// What it was about; never a person.
+    pub detail: String,
+    /// In how many rows.
+    pub rows: i64,
+}
+
+/// Writes gaps down: the same gap again is counted, not repeated.
+pub async fn note_gaps(db: &Db, work: Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
+    let Reach::Source { source, .. } = work.scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let tuples: Vec<Vec<Value>> = gaps
+        .into_iter()
+        .map(|gap| {
+            vec![
+                work.ids.next(work.now).into(),
+                (*source).into(),
+                gap.rule.into(),
+                gap.detail.into(),
+                gap.rows.into(),
+                work.run.into(),
+                work.now.into(),
+                work.now.into(),
+            ]
+        })
+        .collect();
+    let head = "insert into gap (id, source_id, rule, detail, occurrences, run_id, first_seen_at, last_seen_at)";
+    // A run that resumes and meets it again does not count twice.
+    let tail = "on conflict (source_id, rule, detail) do update
+                set occurrences = case when gap.run_id = excluded.run_id then excluded.occurrences
+                                       else gap.occurrences + excluded.occurrences end,
+                    run_id = excluded.run_id, last_seen_at = excluded.last_seen_at";
+    bulk(&tx, head, 8, tuples.into_iter(), tail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Rows of one source key that found no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// The key.
+    pub source_key: String,
+    /// How many rows.
+    pub rows: i32,
+    /// The rows, packed as when staged.
+    pub body: Vec<u8>,
+}
+
+/// Puts rows in quarantine. Rows of a key that waits already join it: the latest word is read last.
+pub async fn put_in_quarantine(
+    db: &Db,
+    work: Work<'_>,
+    kind: RunKind,
+    unmatched: Vec<Unmatched>,
+) -> Result<(), DbError> {
+    let Reach::Source { source, school, .. } = work.scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let tuples: Vec<Vec<Value>> = unmatched
+        .into_iter()
+        .map(|one| {
+            vec![
+                QuarantineId(work.ids.next(work.now)).into(),
+                (*source).into(),
+                (*school).into(),
+                kind.into(),
+                one.source_key.into(),
+                one.rows.into(),
+                one.body.into(),
+                work.run.into(),
+                work.now.into(),
+            ]
+        })
+        .collect();
+    let head = "insert into quarantine (id, source_id, school_id, kind, source_key, rows, body, run_id, since)";
+    // The same run again, or the same content again, does not pile up.
+    let tail = "on conflict (source_id, kind, source_key) where resolved_at is null do update
+                set rows = case when quarantine.body = excluded.body then quarantine.rows
+                                else quarantine.rows + excluded.rows end,
+                    body = case when quarantine.body = excluded.body then quarantine.body
+                                else quarantine.body || excluded.body end,
+                    run_id = excluded.run_id";
+    bulk(&tx, head, 9, tuples.into_iter(), tail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What waits in quarantine for the scope's source.
+pub async fn waiting(db: &Db, scope: &Scope, kind: RunKind) -> Result<Vec<quarantine::Model>, DbError> {
+    let Reach::Source { source, .. } = scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    Ok(quarantine::Entity::find()
+        .filter(quarantine::Column::SourceId.eq(*source))
+        .filter(quarantine::Column::Kind.eq(kind))
+        .filter(quarantine::Column::ResolvedAt.is_null())
+        .all(db.reader())
+        .await?)
+}
+
+/// Marks rows as worked off. Called once they are staged in a run of their own.
+pub async fn resolve(db: &Db, lease: &Lease, ids: &[QuarantineId], now: DateTime<Utc>) -> Result<(), DbError> {
+    let tx = db.begin().await?;
+    lease.fence(db, &tx).await?;
+    for id in ids {
+        // What was worked off is in the ledger now: the copy goes, the line stays.
+        let values: Vec<Value> = vec![now.into(), Vec::<u8>::new().into(), (*id).into()];
+        execute(
+            &tx,
+            "update quarantine set resolved_at = ?, body = ? where id = ?",
+            values,
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

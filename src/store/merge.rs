@@ -1,0 +1,91 @@
+//! Merging two canonical pupils that turn out to be one.
+//!
+//! Everything their records brought goes along, both are counted again, and signals follow from the
+//! new counts, so that none is lost and none doubled (R43).
+
+use chrono::{DateTime, Utc};
+use hub_entities::competence::Ground;
+use hub_entities::id::{Ids, PupilId};
+use sea_orm::{DatabaseTransaction, Value};
+
+use super::DbError;
+use super::competence::derive_again;
+use super::ledger::{Work, reevaluate};
+use super::run::Progress;
+use super::sql::{execute, list_of, values_of};
+
+/// Makes two pupils one: every record of `from` becomes `into`'s, and the old id keeps resolving.
+/// The caller holds the locks of both.
+pub(super) async fn merge(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    from: PupilId,
+    into: PupilId,
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    for table in [
+        "record",
+        "enrolment",
+        "membership",
+        "carried_in",
+        "absence",
+        "signal",
+        "outbox",
+    ] {
+        let text = format!("update {table} set pupil_id = ? where pupil_id = ?");
+        execute(tx, &text, vec![into.into(), from.into()]).await?;
+    }
+    // Ties by enrolment are derived again below; the others go with the person.
+    let text = "update competence set pupil_id = ? where pupil_id = ? and ground in (?, ?)";
+    let grounds = [Ground::HomeEducation, Ground::OwnRequest].map(Value::from);
+    let mut values: Vec<Value> = vec![into.into(), from.into()];
+    values.extend(grounds);
+    execute(tx, text, values).await?;
+    execute(tx, "delete from conflict where pupil_id = ?", vec![from.into()]).await?;
+    execute(tx, "delete from tally where pupil_id = ?", vec![from.into()]).await?;
+    let values: Vec<Value> = vec![into.into(), from.into(), from.into()];
+    execute(
+        tx,
+        "update pupil set merged_into = ? where id = ? or merged_into = ?",
+        values,
+    )
+    .await?;
+    settle(tx, work, &[from, into], progress).await
+}
+
+/// Counts the half-days of these pupils from the rows, derives their CLBs and evaluates them.
+async fn settle(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    pupils: &[PupilId],
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    let list = list_of(pupils.len());
+    execute(
+        tx,
+        &format!("delete from absence_count where pupil_id in {list}"),
+        values_of(pupils),
+    )
+    .await?;
+    let text = format!(
+        "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)
+         select a.pupil_id, a.school_year, r.school_id, a.mark, count(*)
+         from absence a join record r on r.id = a.record_id
+         where a.pupil_id in {list} group by a.pupil_id, a.school_year, r.school_id, a.mark"
+    );
+    execute(tx, &text, values_of(pupils)).await?;
+    derive_again(tx, work.ids, pupils, work.now).await?;
+    reevaluate(tx, work, pupils, progress).await
+}
+
+/// A new canonical pupil.
+pub(super) async fn new_pupil(tx: &DatabaseTransaction, ids: &dyn Ids, now: DateTime<Utc>) -> Result<PupilId, DbError> {
+    let id = PupilId(ids.next(now));
+    execute(
+        tx,
+        "insert into pupil (id, created_at) values (?, ?)",
+        vec![id.into(), now.into()],
+    )
+    .await?;
+    Ok(id)
+}

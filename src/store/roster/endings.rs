@@ -1,0 +1,115 @@
+//! The endings: what a complete read did not hold is gone, unless that would be too many (R08).
+
+use hub_entities::id::{RecordId, RunId};
+use hub_entities::policy::Scope;
+use sea_orm::Value;
+
+use super::{end_enrolments, school_of};
+use crate::store::competence::derive_again;
+use crate::store::ledger::Work;
+use crate::store::run::{Progress, advance};
+use crate::store::sql::{execute, row, rows};
+use crate::store::{Db, DbError};
+
+/// How many a complete read would end, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// Pupils enrolled now.
+    pub enrolled: i64,
+    /// Of these, not in what was read.
+    pub missing: i64,
+}
+
+impl Ending {
+    /// Whether a person must look first (R08): more than a tenth, or more than 20 of a school below 200.
+    pub const fn must_be_held(self) -> bool {
+        if self.enrolled < 200 {
+            self.missing > 20 || self.all()
+        } else {
+            self.missing.saturating_mul(10) > self.enrolled
+        }
+    }
+
+    /// An empty file ends everyone, however few they are.
+    const fn all(self) -> bool {
+        self.enrolled > 0 && self.missing == self.enrolled
+    }
+}
+
+const MISSING: &str = "from enrolment e join record r on r.id = e.record_id
+     where e.school_id = ? and e.ends_on is null
+     and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'pupil' and s.source_key = r.source_key)";
+
+/// What ending the missing would do.
+pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbError> {
+    let school = school_of(scope)?;
+    let count = async |text: &str, values: Vec<Value>| -> Result<i64, DbError> {
+        let counted = row(db.reader(), text, values).await?;
+        Ok(counted
+            .map(|row| row.try_get_by_index(0))
+            .transpose()?
+            .unwrap_or_default())
+    };
+    let enrolled = count(
+        "select count(*) from enrolment where school_id = ? and ends_on is null",
+        vec![school.into()],
+    )
+    .await?;
+    let missing = count(&format!("select count(*) {MISSING}"), vec![school.into(), run.into()]).await?;
+    Ok(Ending { enrolled, missing })
+}
+
+/// Ends the pupils that a complete read did not hold: last of all, some hundreds at a time.
+pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbError> {
+    let school = school_of(work.scope)?;
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let text = format!("select e.record_id, e.pupil_id {MISSING} order by e.pupil_id limit ?");
+    let found = rows(&tx, &text, vec![school.into(), work.run.into(), most.into()]).await?;
+    let mut pupils = Vec::new();
+    let mut records: Vec<RecordId> = Vec::new();
+    for row in &found {
+        records.push(row.try_get_by_index(0)?);
+        pupils.push(row.try_get_by_index(1)?);
+    }
+    pupils.sort_unstable();
+    pupils.dedup();
+    if !pupils.is_empty() {
+        db.dialect().lock_pupils(&tx, &pupils).await?;
+    }
+    for record in &records {
+        end_enrolments(&tx, &work, *record, None).await?;
+    }
+    derive_again(&tx, work.ids, &pupils, work.now).await?;
+    let ended = i64::try_from(records.len()).unwrap_or_default();
+    advance(
+        &tx,
+        work.run,
+        Some("ending/".to_owned()),
+        Progress {
+            ended,
+            ..Progress::default()
+        },
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Ends the places in classes of the running school year that a complete read did not hold.
+pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbError> {
+    let school = school_of(work.scope)?;
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let values: Vec<Value> = vec![work.scope.day().into(), school.into(), work.run.into()];
+    let ended = execute(
+        &tx,
+        "update membership set ends_on = ? where school_id = ? and ends_on is null
+         and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'membership'
+                         and s.source_key = membership.source_key)",
+        values,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(ended)
+}

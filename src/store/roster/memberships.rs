@@ -1,0 +1,111 @@
+//! Places in classes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use hub_entities::id::{ClassId, MembershipId, RecordId};
+use sea_orm::Value;
+
+use super::{MembershipSaid, note, records_of, school_of};
+use crate::store::ledger::Work;
+use crate::store::run::{Progress, advance};
+use crate::store::sql::{bulk, list_of, rows, values_of};
+use crate::store::{Db, DbError};
+
+/// From when until when, where the source gives it.
+type Period = (Option<NaiveDate>, Option<NaiveDate>);
+
+/// Merges places in classes of the scope's school. One whose class or pupil is unknown is counted as a gap.
+pub async fn merge_memberships(
+    db: &Db,
+    work: Work<'_>,
+    said: &[(String, MembershipSaid)],
+    cursor: Option<String>,
+) -> Result<(Progress, i64), DbError> {
+    let school = school_of(work.scope)?;
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let class_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.class_key.as_str()).collect();
+    let class_keys: Vec<&str> = class_keys.into_iter().collect();
+    let text = format!(
+        "select source_key, id from class_group where school_id = ? and source_key in {} order by school_year",
+        list_of(class_keys.len())
+    );
+    let mut values: Vec<Value> = vec![school.into()];
+    values.extend(values_of(&class_keys));
+    let mut classes: BTreeMap<String, ClassId> = BTreeMap::new();
+    for row in rows(&tx, &text, values).await? {
+        // Two years may use one key: the latest is meant.
+        classes.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    }
+    let pupil_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.pupil_key.as_str()).collect();
+    let pupil_keys: Vec<&str> = pupil_keys.into_iter().collect();
+    let records = records_of(&tx, school, &pupil_keys).await?;
+
+    let text = format!(
+        "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in {}",
+        list_of(records.len())
+    );
+    let mut values: Vec<Value> = vec![school.into()];
+    values.extend(records.values().map(|record| Value::from(record.id)));
+    let mut known: BTreeMap<(ClassId, RecordId), Period> = BTreeMap::new();
+    for row in rows(&tx, &text, values).await? {
+        let place = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        known.insert(place, (row.try_get_by_index(2)?, row.try_get_by_index(3)?));
+    }
+
+    let mut progress = Progress::default();
+    let mut dangling = 0_i64;
+    let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
+    for (key, one) in said {
+        let (Some(class), Some(record)) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
+            if !one.gone {
+                dangling = dangling.saturating_add(1);
+            }
+            continue;
+        };
+        let place = (*class, record.id);
+        let ends = if one.gone {
+            Some(one.ends_on.unwrap_or_else(|| work.scope.day()))
+        } else {
+            one.ends_on
+        };
+        let before = known.get(&place);
+        let settled = match before {
+            // A place that has ended stays as it ended.
+            Some((_, Some(_))) if one.gone => true,
+            Some(days) => *days == (one.begins_on, ends),
+            None => one.gone,
+        };
+        note(&mut progress, !settled);
+        if !settled {
+            written.insert(
+                place,
+                vec![
+                    MembershipId(work.ids.next(work.now)).into(),
+                    (*class).into(),
+                    record.id.into(),
+                    record.pupil_id.into(),
+                    school.into(),
+                    key.clone().into(),
+                    one.begins_on.into(),
+                    ends.into(),
+                ],
+            );
+        }
+    }
+    let head = "insert into membership (id, class_id, record_id, pupil_id, school_id, source_key, begins_on, ends_on)";
+    let tail = "on conflict (class_id, record_id) do update set source_key = excluded.source_key,
+                begins_on = excluded.begins_on, ends_on = excluded.ends_on";
+    bulk(
+        &tx,
+        head,
+        8,
+        written.into_values().collect::<Vec<_>>().into_iter(),
+        tail,
+    )
+    .await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok((progress, dangling))
+}

@@ -1,0 +1,425 @@
+//! Merging a roster: classes, pupils, memberships, and last of all the endings.
+
+mod endings;
+mod enrolments;
+mod memberships;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use hub_entities::id::{PupilId, RecordId, SchoolId};
+use hub_entities::policy::{Reach, Scope};
+use hub_entities::time::SchoolYear;
+use sea_orm::{DatabaseTransaction, Value};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::competence::derive_again;
+use super::ledger::{Work, reevaluate};
+use super::merge::{merge, new_pupil};
+use super::run::{Progress, advance};
+use super::sql::{execute, list_of, row, rows, values_of};
+use super::{Db, DbError};
+pub use endings::{Ending, end_missing, end_missing_memberships, ending};
+use enrolments::{end_enrolments, enrol};
+pub use memberships::merge_memberships;
+
+/// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
+/// is not in here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PupilSaid {
+    /// The source says this pupil has left.
+    pub gone: bool,
+    /// The school's own number for the pupil.
+    pub identifier: Option<String>,
+    /// Registration number (stamnummer).
+    pub stamnummer: Option<String>,
+    /// identity.
+    pub given_name: Option<String>,
+    /// identity.
+    pub family_name: Option<String>,
+    /// identity.
+    pub sex: Option<String>,
+    /// identity, folded for sorting.
+    pub sort_name: Option<String>,
+    /// birth.
+    pub birth_date: Option<NaiveDate>,
+    /// address.
+    pub street: Option<String>,
+    /// address.
+    pub postal_code: Option<String>,
+    /// address.
+    pub city: Option<String>,
+    /// contact.
+    pub contacts: Option<serde_json::Value>,
+    /// language.
+    pub language: Option<String>,
+    /// nationalNumber: the blind index.
+    pub national_index: Option<Vec<u8>>,
+    /// enrolment: the first day at the school.
+    pub begins_on: Option<NaiveDate>,
+    /// enrolment: the first day no longer there.
+    pub ends_on: Option<NaiveDate>,
+}
+
+impl PupilSaid {
+    /// SHA-256 of all it says: the same row again changes nothing (R41).
+    fn content_hash(&self) -> Result<Vec<u8>, DbError> {
+        let bytes = serde_json::to_vec(self).map_err(|_never| DbError::Unreadable {
+            column: "staged_row.body",
+        })?;
+        Ok(Sha256::digest(bytes).to_vec())
+    }
+}
+
+/// What a source says of a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassSaid {
+    /// Its label.
+    pub name: String,
+    /// Grade as the source gives it.
+    pub grade: Option<String>,
+    /// The school year it exists in.
+    pub school_year: SchoolYear,
+}
+
+/// What a source says of a place in a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipSaid {
+    /// The source says it has ended.
+    pub gone: bool,
+    /// The class, by its key in the source.
+    pub class_key: String,
+    /// The pupil, by its key in the source.
+    pub pupil_key: String,
+    /// The first day.
+    pub begins_on: Option<NaiveDate>,
+    /// The first day no longer a member.
+    pub ends_on: Option<NaiveDate>,
+}
+
+fn school_of(scope: &Scope) -> Result<SchoolId, DbError> {
+    match scope.reach() {
+        Reach::Source { school, .. } => Ok(*school),
+        _ => Err(DbError::OutOfScope),
+    }
+}
+
+/// Merges classes of the scope's school.
+pub async fn merge_classes(
+    db: &Db,
+    work: Work<'_>,
+    said: &[(String, ClassSaid)],
+    cursor: Option<String>,
+) -> Result<Progress, DbError> {
+    let school = school_of(work.scope)?;
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let mut progress = Progress::default();
+    for (key, class) in said {
+        let values: Vec<Value> = vec![
+            work.ids.next(work.now).into(),
+            school.into(),
+            class.school_year.into(),
+            key.clone().into(),
+            class.name.clone().into(),
+            class.grade.clone().into(),
+        ];
+        let changed = execute(
+            &tx,
+            "insert into class_group (id, school_id, school_year, source_key, name, grade) values (?, ?, ?, ?, ?, ?)
+             on conflict (school_id, school_year, source_key)
+             do update set name = excluded.name, grade = excluded.grade
+             where class_group.name <> excluded.name
+             or coalesce(class_group.grade, '') <> coalesce(excluded.grade, '')",
+            values,
+        )
+        .await?;
+        note(&mut progress, changed > 0);
+    }
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+const fn note(progress: &mut Progress, changed: bool) {
+    let counter = if changed {
+        &mut progress.changed
+    } else {
+        &mut progress.unchanged
+    };
+    *counter = counter.saturating_add(1);
+}
+
+/// Merges pupils of the scope's school: their records, enrolments, ties to CLBs, and what follows.
+pub async fn merge_pupils(
+    db: &Db,
+    work: Work<'_>,
+    said: &[(String, PupilSaid)],
+    cursor: Option<String>,
+) -> Result<Progress, DbError> {
+    let school = school_of(work.scope)?;
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let mut progress = Progress::default();
+    let keys: Vec<&str> = said.iter().map(|(key, _)| key.as_str()).collect();
+    lock_for(db, &tx, school, said, &keys).await?;
+    let known = records_of(&tx, school, &keys).await?;
+
+    let mut touched: BTreeSet<PupilId> = BTreeSet::new();
+    let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
+    let mut same_person: Vec<(PupilId, PupilId)> = Vec::new();
+    for (key, pupil) in said {
+        let hash = pupil.content_hash()?;
+        let before = known.get(key.as_str());
+        if pupil.gone {
+            let ended = match before {
+                Some(record) => end_enrolments(&tx, &work, record.id, pupil.ends_on).await?,
+                None => 0,
+            };
+            note(&mut progress, ended > 0);
+            touched.extend(before.filter(|_| ended > 0).map(|record| record.pupil_id));
+            continue;
+        }
+        if before.is_some_and(|record| record.content_hash == hash && record.enrolled) {
+            note(&mut progress, false);
+            continue;
+        }
+        note(&mut progress, true);
+        let other = other_pupil(&tx, pupil.national_index.as_deref(), before.map(|record| record.id)).await?;
+        let (record, of) = if let Some(record) = before {
+            if record.birth_date != pupil.birth_date {
+                born_again.insert(record.pupil_id);
+            }
+            same_person.extend(
+                other
+                    .filter(|other| *other != record.pupil_id)
+                    .map(|into| (record.pupil_id, into)),
+            );
+            update_record(&tx, &work, record.id, pupil, hash).await?;
+            (record.id, record.pupil_id)
+        } else {
+            let of = match other {
+                Some(other) => other,
+                None => new_pupil(&tx, work.ids, work.now).await?,
+            };
+            (insert_record(&tx, &work, school, of, key, pupil, hash).await?, of)
+        };
+        enrol(&tx, &work, school, record, of, pupil).await?;
+        touched.insert(of);
+    }
+
+    let touched: Vec<PupilId> = touched.into_iter().collect();
+    derive_again(&tx, work.ids, &touched, work.now).await?;
+    let born_again: Vec<PupilId> = born_again.into_iter().collect();
+    if !born_again.is_empty() {
+        reevaluate(&tx, &work, &born_again, &mut progress).await?;
+    }
+    for (from, into) in same_person {
+        merge(&tx, &work, from, into, &mut progress).await?;
+    }
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+/// Locks every pupil that these rows may touch: of the records, and of records elsewhere with the same
+/// blind index.
+async fn lock_for(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    said: &[(String, PupilSaid)],
+    keys: &[&str],
+) -> Result<(), DbError> {
+    let text = format!(
+        "select pupil_id from record where school_id = ? and source_key in {}",
+        list_of(keys.len())
+    );
+    let mut values: Vec<Value> = vec![school.into()];
+    values.extend(values_of(keys));
+    let mut pupils: BTreeSet<PupilId> = BTreeSet::new();
+    for row in rows(tx, &text, values).await? {
+        pupils.insert(row.try_get_by_index(0)?);
+    }
+    let indexes: Vec<Value> = said
+        .iter()
+        .filter_map(|(_, pupil)| Some(pupil.national_index.clone()?.into()))
+        .collect();
+    if !indexes.is_empty() {
+        let text = format!(
+            "select pupil_id from record where national_index in {}",
+            list_of(indexes.len())
+        );
+        for row in rows(tx, &text, indexes).await? {
+            pupils.insert(row.try_get_by_index(0)?);
+        }
+    }
+    let pupils: Vec<PupilId> = pupils.into_iter().collect();
+    if pupils.is_empty() {
+        return Ok(());
+    }
+    db.dialect().lock_pupils(tx, &pupils).await
+}
+
+/// A record as far as merging needs it.
+#[derive(Debug)]
+struct KnownRecord {
+    id: RecordId,
+    pupil_id: PupilId,
+    content_hash: Vec<u8>,
+    birth_date: Option<NaiveDate>,
+    enrolled: bool,
+}
+
+async fn records_of(
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    keys: &[&str],
+) -> Result<BTreeMap<String, KnownRecord>, DbError> {
+    let text = format!(
+        "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date,
+         exists (select 1 from enrolment e where e.record_id = r.id and e.ends_on is null)
+         from record r where r.school_id = ? and r.source_key in {}",
+        list_of(keys.len())
+    );
+    let mut values: Vec<Value> = vec![school.into()];
+    values.extend(values_of(keys));
+    let mut known = BTreeMap::new();
+    for row in rows(tx, &text, values).await? {
+        let record = KnownRecord {
+            id: row.try_get_by_index(1)?,
+            pupil_id: row.try_get_by_index(2)?,
+            content_hash: row.try_get_by_index(3)?,
+            birth_date: row.try_get_by_index(4)?,
+            enrolled: row.try_get_by_index(5)?,
+        };
+        known.insert(row.try_get_by_index(0)?, record);
+    }
+    Ok(known)
+}
+
+/// The pupil of another record with the same blind index, if there is one.
+async fn other_pupil(
+    tx: &DatabaseTransaction,
+    index: Option<&[u8]>,
+    but: Option<RecordId>,
+) -> Result<Option<PupilId>, DbError> {
+    let Some(index) = index else { return Ok(None) };
+    let but = but.unwrap_or(RecordId(uuid::Uuid::nil()));
+    let values: Vec<Value> = vec![index.to_vec().into(), but.into()];
+    let found = row(
+        tx,
+        "select pupil_id from record where national_index = ? and id <> ? order by pupil_id limit 1",
+        values,
+    )
+    .await?;
+    Ok(found.map(|row| row.try_get_by_index(0)).transpose()?)
+}
+
+fn columns(pupil: &PupilSaid) -> Vec<Value> {
+    vec![
+        pupil.identifier.clone().into(),
+        pupil.stamnummer.clone().into(),
+        pupil.given_name.clone().into(),
+        pupil.family_name.clone().into(),
+        pupil.sex.clone().into(),
+        pupil.sort_name.clone().into(),
+        pupil.birth_date.into(),
+        pupil.street.clone().into(),
+        pupil.postal_code.clone().into(),
+        pupil.city.clone().into(),
+        pupil.contacts.clone().into(),
+        pupil.language.clone().into(),
+        pupil.national_index.clone().into(),
+    ]
+}
+
+async fn insert_record(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    school: SchoolId,
+    pupil: PupilId,
+    key: &str,
+    said: &PupilSaid,
+    hash: Vec<u8>,
+) -> Result<RecordId, DbError> {
+    let id = RecordId(work.ids.next(work.now));
+    let mut values = columns(said);
+    values.extend::<[Value; 7]>([
+        hash.into(),
+        work.run.into(),
+        work.now.into(),
+        id.into(),
+        pupil.into(),
+        school.into(),
+        key.into(),
+    ]);
+    execute(
+        tx,
+        "insert into record (identifier, stamnummer, given_name, family_name, sex, sort_name, birth_date, street,
+         postal_code, city, contacts, language, national_index, content_hash, run_id, changed_at,
+         id, pupil_id, school_id, source_key, revision)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        values,
+    )
+    .await?;
+    Ok(id)
+}
+
+async fn update_record(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    record: RecordId,
+    said: &PupilSaid,
+    hash: Vec<u8>,
+) -> Result<(), DbError> {
+    let mut values = columns(said);
+    values.extend::<[Value; 4]>([hash.into(), work.run.into(), work.now.into(), record.into()]);
+    execute(
+        tx,
+        "update record set identifier = ?, stamnummer = ?, given_name = ?, family_name = ?, sex = ?, sort_name = ?,
+         birth_date = ?, street = ?, postal_code = ?, city = ?, contacts = ?, language = ?, national_index = ?,
+         content_hash = ?, run_id = ?, changed_at = ?, revision = revision + 1
+         where id = ?",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+/// The records of the scope's school by the key that its absences use.
+pub async fn keys(db: &Db, scope: &Scope, by: KeyKind) -> Result<Vec<(String, RecordId, PupilId)>, DbError> {
+    let school = school_of(scope)?;
+    let column = match by {
+        KeyKind::SourceKey => "source_key",
+        KeyKind::Identifier => "identifier",
+        KeyKind::Stamnummer => "stamnummer",
+    };
+    let text = format!("select {column}, id, pupil_id from record where school_id = ? and {column} is not null");
+    let found = rows(db.reader(), &text, vec![school.into()]).await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok((
+                row.try_get_by_index(0)?,
+                row.try_get_by_index(1)?,
+                row.try_get_by_index(2)?,
+            ))
+        })
+        .collect()
+}
+
+/// By which number the absences of a source name a pupil.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The roster's own key.
+    SourceKey,
+    /// The school's number for the pupil.
+    Identifier,
+    /// Registration number (stamnummer).
+    Stamnummer,
+}

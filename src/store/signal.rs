@@ -1,0 +1,140 @@
+//! The two tracks of a signal: the school reports it, the CLB takes it up, each with who and when.
+
+use chrono::{DateTime, Utc};
+use hub_entities::id::{Ids, PrincipalId, SignalId};
+use hub_entities::policy::{Reach, Scope};
+use hub_entities::signal::{EventKind, SignalState, Track};
+use sea_orm::{DatabaseTransaction, Value};
+use uuid::Uuid;
+
+use super::ledger::{Event, tell};
+use super::sql::{execute, row};
+use super::{Db, DbError};
+
+/// What came of a step on a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// It is done, and this is the proof.
+    Done {
+        /// Who.
+        by: PrincipalId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// This party had done it already; the proof is the first one.
+    Already {
+        /// Who.
+        by: PrincipalId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// It no longer stands.
+    Withdrawn,
+    /// Another version than the one read: read again.
+    Changed {
+        /// The version now.
+        version: i32,
+    },
+    /// No such signal within the scope.
+    Unknown,
+}
+
+/// One step of one party on one track.
+#[derive(Debug, Clone, Copy)]
+pub struct NewStep {
+    /// Which signal.
+    pub signal: SignalId,
+    /// Which track.
+    pub track: Track,
+    /// The version that was read, if the caller wants it checked.
+    pub version: Option<i32>,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Takes a step for the scope's school (report) or CLB (accept).
+pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result<Stepped, DbError> {
+    let (party, relation) = match (scope.reach(), new.track) {
+        (Reach::School(school), Track::Report) => (
+            school.0,
+            "exists (select 1 from enrolment e where e.pupil_id = s.pupil_id and e.school_id = ?
+             and e.begins_on <= ? and (e.ends_on is null or e.ends_on > ?))",
+        ),
+        (Reach::Clb { clb, .. }, Track::Accept) => (
+            clb.0,
+            "exists (select 1 from competence e where e.pupil_id = s.pupil_id and e.clb_id = ?
+             and e.begins_on <= ? and (e.ends_on is null or e.ends_on > ?))",
+        ),
+        _ => return Err(DbError::OutOfScope),
+    };
+    let Some(by) = scope.viewer() else {
+        return Err(DbError::OutOfScope);
+    };
+    let tx = db.begin().await?;
+    let lock = db.dialect().for_update();
+    let text = format!(
+        "select s.pupil_id, s.kind, s.school_year, s.state, s.half_days, s.version from signal s
+         where s.id = ? and {relation} {lock}"
+    );
+    let values: Vec<Value> = vec![new.signal.into(), party.into(), scope.day().into(), scope.day().into()];
+    let Some(signal) = row(&tx, &text, values).await? else {
+        return Ok(Stepped::Unknown);
+    };
+    if let Some(already) = taken(&tx, new, party).await? {
+        return Ok(already);
+    }
+    let (state, version): (SignalState, i32) = (signal.try_get_by_index(3)?, signal.try_get_by_index(5)?);
+    if state == SignalState::Withdrawn {
+        return Ok(Stepped::Withdrawn);
+    }
+    if new.version.is_some_and(|read| read != version) {
+        return Ok(Stepped::Changed { version });
+    }
+    let values: Vec<Value> = vec![
+        new.signal.into(),
+        new.track.into(),
+        party.into(),
+        by.into(),
+        new.now.into(),
+    ];
+    execute(
+        &tx,
+        "insert into signal_track (signal_id, track, party, principal_id, at) values (?, ?, ?, ?, ?)",
+        values,
+    )
+    .await?;
+    let version = version.saturating_add(1);
+    execute(
+        &tx,
+        "update signal set version = ? where id = ?",
+        vec![version.into(), new.signal.into()],
+    )
+    .await?;
+    let event = Event {
+        kind: match new.track {
+            Track::Report => EventKind::Reported,
+            Track::Accept => EventKind::Accepted,
+        },
+        signal: new.signal,
+        signal_kind: signal.try_get_by_index(1)?,
+        pupil: signal.try_get_by_index(0)?,
+        year: signal.try_get_by_index(2)?,
+        half_days: signal.try_get_by_index(4)?,
+        version,
+    };
+    tell(&tx, ids.next(new.now), event, new.now).await?;
+    tx.commit().await?;
+    Ok(Stepped::Done { by, at: new.now })
+}
+
+async fn taken(tx: &DatabaseTransaction, new: NewStep, party: Uuid) -> Result<Option<Stepped>, DbError> {
+    let values: Vec<Value> = vec![new.signal.into(), new.track.into(), party.into()];
+    let text = "select principal_id, at from signal_track where signal_id = ? and track = ? and party = ?";
+    let Some(first) = row(tx, text, values).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Stepped::Already {
+        by: first.try_get_by_index(0)?,
+        at: first.try_get_by_index(1)?,
+    }))
+}

@@ -1,0 +1,68 @@
+//! Signals: never lost, never doubled.
+
+use hub_entities::absence::code::Code;
+use hub_entities::absence::letters::Reading;
+use hub_entities::category::Categories;
+use hub_entities::id::RecordId;
+use hub_entities::time::HalfDay;
+
+use crate::support::database::{TestDatabase, both_databases};
+use crate::support::look::{events, signals, standing};
+use crate::support::world::{World, am, born, pm};
+
+const B: Reading = Reading::Absent(Code::B);
+const Z: Reading = Reading::Absent(Code::Z);
+
+/// Four half-days of B in the first days of the school year 2026-2027: Tuesday 1 and Thursday 3 September.
+fn four(record: RecordId) -> Vec<(RecordId, HalfDay, Reading)> {
+    ["2026-09-01", "2026-09-03"]
+        .into_iter()
+        .flat_map(|day| [(record, am(day), B), (record, pm(day), B)])
+        .collect()
+}
+
+async fn one_school(database: &TestDatabase) -> (World, crate::support::world::School) {
+    let world = World::new(database, "2026-10-01T10:00:00Z").await;
+    let clb = world.clb("114711").await;
+    let school = world.school("123456", clb, Categories::all()).await;
+    (world, school)
+}
+
+both_databases!(
+    the_fifth_raises_and_a_correction_withdraws,
+    async |database: &TestDatabase| {
+        let (world, school) = one_school(database).await;
+        let (record, pupil) = world.pupils(school, &[("a", born("2012-05-01"))]).await[0];
+
+        assert_eq!(world.say(school, &four(record)).await.raised, 0);
+        assert_eq!(standing(&world.look, pupil).await, []);
+
+        let fifth = am("2026-09-04");
+        assert_eq!(world.say(school, &[(record, fifth, B)]).await.raised, 1);
+        assert_eq!(standing(&world.look, pupil).await, [("truancy.5".to_owned(), 1, 5)]);
+
+        // The same again changes nothing.
+        let again = world.say(school, &[(record, fifth, B)]).await;
+        assert_eq!((again.changed, again.raised, again.withdrawn), (0, 0, 0));
+
+        assert_eq!(world.say(school, &[(record, fifth, Z)]).await.withdrawn, 1);
+        assert_eq!(standing(&world.look, pupil).await, []);
+
+        // Back to B: the next generation, with an id of its own.
+        assert_eq!(world.say(school, &[(record, fifth, B)]).await.raised, 1);
+        assert_eq!(standing(&world.look, pupil).await, [("truancy.5".to_owned(), 2, 5)]);
+        assert_eq!(signals(&world.look, pupil).await, 2);
+        let told = events(&world.look, pupil).await;
+        assert_eq!(
+            told,
+            [("signal.raised", 5), ("signal.withdrawn", 5), ("signal.raised", 5)]
+        );
+
+        // A deletion withdraws as a correction does.
+        assert_eq!(
+            world.say(school, &[(record, fifth, Reading::Present)]).await.withdrawn,
+            1
+        );
+        assert_eq!(standing(&world.look, pupil).await, []);
+    }
+);

@@ -1,0 +1,237 @@
+//! A database of its own for each test, on each of the two.
+//!
+//! SQLite is a file in a temporary folder. On PostgreSQL a template is migrated once, and each test
+//! gets a copy of it, gone when the test ends. `CLB_HUB_TEST_POSTGRES` names the server (with the
+//! right to create databases); without it the PostgreSQL half is skipped, aloud, unless
+//! `CLB_HUB_TEST_REQUIRE` or `CI` is set: then it fails.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use clb_hub::store::{Db, Options};
+use sqlx::{Connection, Executor, PgConnection};
+
+/// Which of the two databases a test is running on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A database that only this test knows. Call [`TestDatabase::remove`] at the end, or use
+/// [`both_databases!`], which does so even when the test fails.
+#[derive(Debug)]
+pub(crate) struct TestDatabase {
+    /// Which of the two.
+    pub(crate) backend: Backend,
+    /// How it is opened: `Db::open(&Options::new(&database.url))`.
+    pub(crate) url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The folder goes when this is dropped.
+    Folder(#[expect(dead_code, reason = "held for its Drop")] tempfile::TempDir),
+    Server {
+        server: String,
+        name: String,
+    },
+}
+
+impl TestDatabase {
+    /// A migrated database; `None` if this machine has no such server and that is no fault.
+    pub(crate) async fn migrated(backend: Backend) -> Option<Self> {
+        match backend {
+            Backend::Sqlite => {
+                let database = Self::in_folder();
+                let db = database.open().await;
+                db.migrate().await.unwrap();
+                db.close().await.unwrap();
+                Some(database)
+            }
+            Backend::Postgres => {
+                let server = server()?;
+                let template = template(&server).await;
+                Some(Self::on_server(server, Some(&template)).await)
+            }
+        }
+    }
+
+    /// A database without any table; `None` if this machine has no such server and that is no fault.
+    pub(crate) async fn empty(backend: Backend) -> Option<Self> {
+        match backend {
+            Backend::Sqlite => Some(Self::in_folder()),
+            Backend::Postgres => Some(Self::on_server(server()?, None).await),
+        }
+    }
+
+    /// Opens it once more, as another replica would.
+    pub(crate) async fn open(&self) -> Db {
+        Db::open(&Options::new(self.url.as_str())).await.unwrap()
+    }
+
+    /// Takes it away again.
+    pub(crate) async fn remove(self) {
+        if let Place::Server { server, name } = self.place {
+            run(&server, &format!("drop database \"{name}\" with (force)")).await;
+        }
+    }
+
+    fn in_folder() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            backend: Backend::Sqlite,
+            url: format!("sqlite://{}", folder.path().join("hub.db").display()),
+            place: Place::Folder(folder),
+        }
+    }
+
+    async fn on_server(server: String, template: Option<&str>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("clb_hub_test_{}_{number}", std::process::id());
+        run(&server, &format!("drop database if exists \"{name}\" with (force)")).await;
+        let copied = template.unwrap_or("template0");
+        run(&server, &format!("create database \"{name}\" template \"{copied}\"")).await;
+        Self {
+            backend: Backend::Postgres,
+            url: with_name(&server, &name),
+            place: Place::Server { server, name },
+        }
+    }
+}
+
+/// Runs one async test on both databases, each time on a migrated one of its own:
+///
+/// ```ignore
+/// both_databases!(a_pupil_is_found, async |database: &TestDatabase| { … });
+/// ```
+///
+/// `empty` before the name gives a database without tables. The database is removed at the end
+/// whatever happens.
+macro_rules! both_databases {
+    (empty $name:ident, $test:expr) => {
+        $crate::support::database::both_databases!(@ empty, $name, $test);
+    };
+    ($name:ident, $test:expr) => {
+        $crate::support::database::both_databases!(@ migrated, $name, $test);
+    };
+    (@ $kind:ident, $name:ident, $test:expr) => {
+        mod $name {
+            use super::*;
+            use $crate::support::database::{Backend, TestDatabase, run_test};
+
+            #[test]
+            fn on_sqlite() {
+                run_test(TestDatabase::$kind(Backend::Sqlite), $test);
+            }
+
+            #[test]
+            fn on_postgres() {
+                run_test(TestDatabase::$kind(Backend::Postgres), $test);
+            }
+        }
+    };
+}
+pub(crate) use both_databases;
+
+/// Makes the database, runs the test on it, removes it, and only then lets the test's failure through.
+pub(crate) fn run_test(database: impl Future<Output = Option<TestDatabase>>, test: impl AsyncFnOnce(&TestDatabase)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let Some(database) = runtime.block_on(database) else {
+        eprintln!("SKIPPED: CLB_HUB_TEST_POSTGRES names no server; ./tests/run starts one");
+        return;
+    };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(test(&database));
+    }));
+    runtime.block_on(database.remove());
+    if let Err(failure) = outcome {
+        std::panic::resume_unwind(failure);
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment where their server is"
+)]
+fn server() -> Option<String> {
+    let told = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let server = told("CLB_HUB_TEST_POSTGRES");
+    let required = told("CLB_HUB_TEST_REQUIRE").is_some() || told("CI").is_some();
+    assert!(
+        server.is_some() || !required,
+        "CLB_HUB_TEST_POSTGRES names no server, and skipping is not allowed here; ./tests/run starts one"
+    );
+    server
+}
+
+/// The migrated database that the others are copies of: made once per build of the tests, by
+/// whichever test comes first.
+async fn template(server: &str) -> String {
+    let name = format!("clb_hub_template_{:016x}", this_build());
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    // An arbitrary number, the same in each test process. Ends with the connection.
+    connection.execute("select pg_advisory_lock(7236001)").await.unwrap();
+    let made: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    if !made {
+        // Under another name until it is whole: a killed run leaves no half template behind.
+        let half = format!("{name}_half");
+        run(server, &format!("drop database if exists \"{half}\" with (force)")).await;
+        run(server, &format!("create database \"{half}\" template template0")).await;
+        let db = Db::open(&Options::new(with_name(server, &half))).await.unwrap();
+        db.migrate().await.unwrap();
+        db.close().await.unwrap();
+        run(server, &format!("alter database \"{half}\" rename to \"{name}\"")).await;
+    }
+    connection.close().await.unwrap();
+    name
+}
+
+/// Tells one build of this binary from another: another build may have other migrations.
+fn this_build() -> u64 {
+    let binary = std::env::current_exe().unwrap();
+    let mut hasher = DefaultHasher::new();
+    binary.hash(&mut hasher);
+    binary.metadata().unwrap().modified().unwrap().hash(&mut hasher);
+    hasher.finish()
+}
+
+async fn run(server: &str, statement: &str) {
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    connection
+        .execute(sqlx::AssertSqlSafe(statement.to_owned()))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
+
+/// The same server, another database: `postgres://user@host/NAME?options`.
+fn with_name(server: &str, name: &str) -> String {
+    let (base, options) = server.split_once('?').unwrap_or((server, ""));
+    let (scheme, rest) = base.split_once("://").unwrap();
+    let host = rest.split('/').next().unwrap_or_default();
+    let separator = if options.is_empty() { "" } else { "?" };
+    format!("{scheme}://{host}/{name}{separator}{options}")
+}
+
+#[test]
+fn another_database_of_the_same_server() {
+    assert_eq!(
+        with_name("postgres://hub@localhost/postgres?host=/tmp/x", "a"),
+        "postgres://hub@localhost/a?host=/tmp/x"
+    );
+    assert_eq!(
+        with_name("postgres://hub@localhost:5433", "a"),
+        "postgres://hub@localhost:5433/a"
+    );
+}

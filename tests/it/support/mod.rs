@@ -1,0 +1,7 @@
+//! What tests stand on.
+
+pub(crate) mod database;
+pub(crate) mod look;
+pub(crate) mod schema;
+pub(crate) mod source;
+pub(crate) mod world;

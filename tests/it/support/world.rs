@@ -1,0 +1,240 @@
+//! A small world: CLBs, schools and pupils whose every number is written by hand in the test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use clb_hub::store::lease::Lease;
+use clb_hub::store::ledger::Work;
+use clb_hub::store::roster::{KeyKind, PupilSaid, keys, merge_pupils};
+use clb_hub::store::run::{Begun, Coming, Progress, begin};
+use clb_hub::store::{Db, ledger, relations, setup};
+use hub_entities::absence::letters::Reading;
+use hub_entities::category::Categories;
+use hub_entities::evaluation::{LawBook, Said};
+use hub_entities::id::{AgreementId, ClbId, Ids, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId};
+use hub_entities::law::Laws;
+use hub_entities::law::compulsory::Settings;
+use hub_entities::operation::{Actor, Operation};
+use hub_entities::policy::{Action, Decision, Scope, decide};
+use hub_entities::source::{RunKind, run};
+use hub_entities::time::{HalfDay, Part};
+use sea_orm::DatabaseConnection;
+
+use super::database::TestDatabase;
+
+/// A date, from its text.
+pub(crate) fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+/// An instant, from its text.
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// A morning.
+pub(crate) fn am(text: &str) -> HalfDay {
+    HalfDay::new(day(text), Part::Am)
+}
+
+/// An afternoon.
+pub(crate) fn pm(text: &str) -> HalfDay {
+    HalfDay::new(day(text), Part::Pm)
+}
+
+/// The database, the laws and the ids of a test.
+pub(crate) struct World {
+    pub(crate) db: Db,
+    /// Past every scope: for what a test compares.
+    pub(crate) look: DatabaseConnection,
+    pub(crate) book: Arc<LawBook>,
+    pub(crate) ids: Arc<SeededIds>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// A school with a source of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct School {
+    pub(crate) id: SchoolId,
+    pub(crate) source: SourceId,
+}
+
+impl World {
+    /// An empty world in which it is this instant.
+    pub(crate) async fn new(database: &TestDatabase, now: &str) -> Self {
+        let book = Arc::new(LawBook::new(Laws::embedded().unwrap(), Settings::default()));
+        let db = database.open().await;
+        let look = sea_orm::Database::connect(&database.url).await.unwrap();
+        Self {
+            db,
+            look,
+            book,
+            ids: Arc::new(SeededIds::new(1)),
+            now: at(now),
+        }
+    }
+
+    /// The operator's right to set things up.
+    pub(crate) async fn operator(&self) -> Scope {
+        self.decided(Actor::Hub, Action::Administer).await
+    }
+
+    /// The scope that the policy gives this actor for this action; fails the test when it refuses.
+    pub(crate) async fn decided(&self, actor: Actor, action: Action) -> Scope {
+        let operation = Operation {
+            actor,
+            purpose: None,
+            now: self.now,
+            request: uuid::Uuid::nil(),
+        };
+        let relations = relations::load(&self.db, &operation).await.unwrap();
+        match decide(&operation, &relations, action) {
+            Decision::Allowed(scope) => scope,
+            Decision::Refused(why) => panic!("refused: {why}"),
+        }
+    }
+
+    pub(crate) async fn clb(&self, number: &str) -> ClbId {
+        let scope = self.operator().await;
+        let id = ClbId(self.ids.next(self.now));
+        setup::clb(&self.db, &scope, id, number, "CLB").await.unwrap()
+    }
+
+    /// A school with a source, served by this CLB since 2020 for these categories.
+    pub(crate) async fn school(&self, number: &str, clb: ClbId, categories: Categories) -> School {
+        let scope = self.operator().await;
+        let new = SchoolId(self.ids.next(self.now));
+        let id = setup::school(&self.db, &scope, new, number, "School", "Gemeente", &[])
+            .await
+            .unwrap();
+        let new = SourceId(self.ids.next(self.now));
+        let none = serde_json::json!({});
+        let source = setup::source(&self.db, &scope, new, id, "files", "discimus", &none)
+            .await
+            .unwrap();
+        let signed = setup::SignedAgreement {
+            id: AgreementId(self.ids.next(self.now)),
+            school: id,
+            clb,
+            categories,
+            ground: Some("test"),
+            begins_on: day("2020-09-01"),
+        };
+        setup::agreement(&self.db, &scope, signed, self.now).await.unwrap();
+        School { id, source }
+    }
+
+    /// A second source of the same school.
+    pub(crate) async fn another_source(&self, school: School, name: &str) -> School {
+        let scope = self.operator().await;
+        let new = SourceId(self.ids.next(self.now));
+        let none = serde_json::json!({});
+        let source = setup::source(&self.db, &scope, new, school.id, name, "discimus", &none)
+            .await
+            .unwrap();
+        School { id: school.id, source }
+    }
+
+    /// What the school's source may bring in.
+    pub(crate) async fn source_scope(&self, school: School) -> Scope {
+        self.decided(
+            Actor::Source {
+                id: school.source,
+                school: school.id,
+            },
+            Action::Sync,
+        )
+        .await
+    }
+
+    /// A run under way, with its lease.
+    pub(crate) async fn run(&self, school: School, scope: &Scope, kind: RunKind) -> (Lease, run::Model) {
+        let id = self.ids.next(self.now);
+        let lease = Lease::acquire(&self.db, &format!("test/{id}"), "test", Duration::from_mins(10))
+            .await
+            .unwrap();
+        let lease = lease.unwrap();
+        let coming = Coming {
+            id: RunId(id),
+            source: school.source,
+            kind,
+            content_hash: id.as_bytes().to_vec(),
+            complete: false,
+            now: self.now,
+        };
+        match begin(&self.db, scope, &lease, coming).await.unwrap() {
+            Begun::Fresh(run) => (lease, run),
+            other => panic!("not a fresh run: {other:?}"),
+        }
+    }
+
+    pub(crate) fn work<'a>(&'a self, scope: &'a Scope, lease: &'a Lease, run: RunId) -> Work<'a> {
+        Work {
+            scope,
+            lease,
+            run,
+            book: &self.book,
+            ids: &*self.ids,
+            now: self.now,
+        }
+    }
+
+    /// Merges what the school says of pupils.
+    pub(crate) async fn pupils(&self, school: School, said: &[(&str, PupilSaid)]) -> Vec<(RecordId, PupilId)> {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
+        let said: Vec<(String, PupilSaid)> = said
+            .iter()
+            .map(|(key, pupil)| ((*key).to_owned(), pupil.clone()))
+            .collect();
+        merge_pupils(&self.db, self.work(&scope, &lease, run.id), &said, None)
+            .await
+            .unwrap();
+        self.done(&lease, run).await;
+        let known = keys(&self.db, &scope, KeyKind::SourceKey).await.unwrap();
+        said.iter()
+            .map(|(key, _)| {
+                let (_, record, pupil) = known.iter().find(|(of, _, _)| of == key).unwrap();
+                (*record, *pupil)
+            })
+            .collect()
+    }
+
+    /// Merges what the school says of half-days, in one transaction.
+    pub(crate) async fn say(&self, school: School, said: &[(RecordId, HalfDay, Reading)]) -> Progress {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Absences).await;
+        let said: Vec<Said> = said
+            .iter()
+            .map(|(record, at, reading)| Said {
+                record: *record,
+                at: *at,
+                reading: *reading,
+            })
+            .collect();
+        let work = self.work(&scope, &lease, run.id);
+        let progress = ledger::merge_half_days(&self.db, work, &said, None).await.unwrap();
+        self.done(&lease, run).await;
+        progress
+    }
+
+    async fn done(&self, lease: &Lease, run: run::Model) {
+        let done = run::Model {
+            state: hub_entities::source::RunState::Done,
+            ..run
+        };
+        clb_hub::store::run::set_state(&self.db, lease, done).await.unwrap();
+    }
+}
+
+/// A pupil born then, enrolled since 1 September 2026.
+pub(crate) fn born(birth: &str) -> PupilSaid {
+    PupilSaid {
+        given_name: Some("Test".to_owned()),
+        family_name: Some("Leerling".to_owned()),
+        birth_date: Some(day(birth)),
+        begins_on: Some(day("2026-09-01")),
+        ..PupilSaid::default()
+    }
+}
