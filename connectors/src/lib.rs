@@ -3,4 +3,5 @@
 pub mod absences;
 pub mod archive;
 pub mod csv;
+pub mod oneroster;
 pub mod report;
