@@ -98,13 +98,11 @@ fn open_manifest(package: &mut Package, names: &BTreeMap<String, String>, report
     if name != MANIFEST {
         report.warn(MANIFEST, 0, 0, "package.file_name_case");
     }
-    match package.read(name) {
-        Ok(Some(mut stream)) => manifest::read(&mut stream, report),
-        Ok(None) | Err(_) => {
-            report.error(MANIFEST, 0, 0, "package.unreadable");
-            None
-        }
-    }
+    let Ok(Some(mut stream)) = package.read(name) else {
+        report.error(MANIFEST, 0, 0, "package.unreadable");
+        return None;
+    };
+    manifest::read(&mut stream, report)
 }
 
 /// Holds what the manifest claims against what is there.
@@ -458,16 +456,8 @@ struct People {
     rest: BTreeSet<String>,
 }
 
-fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<String, Standing>, people: &mut People) {
-    let old = files.manifest.version == Version::V1_1;
-    let told = files.mode("roles") == Mode::Bulk;
-    let table = if old { &USERS_1_1 } else { &USERS_1_2 };
-    let to = [
-        To("orgSourcedIds", "orgs", true),
-        To("primaryOrgSourcedId", "orgs", false),
-        To("agentSourcedIds", "users", false),
-    ];
-    let whole_person = |row: &Row<'_>| Person {
+fn person(row: &Row<'_>) -> Person {
+    Person {
         row: PupilRow {
             source_key: row.text("sourcedId"),
             says: Says {
@@ -485,7 +475,29 @@ fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<St
             ..PupilRow::default()
         },
         agents: row.list("agentSourcedIds"),
-    };
+    }
+}
+
+fn contact(row: &Row<'_>, role: &str) -> Contact {
+    Contact {
+        source_key: row.text("sourcedId"),
+        role: role.to_owned(),
+        given_name: row.text("givenName"),
+        family_name: row.text("familyName"),
+        email: row.owned("email"),
+        phone: row.owned("phone").or_else(|| row.owned("sms")),
+    }
+}
+
+fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<String, Standing>, people: &mut People) {
+    let old = files.manifest.version == Version::V1_1;
+    let told = files.mode("roles") == Mode::Bulk;
+    let table = if old { &USERS_1_1 } else { &USERS_1_2 };
+    let to = [
+        To("orgSourcedIds", "orgs", true),
+        To("primaryOrgSourcedId", "orgs", false),
+        To("agentSourcedIds", "users", false),
+    ];
     files.each(table, &to, &mut |row, report| {
         let key = row.text("sourcedId");
         if row
@@ -500,19 +512,20 @@ fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<St
             (Some(standing), false) => standing.roles.clone(),
             (None, false) => BTreeSet::new(),
         };
-        if let (Some(standing), Some(org)) = (&standing, row.get("primaryOrgSourcedId")) {
-            if told && !standing.orgs.contains(org) {
-                report.warn(
-                    "users.csv",
-                    row.line,
-                    row.column("primaryOrgSourcedId"),
-                    "semantic.primary_org_without_role",
-                );
-            }
+        if let (Some(standing), Some(org)) = (&standing, row.get("primaryOrgSourcedId"))
+            && told
+            && !standing.orgs.contains(org)
+        {
+            report.warn(
+                "users.csv",
+                row.line,
+                row.column("primaryOrgSourcedId"),
+                "semantic.primary_org_without_role",
+            );
         }
         let parent = PARENTS.into_iter().find(|role| roles.contains(role));
         if roles.contains("student") {
-            let mut person = whole_person(row);
+            let mut person = person(row);
             person.row.says.schools = true;
             person.row.schools = if old {
                 let link = |school_key| SchoolLink {
@@ -528,22 +541,14 @@ fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<St
             people.pupils.insert(key, person);
         } else if let Some(role) = parent {
             roster.counts.parents += 1;
-            let contact = Contact {
-                source_key: key.clone(),
-                role: role.to_owned(),
-                given_name: row.text("givenName"),
-                family_name: row.text("familyName"),
-                email: row.owned("email"),
-                phone: row.owned("phone").or_else(|| row.owned("sms")),
-            };
             if row.status == Status::Active {
                 people
                     .parents
-                    .insert(key.clone(), (contact, row.list("agentSourcedIds")));
+                    .insert(key.clone(), (contact(row, role), row.list("agentSourcedIds")));
             }
             people.rest.insert(key);
         } else if roles.is_empty() && !old && !told {
-            people.unknown.insert(key, whole_person(row));
+            people.unknown.insert(key, person(row));
         } else {
             if roles.contains("teacher") {
                 roster.counts.teachers += 1;

@@ -204,6 +204,7 @@ fn only_a_parent_that_a_pupil_refers_to_is_kept() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of faults reads better than three")]
 fn a_fault_refuses_the_package_and_names_its_place() {
     let cases: [(&str, &str, &str, &str, u64, &str); 21] = [
         (
