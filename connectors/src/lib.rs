@@ -23,10 +23,10 @@ mod spec {
                 let mut armed = false;
                 for line in text.lines().map(str::trim) {
                     armed |= line == "#[test]";
-                    if let Some(name) = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) {
-                        if std::mem::take(&mut armed) {
-                            into.insert(name.to_owned());
-                        }
+                    if let Some(name) = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next())
+                        && std::mem::take(&mut armed)
+                    {
+                        into.insert(name.to_owned());
                     }
                 }
             }
