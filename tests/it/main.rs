@@ -8,6 +8,7 @@
 mod architecture;
 mod migrations;
 mod oracle;
+mod policy_matrix;
 mod privacy;
 mod race;
 mod recount;
