@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod leases;
 mod migrations;
 mod oracle;
 mod policy_matrix;
