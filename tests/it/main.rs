@@ -9,6 +9,7 @@ mod architecture;
 mod leases;
 mod migrations;
 mod oracle;
+mod outbox;
 mod policy_matrix;
 mod privacy;
 mod race;
