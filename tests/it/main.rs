@@ -14,5 +14,6 @@ mod policy_matrix;
 mod privacy;
 mod race;
 mod recount;
+mod roster;
 mod signals;
 mod support;

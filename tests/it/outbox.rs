@@ -245,26 +245,26 @@ both_databases!(
             .unwrap()
             .unwrap();
         let writing = AtomicBool::new(true);
-    let written = async {
-        join_all(writers).await;
-        writing.store(false, Ordering::SeqCst);
-    };
-    let sequenced = async {
-        let mut reader = Reader::default();
-        loop {
-            // Asked before sequencing: what is committed by then must be read in this round.
-            let last_round = !writing.load(Ordering::SeqCst);
-            sequence(&world.db, &lease, EPOCH).await.unwrap();
-            reader.read(&world.look).await;
-            if last_round {
-                return reader;
+        let written = async {
+            join_all(writers).await;
+            writing.store(false, Ordering::SeqCst);
+        };
+        let sequenced = async {
+            let mut reader = Reader::default();
+            loop {
+                // Asked before sequencing: what is committed by then must be read in this round.
+                let last_round = !writing.load(Ordering::SeqCst);
+                sequence(&world.db, &lease, EPOCH).await.unwrap();
+                reader.read(&world.look).await;
+                if last_round {
+                    return reader;
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
-        }
-    };
-    let (reader, ()) = join(sequenced, written).await;
-    // Each of 8 × 12 pupils is told of twice: raised at five, changed at six.
-    assert_eq!(reader.last_position, 192);
+        };
+        let (reader, ()) = join(sequenced, written).await;
+        // Each of 8 × 12 pupils is told of twice: raised at five, changed at six.
+        assert_eq!(reader.last_position, 192);
         assert_eq!(reader.by_position.iter().collect::<BTreeSet<_>>().len(), 192);
         assert_eq!(number(&world.look, "select count(*) from outbox").await, 192);
         // Of one pupil, what was committed first has the lower position.
