@@ -12,7 +12,7 @@ use hub_entities::category::Categories;
 use hub_entities::id::{PupilId, RecordId};
 use hub_entities::time::HalfDay;
 
-use crate::support::database::{TestDatabase, both_databases};
+use crate::support::database::both_databases;
 use crate::support::look::{standing, totals};
 use crate::support::world::{School, World, am, born, pm};
 
