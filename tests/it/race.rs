@@ -13,7 +13,7 @@ use hub_entities::id::{PupilId, RecordId};
 use hub_entities::source::RunKind;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
-use crate::support::database::{TestDatabase, both_databases};
+use crate::support::database::both_databases;
 use crate::support::world::{School, World, am, born, pm};
 
 const B: Reading = Reading::Absent(Code::B);
