@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod loss;
 mod merge;
 pub mod outbox;
+pub mod read;
 pub mod relations;
 pub mod roster;
 pub mod run;
