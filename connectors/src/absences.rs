@@ -117,7 +117,7 @@ impl Default for ColumnMap {
 #[serde(rename_all = "camelCase")]
 pub enum AbsenceFormat {
     /// CSV, by this map.
-    Csv(ColumnMap),
+    Csv(Box<ColumnMap>),
     /// The text import format of Informat (school-apis.md §3.4c).
     InformatText,
 }

@@ -345,3 +345,6 @@ fn safe(name: &str) -> Result<(), Report> {
         || name.split('/').any(|part| matches!(part, "" | "." | ".."));
     if odd { Err(refused("package.name")) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

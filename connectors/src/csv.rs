@@ -106,6 +106,10 @@ enum Letters {
 }
 
 /// Lines of a text, whatever ends them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what was seen of a stream is a set of facts, not a state"
+)]
 pub(crate) struct Lines<R> {
     text: Text<R>,
     buffer: Vec<u8>,
@@ -329,16 +333,15 @@ impl<R: Read> Reader<R> {
         };
         self.tell_once();
         let line = self.lines.number();
-        let delimiter = match self.delimiter {
-            Some(delimiter) => delimiter,
-            None => {
-                let found = guess(self.lines.bytes(range.clone()));
-                self.delimiter = Some(found);
-                if found != b',' {
-                    self.lenient("csv.delimiter", line);
-                }
-                found
+        let delimiter = if let Some(delimiter) = self.delimiter {
+            delimiter
+        } else {
+            let found = guess(self.lines.bytes(range.clone()));
+            self.delimiter = Some(found);
+            if found != b',' {
+                self.lenient("csv.delimiter", line);
             }
+            found
         };
         let quoted = memchr::memchr(b'"', self.lines.bytes(range.clone())).is_some();
         if quoted {
@@ -482,9 +485,8 @@ impl Scan {
     fn open(&mut self, raw: &[u8], delimiter: u8, line: u64) -> Result<bool, Trouble> {
         for byte in raw.get(self.done..).unwrap_or_default() {
             self.at = match (self.at, *byte) {
-                (Place::Start, b'"') | (Place::Closed, b'"') => Place::Quoted,
                 (Place::Quoted, b'"') => Place::Closed,
-                (Place::Quoted, _) => Place::Quoted,
+                (Place::Start | Place::Closed, b'"') | (Place::Quoted, _) => Place::Quoted,
                 (_, byte) if byte == delimiter => {
                     self.column += 1;
                     Place::Start
@@ -519,6 +521,10 @@ fn decide(letters: Letters, raw: &[u8], line: u64) -> Result<(Letters, bool), Tr
     }
 }
 
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it runs at the speed of memory"
+)]
 /// A control character is never part of a name or a date; it hides one.
 fn controls(text: &str, line: u64) -> Result<(), Trouble> {
     let odd = text.bytes().fold(false, |odd, byte| {

@@ -6,10 +6,14 @@
 )]
 
 mod architecture;
+mod leases;
 mod migrations;
 mod oracle;
+mod outbox;
+mod policy_matrix;
 mod privacy;
 mod race;
 mod recount;
+mod roster;
 mod signals;
 mod support;

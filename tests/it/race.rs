@@ -11,9 +11,9 @@ use hub_entities::category::Categories;
 use hub_entities::evaluation::Said;
 use hub_entities::id::{PupilId, RecordId};
 use hub_entities::source::RunKind;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
-use crate::support::database::{TestDatabase, both_databases};
+use crate::support::database::both_databases;
+use crate::support::look::number;
 use crate::support::world::{School, World, am, born, pm};
 
 const B: Reading = Reading::Absent(Code::B);
@@ -32,16 +32,6 @@ async fn write_all(world: &World, school: School, said: &[Said]) {
             .await
             .unwrap();
     }
-}
-
-async fn number(look: &DatabaseConnection, text: &str) -> i64 {
-    let asked = Statement::from_string(look.get_database_backend(), text);
-    look.query_one_raw(asked)
-        .await
-        .unwrap()
-        .unwrap()
-        .try_get_by_index(0)
-        .unwrap()
 }
 
 both_databases!(two_writers_raise_one_signal, async |database: &TestDatabase| {

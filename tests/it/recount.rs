@@ -12,7 +12,7 @@ use hub_entities::category::Categories;
 use hub_entities::id::{PupilId, RecordId};
 use hub_entities::time::HalfDay;
 
-use crate::support::database::{TestDatabase, both_databases};
+use crate::support::database::both_databases;
 use crate::support::look::{standing, totals};
 use crate::support::world::{School, World, am, born, pm};
 
@@ -86,7 +86,8 @@ fn recounted(said: &[Word]) -> Vec<(i64, i64, BTreeSet<String>)> {
             "id": pupil, "year": 2026, "birth": BIRTHS[pupil % BIRTHS.len()],
             "days_off": [], "half_days": half_days, "carried": [],
         });
-        input.push_str(&format!("{case}\n"));
+        input.push_str(&case.to_string());
+        input.push('\n');
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/recount.py");
     let mut python = Command::new("python3")

@@ -53,21 +53,15 @@ pub(super) fn read<E>(
         } else if text.as_bytes().get(6).is_some_and(|mark| matches!(mark, b'T' | b't')) {
             let head = head(text);
             lost = head.is_none();
+            block = head.map(|(at, _)| Block {
+                at,
+                letter: NO_LETTER.to_owned(),
+                pupils: 0,
+            });
             match head {
-                Some((at, default)) => {
-                    if !default {
-                        report.warn(file, line, 1, "row.lesson_hour");
-                    }
-                    block = Some(Block {
-                        at,
-                        letter: NO_LETTER.to_owned(),
-                        pupils: 0,
-                    });
-                }
-                None => {
-                    block = None;
-                    report.error(file, line, 1, "row.block_head");
-                }
+                Some((_, true)) => {}
+                Some((_, false)) => report.warn(file, line, 1, "row.lesson_hour"),
+                None => report.error(file, line, 1, "row.block_head"),
             }
         } else if digits && text.len() == 10 {
             match &mut block {

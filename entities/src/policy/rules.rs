@@ -1,10 +1,13 @@
 //! The rules, readable by a lawyer: one exhaustive match, each arm with its ground.
 
+use std::collections::BTreeMap;
+
 use super::action::Action;
 use super::decision::{Decision, Reach, Refusal, Scope};
 use super::relations::Relations;
+use crate::agreement;
 use crate::category::Categories;
-use crate::id::SchoolId;
+use crate::id::{ClbId, SchoolId};
 use crate::operation::{Actor, Operation, Role};
 
 /// Decides whether the actor may do this now, and how far it reaches.
@@ -82,26 +85,36 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
     }
 }
 
-/// What the agreements in force today between this CLB and each school list.
-fn agreed(operation: &Operation, relations: &Relations, clb: crate::id::ClbId) -> Vec<(SchoolId, Categories)> {
-    let today = operation.today();
-    let mut per_school: Vec<(SchoolId, Categories)> = relations
-        .agreements()
-        .iter()
-        .filter(|one| one.clb_id == clb && one.in_force().is_some_and(|period| period.contains(today)))
-        .map(|one| (one.school_id, one.categories))
-        .collect();
-    per_school.sort_unstable_by_key(|(school, _)| *school);
-    per_school
+/// What the agreement in force today between this CLB and each school lists.
+fn agreed(operation: &Operation, relations: &Relations, clb: ClbId) -> Vec<(SchoolId, Categories)> {
+    let of_clb = in_force(operation, relations)
+        .into_iter()
+        .filter(|one| one.clb_id == clb);
+    of_clb.map(|one| (one.school_id, one.categories)).collect()
 }
 
 /// What the hub may keep of what this school says: what any agreement in force today lists.
 /// A category that was not agreed is not stored (design §3).
 fn kept(operation: &Operation, relations: &Relations, school: SchoolId) -> Categories {
+    let of_school = in_force(operation, relations)
+        .into_iter()
+        .filter(|one| one.school_id == school);
+    of_school.fold(Categories::NONE, |all, one| all.or(one.categories))
+}
+
+/// The agreements in force today, one for each two parties, by school: an agreement continues until
+/// ended or replaced (design §3), so of two the one that began last binds.
+fn in_force<'a>(operation: &Operation, relations: &'a Relations) -> Vec<&'a agreement::Model> {
     let today = operation.today();
-    relations
-        .agreements()
-        .iter()
-        .filter(|one| one.school_id == school && one.in_force().is_some_and(|period| period.contains(today)))
-        .fold(Categories::NONE, |all, one| all.or(one.categories))
+    let mut latest: BTreeMap<(SchoolId, ClbId), &agreement::Model> = BTreeMap::new();
+    for one in relations.agreements() {
+        if !one.in_force().is_some_and(|period| period.contains(today)) {
+            continue;
+        }
+        let binds = latest.entry((one.school_id, one.clb_id)).or_insert(one);
+        if (binds.begins_on, binds.decided_at) < (one.begins_on, one.decided_at) {
+            *binds = one;
+        }
+    }
+    latest.into_values().collect()
 }

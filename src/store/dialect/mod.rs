@@ -25,6 +25,9 @@ pub(super) trait Dialect: Send + Sync {
     /// wait for each other.
     async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError>;
 
+    /// Until the transaction ends, no other one looks up blind indexes to tie records by.
+    async fn lock_indexes(&self, tx: &DatabaseTransaction) -> Result<(), DbError>;
+
     /// What ends a query whose rows are to be locked until the transaction ends.
     fn for_update(&self) -> &'static str;
 

@@ -15,6 +15,9 @@ use crate::store::sql::{list_of, rows, statement, values_of};
 /// The key of the advisory lock under which one replica migrates.
 const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
 
+/// The key of the advisory lock under which records are tied by blind index.
+const INDEX_LOCK: i64 = 0x636c_625f_6875_6202;
+
 pub(in crate::store) fn connect_options(options: PgConnectOptions, statement_timeout: Duration) -> PgConnectOptions {
     options.application_name("clb-hub").options([
         ("statement_timeout", statement_timeout.as_millis().to_string()),
@@ -62,6 +65,11 @@ impl Dialect for Postgres {
             list_of(sorted.len())
         );
         rows(tx, &text, values_of(sorted)).await?;
+        Ok(())
+    }
+
+    async fn lock_indexes(&self, tx: &DatabaseTransaction) -> Result<(), DbError> {
+        rows(tx, "select pg_advisory_xact_lock(?)", vec![INDEX_LOCK.into()]).await?;
         Ok(())
     }
 

@@ -66,6 +66,10 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
+    async fn lock_indexes(&self, _tx: &DatabaseTransaction) -> Result<(), DbError> {
+        Ok(())
+    }
+
     fn for_update(&self) -> &'static str {
         ""
     }

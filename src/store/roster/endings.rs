@@ -36,8 +36,9 @@ impl Ending {
     }
 }
 
+/// A last day that is known but has not come does not hide a pupil.
 const MISSING: &str = "from enrolment e join record r on r.id = e.record_id
-     where e.school_id = ? and e.ends_on is null
+     where e.school_id = ? and (e.ends_on is null or e.ends_on > ?)
      and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'pupil' and s.source_key = r.source_key)";
 
 /// What ending the missing would do.
@@ -51,11 +52,12 @@ pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbErro
             .unwrap_or_default())
     };
     let enrolled = count(
-        "select count(*) from enrolment where school_id = ? and ends_on is null",
-        vec![school.into()],
+        "select count(*) from enrolment where school_id = ? and (ends_on is null or ends_on > ?)",
+        vec![school.into(), scope.day().into()],
     )
     .await?;
-    let missing = count(&format!("select count(*) {MISSING}"), vec![school.into(), run.into()]).await?;
+    let values = vec![school.into(), scope.day().into(), run.into()];
+    let missing = count(&format!("select count(*) {MISSING}"), values).await?;
     Ok(Ending { enrolled, missing })
 }
 
@@ -65,7 +67,8 @@ pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbEr
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
     let text = format!("select e.record_id, e.pupil_id {MISSING} order by e.pupil_id limit ?");
-    let found = rows(&tx, &text, vec![school.into(), work.run.into(), most.into()]).await?;
+    let values: Vec<Value> = vec![school.into(), work.scope.day().into(), work.run.into(), most.into()];
+    let found = rows(&tx, &text, values).await?;
     let mut pupils = Vec::new();
     let mut records: Vec<RecordId> = Vec::new();
     for row in &found {
@@ -101,10 +104,11 @@ pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbE
     let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let values: Vec<Value> = vec![work.scope.day().into(), school.into(), work.run.into()];
+    let today = Value::from(work.scope.day());
+    let values: Vec<Value> = vec![today.clone(), school.into(), today, work.run.into()];
     let ended = execute(
         &tx,
-        "update membership set ends_on = ? where school_id = ? and ends_on is null
+        "update membership set ends_on = ? where school_id = ? and (ends_on is null or ends_on > ?)
          and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'membership'
                          and s.source_key = membership.source_key)",
         values,

@@ -48,7 +48,9 @@ pub(super) async fn enrol(
                 return Ok(());
             }
             // Enrolled again after having left.
-            said.begins_on.filter(|said| *said > begins).unwrap_or(today)
+            said.begins_on
+                .filter(|said| *said > begins)
+                .unwrap_or(today.max(begins))
         }
         None => said.begins_on.unwrap_or(today),
     };
@@ -80,17 +82,17 @@ pub(super) async fn end_enrolments(
     on: Option<NaiveDate>,
 ) -> Result<u64, DbError> {
     let on = on.unwrap_or_else(|| work.scope.day());
-    let values: Vec<Value> = vec![on.into(), work.run.into(), record.into()];
+    let values: Vec<Value> = vec![on.into(), work.run.into(), record.into(), on.into()];
     let ended = execute(
         tx,
-        "update enrolment set ends_on = ?, run_id = ? where record_id = ? and ends_on is null",
+        "update enrolment set ends_on = ?, run_id = ? where record_id = ? and (ends_on is null or ends_on > ?)",
         values,
     )
     .await?;
     execute(
         tx,
-        "update membership set ends_on = ? where record_id = ? and ends_on is null",
-        vec![on.into(), record.into()],
+        "update membership set ends_on = ? where record_id = ? and (ends_on is null or ends_on > ?)",
+        vec![on.into(), record.into(), on.into()],
     )
     .await?;
     Ok(ended)

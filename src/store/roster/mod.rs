@@ -184,7 +184,7 @@ pub async fn merge_pupils(
             touched.extend(before.filter(|_| ended > 0).map(|record| record.pupil_id));
             continue;
         }
-        if before.is_some_and(|record| record.content_hash == hash && record.enrolled) {
+        if before.is_some_and(|record| record.content_hash == hash && record.ends_on == pupil.ends_on) {
             note(&mut progress, false);
             continue;
         }
@@ -203,7 +203,11 @@ pub async fn merge_pupils(
             (record.id, record.pupil_id)
         } else {
             let of = match other {
-                Some(other) => other,
+                Some(other) => {
+                    // What is known of this person already may count on other days from now on.
+                    born_again.extend(pupil.birth_date.map(|_| other));
+                    other
+                }
                 None => new_pupil(&tx, work.ids, work.now).await?,
             };
             (insert_record(&tx, &work, school, of, key, pupil, hash).await?, of)
@@ -218,16 +222,34 @@ pub async fn merge_pupils(
     if !born_again.is_empty() {
         reevaluate(&tx, &work, &born_again, &mut progress).await?;
     }
+    // A pupil that was merged a moment ago stands for the one it became.
+    let mut became: BTreeMap<PupilId, PupilId> = BTreeMap::new();
     for (from, into) in same_person {
-        merge(&tx, &work, from, into, &mut progress).await?;
+        let (from, into) = (end_of(&became, from), end_of(&became, into));
+        if from != into {
+            merge(&tx, &work, from, into, &mut progress).await?;
+            became.insert(from, into);
+        }
     }
     advance(&tx, work.run, cursor, progress).await?;
     tx.commit().await?;
     Ok(progress)
 }
 
-/// Locks every pupil that these rows may touch: of the records, and of records elsewhere with the same
-/// blind index.
+/// Where a pupil that may have been merged, and merged on, is now.
+fn end_of(became: &BTreeMap<PupilId, PupilId>, pupil: PupilId) -> PupilId {
+    let mut now = pupil;
+    while let Some(next) = became.get(&now) {
+        now = *next;
+    }
+    now
+}
+
+/// Locks every pupil that these rows may touch.
+///
+/// A record may be tied to another pupil between reading and locking, so they are read again after the
+/// lock. A blind index that is new has no row to lock yet: two schools that bring the same one at once
+/// would make two pupils of one person, so rows with an index are merged by one transaction at a time.
 async fn lock_for(
     db: &Db,
     tx: &DatabaseTransaction,
@@ -235,6 +257,30 @@ async fn lock_for(
     said: &[(String, PupilSaid)],
     keys: &[&str],
 ) -> Result<(), DbError> {
+    if said.iter().any(|(_, pupil)| pupil.national_index.is_some()) {
+        db.dialect().lock_indexes(tx).await?;
+    }
+    let mut before = touched_by(tx, school, said, keys).await?;
+    loop {
+        let pupils: Vec<PupilId> = before.iter().copied().collect();
+        if !pupils.is_empty() {
+            db.dialect().lock_pupils(tx, &pupils).await?;
+        }
+        let after = touched_by(tx, school, said, keys).await?;
+        if after.is_subset(&before) {
+            return Ok(());
+        }
+        before = after;
+    }
+}
+
+/// The pupils of these records, and of records elsewhere with the same blind index.
+async fn touched_by(
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    said: &[(String, PupilSaid)],
+    keys: &[&str],
+) -> Result<BTreeSet<PupilId>, DbError> {
     let text = format!(
         "select pupil_id from record where school_id = ? and source_key in {}",
         list_of(keys.len())
@@ -258,11 +304,7 @@ async fn lock_for(
             pupils.insert(row.try_get_by_index(0)?);
         }
     }
-    let pupils: Vec<PupilId> = pupils.into_iter().collect();
-    if pupils.is_empty() {
-        return Ok(());
-    }
-    db.dialect().lock_pupils(tx, &pupils).await
+    Ok(pupils)
 }
 
 /// A record as far as merging needs it.
@@ -272,7 +314,8 @@ struct KnownRecord {
     pupil_id: PupilId,
     content_hash: Vec<u8>,
     birth_date: Option<NaiveDate>,
-    enrolled: bool,
+    /// Where its latest enrolment ends.
+    ends_on: Option<NaiveDate>,
 }
 
 async fn records_of(
@@ -282,7 +325,7 @@ async fn records_of(
 ) -> Result<BTreeMap<String, KnownRecord>, DbError> {
     let text = format!(
         "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date,
-         exists (select 1 from enrolment e where e.record_id = r.id and e.ends_on is null)
+         (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1)
          from record r where r.school_id = ? and r.source_key in {}",
         list_of(keys.len())
     );
@@ -295,7 +338,7 @@ async fn records_of(
             pupil_id: row.try_get_by_index(2)?,
             content_hash: row.try_get_by_index(3)?,
             birth_date: row.try_get_by_index(4)?,
-            enrolled: row.try_get_by_index(5)?,
+            ends_on: row.try_get_by_index(5)?,
         };
         known.insert(row.try_get_by_index(0)?, record);
     }

@@ -1,10 +1,17 @@
 //! Looks into the database past every scope: what a test compares with what it wrote by hand.
 
+use std::collections::BTreeMap;
+
 use hub_entities::id::PupilId;
 use hub_entities::ledger::tally;
 use hub_entities::signal::{SignalState, outbox, row};
 use hub_entities::time::SchoolYear;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Statement, TryGetable,
+};
+
+use super::database::{Backend, TestDatabase};
+use super::schema::columns;
 
 /// Standing signals of a pupil: kind, generation, half-days.
 pub(crate) async fn standing(look: &DatabaseConnection, pupil: PupilId) -> Vec<(String, i32, i32)> {
@@ -48,4 +55,44 @@ pub(crate) async fn totals(look: &DatabaseConnection, pupil: PupilId, year: i16)
         .await
         .unwrap();
     found.map_or((0, 0), |tally| (tally.half_days.into(), tally.pending.into()))
+}
+
+/// The first column of each row.
+pub(crate) async fn list<T: TryGetable>(look: &DatabaseConnection, text: &str) -> Vec<T> {
+    let asked = Statement::from_string(look.get_database_backend(), text);
+    let found = look.query_all_raw(asked).await.unwrap();
+    found.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+/// The first column of the first row.
+pub(crate) async fn number(look: &DatabaseConnection, text: &str) -> i64 {
+    list(look, text).await[0]
+}
+
+/// Changes the database behind the product's back; says how many rows.
+pub(crate) async fn meddle(look: &DatabaseConnection, text: &str) -> u64 {
+    look.execute_unprepared(text).await.unwrap().rows_affected()
+}
+
+/// Every row of every table as text, sorted: what "nothing was changed" is compared by.
+///
+/// Leases and runs are left out: they are the bookkeeping of whoever tried.
+pub(crate) async fn everything(database: &TestDatabase, look: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
+    let mut all = BTreeMap::new();
+    for (table, of_table) in columns(database).await {
+        if ["lease", "sync_run"].contains(&table.as_str()) {
+            continue;
+        }
+        let text = match database.backend {
+            Backend::Sqlite => {
+                let quoted: Vec<String> = of_table.iter().map(|column| format!("quote({column})")).collect();
+                format!("select {} from {table}", quoted.join(" || ' ' || "))
+            }
+            Backend::Postgres => format!("select t::text from {table} t"),
+        };
+        let mut rows: Vec<String> = list(look, &text).await;
+        rows.sort_unstable();
+        all.insert(table, rows);
+    }
+    all
 }

@@ -6,16 +6,17 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
-use clb_hub::store::roster::{KeyKind, PupilSaid, keys, merge_pupils};
+use clb_hub::store::roster::{KeyKind, PupilSaid, end_missing, keys, merge_pupils};
 use clb_hub::store::run::{Begun, Coming, Progress, begin};
+use clb_hub::store::staging::put_rows;
 use clb_hub::store::{Db, ledger, relations, setup};
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::evaluation::{LawBook, Said};
-use hub_entities::id::{AgreementId, ClbId, Ids, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId};
+use hub_entities::id::{AgreementId, ClbId, Ids, PrincipalId, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId};
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
-use hub_entities::operation::{Actor, Operation};
+use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::source::{RunKind, run};
 use hub_entities::time::{HalfDay, Part};
@@ -180,18 +181,25 @@ impl World {
         }
     }
 
-    /// Merges what the school says of pupils.
-    pub(crate) async fn pupils(&self, school: School, said: &[(&str, PupilSaid)]) -> Vec<(RecordId, PupilId)> {
+    /// Merges what the school says of pupils, in one transaction: what it changed.
+    pub(crate) async fn roster(&self, school: School, said: &[(&str, PupilSaid)]) -> Progress {
         let scope = self.source_scope(school).await;
         let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
         let said: Vec<(String, PupilSaid)> = said
             .iter()
             .map(|(key, pupil)| ((*key).to_owned(), pupil.clone()))
             .collect();
-        merge_pupils(&self.db, self.work(&scope, &lease, run.id), &said, None)
+        let progress = merge_pupils(&self.db, self.work(&scope, &lease, run.id), &said, None)
             .await
             .unwrap();
         self.done(&lease, run).await;
+        progress
+    }
+
+    /// Merges what the school says of pupils; the record and the pupil of each.
+    pub(crate) async fn pupils(&self, school: School, said: &[(&str, PupilSaid)]) -> Vec<(RecordId, PupilId)> {
+        self.roster(school, said).await;
+        let scope = self.source_scope(school).await;
         let known = keys(&self.db, &scope, KeyKind::SourceKey).await.unwrap();
         said.iter()
             .map(|(key, _)| {
@@ -219,7 +227,56 @@ impl World {
         progress
     }
 
-    async fn done(&self, lease: &Lease, run: run::Model) {
+    /// What follows when a complete read held these pupils alone: how many were ended.
+    pub(crate) async fn complete(&self, school: School, keys: &[&str]) -> i64 {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
+        self.stage(&lease, run.id, keys).await;
+        let mut ended = 0;
+        loop {
+            let some = end_missing(&self.db, self.work(&scope, &lease, run.id), 500)
+                .await
+                .unwrap();
+            ended += some;
+            if some == 0 {
+                break;
+            }
+        }
+        self.done(&lease, run).await;
+        ended
+    }
+
+    /// Puts these pupils aside as a read does.
+    pub(crate) async fn stage(&self, lease: &Lease, run: RunId, keys: &[&str]) {
+        let rows = keys.iter().map(|key| ((*key).to_owned(), serde_json::json!({})));
+        put_rows(&self.db, lease, run, "pupil", rows.collect()).await.unwrap();
+    }
+
+    /// Someone who signs in for a school or a CLB, and the scope that the policy gives them for this.
+    pub(crate) async fn someone(&self, role: Role, school: Option<SchoolId>, clb: Option<ClbId>) -> Actor {
+        let id = PrincipalId(self.ids.next(self.now));
+        let new = setup::NewPrincipal {
+            id,
+            issuer: "https://issuer.example".to_owned(),
+            subject: id.to_string(),
+            role,
+            school,
+            clb,
+            discipline: None,
+            begins_at: at("2020-01-01T00:00:00Z"),
+        };
+        let id = setup::principal(&self.db, &self.operator().await, new).await.unwrap();
+        Actor::Principal {
+            id,
+            role,
+            school,
+            clb,
+            pupil: None,
+        }
+    }
+
+    /// The run has come to its end.
+    pub(crate) async fn done(&self, lease: &Lease, run: run::Model) {
         let done = run::Model {
             state: hub_entities::source::RunState::Done,
             ..run
