@@ -13,6 +13,7 @@ mod outbox;
 mod policy_matrix;
 mod privacy;
 mod race;
+mod reading;
 mod recount;
 mod roster;
 mod signals;
