@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod graphql;
 mod health;
+pub mod house;
 pub mod limits;
 mod negotiate;
 mod params;

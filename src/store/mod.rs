@@ -8,7 +8,9 @@
     reason = "this is the one place that queries (design §2)"
 )]
 
+pub mod access;
 pub mod agreement;
+pub mod carried;
 mod competence;
 mod db;
 mod dialect;

@@ -1,7 +1,7 @@
 //! What happened, by the sequencer's positions: never skipped, and only what concerns the reader.
 
 use chrono::{DateTime, Utc};
-use hub_entities::id::{EventId, SchoolId, SignalId};
+use hub_entities::id::{EventId, PupilId, SchoolId, SignalId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::signal::EventKind;
 use hub_entities::time::SchoolYear;
@@ -31,6 +31,8 @@ pub struct Event {
     pub half_days: i32,
     /// The signal's version.
     pub version: i32,
+    /// About whom.
+    pub pupil: PupilId,
     /// A school where the pupil is enrolled today, as far as the reader may know it.
     pub school: Option<SchoolId>,
     /// When.
@@ -86,7 +88,7 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
     let until = last.min(position.saturating_add(LOOK));
     let text = format!(
         "select o.id, o.position, o.kind, o.signal_id, o.signal_kind, o.school_year, o.half_days, o.version,
-         {}, o.occurred_at from outbox o
+         {}, o.occurred_at, o.pupil_id from outbox o
          where o.position > ? and o.position <= ? and {} order by o.position limit ?",
         school.text, concerns.text
     );
@@ -107,6 +109,7 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
             version: row.try_get_by_index(7)?,
             school: row.try_get_by_index(8)?,
             occurred_at: row.try_get_by_index(9)?,
+            pupil: row.try_get_by_index(10)?,
         });
     }
     // A full page ends at its last event; one that is not full has looked as far as `until`.

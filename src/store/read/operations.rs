@@ -1,8 +1,9 @@
 //! Sources, runs and gaps: for operators. Nothing of any pupil is in these columns.
 
+use hub_entities::id::{SchoolId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{connection, gap, run};
-use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::store::{Db, DbError};
 
@@ -58,4 +59,19 @@ pub async fn counts(db: &Db, scope: &Scope) -> Result<(u64, u64, u64), DbError> 
         run::Entity::find().count(db.reader()).await?,
         gap::Entity::find().count(db.reader()).await?,
     ))
+}
+
+/// The schools that these sources speak for, of sources within the scope.
+pub async fn schools_of(db: &Db, scope: &Scope, ids: &[SourceId]) -> Result<Vec<(SourceId, SchoolId)>, DbError> {
+    let own = match scope.reach() {
+        Reach::Operations => connection::Column::Id.is_not_null(),
+        Reach::School(school) => connection::Column::SchoolId.eq(*school),
+        _ => return Err(DbError::OutOfScope),
+    };
+    let found = connection::Entity::find()
+        .filter(connection::Column::Id.is_in(ids.iter().copied()))
+        .filter(own)
+        .all(db.reader())
+        .await?;
+    Ok(found.into_iter().map(|source| (source.id, source.school_id)).collect())
 }
