@@ -2,5 +2,15 @@
 //!
 //! Inside: `main → {http, sync, deliver}`; `http → app`; `{app, sync, deliver} → store`.
 
+pub mod app;
+pub mod auth;
+pub mod config;
+pub mod deliver;
 pub mod demo;
+pub mod http;
+pub mod outbound;
+pub mod register;
+pub mod runtime;
 pub mod store;
+pub mod sync;
+pub mod telemetry;

@@ -98,7 +98,7 @@ impl FromStr for Category {
 }
 
 /// A set of categories, stored as bits: the position in [`Category::ALL`] never changes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, DeriveValueType)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, DeriveValueType)]
 pub struct Categories(i32);
 
 impl Categories {

@@ -1,1 +1,30 @@
-//! Skeleton.
+//! What may be asked: one schema per realm, built from shared modules (design §3).
+//!
+//! The rest of the hub is reached only through the port traits in [`hub`]; there is no database
+//! here. What a realm does not have cannot be named in it. Depth, aliases, root fields and cost are
+//! refused by the edge before anything here runs.
+
+pub mod absence;
+pub mod agreement;
+mod asked;
+mod batch;
+pub mod category;
+pub mod change;
+pub mod class_group;
+pub mod hub;
+pub mod node;
+pub mod operations;
+pub mod outcome;
+pub mod page;
+pub mod problem;
+pub mod pupil;
+pub mod scalar;
+pub mod school;
+pub mod signal;
+pub mod viewer;
+
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use schema::{Options, Schemas, schemas, sdl};

@@ -80,7 +80,7 @@ struct Package<'a, W: Write + Seek> {
 
 impl<W: Write + Seek> Package<'_, W> {
     /// One file of the package. Its time stamp is fixed: the same population gives the same bytes.
-    fn file(&mut self, name: &str, header: &[&str]) -> Result<csv::Writer<&mut zip::ZipWriter<W>>, FilesError> {
+    fn file(&mut self, name: &str, header: &str) -> Result<csv::Writer<&mut zip::ZipWriter<W>>, FilesError> {
         let options = SimpleFileOptions::default()
             .last_modified_time(zip::DateTime::DEFAULT)
             .compression_level(Some(1));
@@ -88,13 +88,13 @@ impl<W: Write + Seek> Package<'_, W> {
         let mut rows = csv::WriterBuilder::new()
             .terminator(csv::Terminator::CRLF)
             .from_writer(&mut self.zip);
-        rows.write_record(header)?;
+        rows.write_record(header.split(','))?;
         Ok(rows)
     }
 
     fn manifest(&mut self) -> Result<(), FilesError> {
         let school = self.school;
-        let mut rows = self.file("manifest", &["propertyName", "value"])?;
+        let mut rows = self.file("manifest", "propertyName,value")?;
         rows.write_record(["manifest.version", "1.0"])?;
         let mut files = FILES_11.to_vec();
         match school.one_roster {
@@ -121,15 +121,7 @@ impl<W: Write + Seek> Package<'_, W> {
         let (school, year, session) = (self.school, self.population.year, session_key(self.population));
         let mut rows = self.file(
             "orgs",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "name",
-                "type",
-                "identifier",
-                "parentSourcedId",
-            ],
+            "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId",
         )?;
         rows.write_record([
             &org_key(school),
@@ -144,17 +136,7 @@ impl<W: Write + Seek> Package<'_, W> {
         drop(rows);
         let mut rows = self.file(
             "academicSessions",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "title",
-                "type",
-                "startDate",
-                "endDate",
-                "parentSourcedId",
-                "schoolYear",
-            ],
+            "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear",
         )?;
         rows.write_record([
             &session,
@@ -176,40 +158,16 @@ impl<W: Write + Seek> Package<'_, W> {
         let (org, course) = (org_key(school), course_key(school));
         let mut rows = self.file(
             "courses",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "schoolYearSourcedId",
-                "title",
-                "courseCode",
-                "grades",
-                "orgSourcedId",
-                "subjects",
-                "subjectCodes",
-            ],
+            "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,\
+             orgSourcedId,subjects,subjectCodes",
         )?;
         rows.write_record([&course, "", "", &session, "Klasgroep", "KLAS", "", &org, "", ""])?;
         rows.flush()?;
         drop(rows);
         let mut rows = self.file(
             "classes",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "title",
-                "grades",
-                "courseSourcedId",
-                "classCode",
-                "classType",
-                "location",
-                "schoolSourcedId",
-                "termSourcedIds",
-                "subjects",
-                "subjectCodes",
-                "periods",
-            ],
+            "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,\
+             location,schoolSourcedId,termSourcedIds,subjects,subjectCodes,periods",
         )?;
         for class in &school.classes {
             rows.write_record([
@@ -239,7 +197,7 @@ impl<W: Write + Seek> Package<'_, W> {
             version: school.one_roster,
             org: &org,
         };
-        let mut rows = self.file("users", &columns.header())?;
+        let mut rows = self.file("users", &columns.header().join(","))?;
         for (pupil, stay) in population.pupils_of(position) {
             let Some(stay) = pupil.stays.get(stay) else { continue };
             let ids = match &pupil.national_number {
@@ -302,18 +260,8 @@ impl<W: Write + Seek> Package<'_, W> {
         let org = org_key(school);
         let mut rows = self.file(
             "roles",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "userSourcedId",
-                "roleType",
-                "role",
-                "beginDate",
-                "endDate",
-                "orgSourcedId",
-                "userProfileSourcedId",
-            ],
+            "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,\
+             orgSourcedId,userProfileSourcedId",
         )?;
         for (pupil, stay) in population.pupils_of(position) {
             let Some(stay) = pupil.stays.get(stay) else { continue };
@@ -348,18 +296,8 @@ impl<W: Write + Seek> Package<'_, W> {
         let org = org_key(school);
         let mut rows = self.file(
             "enrollments",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "classSourcedId",
-                "schoolSourcedId",
-                "userSourcedId",
-                "role",
-                "primary",
-                "beginDate",
-                "endDate",
-            ],
+            "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,\
+             primary,beginDate,endDate",
         )?;
         for (pupil, stay) in population.pupils_of(position) {
             let Some(stay) = pupil.stays.get(stay) else { continue };
@@ -393,24 +331,10 @@ impl<W: Write + Seek> Package<'_, W> {
         let (population, position) = (self.population, self.position);
         let mut rows = self.file(
             "demographics",
-            &[
-                "sourcedId",
-                "status",
-                "dateLastModified",
-                "birthDate",
-                "sex",
-                "americanIndianOrAlaskaNative",
-                "asian",
-                "blackOrAfricanAmerican",
-                "nativeHawaiianOrOtherPacificIslander",
-                "white",
-                "demographicRaceTwoOrMoreRaces",
-                "hispanicOrLatinoEthnicity",
-                "countryOfBirthCode",
-                "stateOfBirthAbbreviation",
-                "cityOfBirth",
-                "publicSchoolResidenceStatus",
-            ],
+            "sourcedId,status,dateLastModified,birthDate,sex,americanIndianOrAlaskaNative,asian,\
+             blackOrAfricanAmerican,nativeHawaiianOrOtherPacificIslander,white,\
+             demographicRaceTwoOrMoreRaces,hispanicOrLatinoEthnicity,countryOfBirthCode,\
+             stateOfBirthAbbreviation,cityOfBirth,publicSchoolResidenceStatus",
         )?;
         for (pupil, stay) in population.pupils_of(position) {
             let Some(stay) = pupil.stays.get(stay) else { continue };

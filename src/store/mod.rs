@@ -8,7 +8,9 @@
     reason = "this is the one place that queries (design §2)"
 )]
 
+pub mod access;
 pub mod agreement;
+pub mod carried;
 mod competence;
 mod db;
 mod dialect;
@@ -17,6 +19,7 @@ pub mod ledger;
 pub mod loss;
 mod merge;
 pub mod outbox;
+pub mod read;
 pub mod relations;
 pub mod roster;
 pub mod run;

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 const SEED: u64 = 2025;
 const CLASS: usize = 50;
-/// What every hundredth pupil has: the ninth question reads them all.
+/// What every hundredth pupil has: the fourth question reads them all.
 const FIXED: u16 = 200;
 const MOST: u16 = 300;
 
@@ -65,7 +65,7 @@ fn region() -> Shape {
         let spread = (nth / 2 * 5 + clb) % 7;
         match nth {
             24 => 8,
-            _ if nth % 2 == 0 => 8 + spread,
+            _ if nth.is_multiple_of(2) => 8 + spread,
             _ => 8 - spread,
         }
     };
@@ -291,9 +291,8 @@ mod tests {
                 hash.update(bytes);
             }
         }
-        use std::fmt::Write;
         hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
+            std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}")).unwrap();
             text
         })
     }

@@ -86,7 +86,8 @@ fn recounted(said: &[Word]) -> Vec<(i64, i64, BTreeSet<String>)> {
             "id": pupil, "year": 2026, "birth": BIRTHS[pupil % BIRTHS.len()],
             "days_off": [], "half_days": half_days, "carried": [],
         });
-        input.push_str(&format!("{case}\n"));
+        input.push_str(&case.to_string());
+        input.push('\n');
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/recount.py");
     let mut python = Command::new("python3")

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
+use hub_entities::pupil::record;
 use hub_entities::time::SchoolYear;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::{DatabaseTransaction, EntityTrait, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -61,6 +62,22 @@ pub struct PupilSaid {
     pub begins_on: Option<NaiveDate>,
     /// enrolment: the first day no longer there.
     pub ends_on: Option<NaiveDate>,
+    /// What this row does not speak of: it stays as it was.
+    pub unsaid: Unsaid,
+    /// The source does not say that this is a pupil: it holds only for one that is known.
+    pub only_if_known: bool,
+}
+
+/// The parts that a row of a delta may leave out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Unsaid {
+    /// Names, numbers, contacts.
+    pub person: bool,
+    /// Date of birth and sex.
+    pub birth: bool,
+    /// The school, its begin and end.
+    pub schools: bool,
 }
 
 impl PupilSaid {
@@ -173,8 +190,13 @@ pub async fn merge_pupils(
     let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
     let mut same_person: Vec<(PupilId, PupilId)> = Vec::new();
     for (key, pupil) in said {
-        let hash = pupil.content_hash()?;
         let before = known.get(key.as_str());
+        let completed = match before {
+            Some(record) if pupil.unsaid != Unsaid::default() => Some(complete(&tx, record.id, pupil).await?),
+            _ => None,
+        };
+        let pupil = completed.as_ref().unwrap_or(pupil);
+        let hash = pupil.content_hash()?;
         if pupil.gone {
             let ended = match before {
                 Some(record) => end_enrolments(&tx, &work, record.id, pupil.ends_on).await?,
@@ -184,7 +206,12 @@ pub async fn merge_pupils(
             touched.extend(before.filter(|_| ended > 0).map(|record| record.pupil_id));
             continue;
         }
-        if before.is_some_and(|record| record.content_hash == hash && record.ends_on == pupil.ends_on) {
+        if pupil.only_if_known && before.is_none() {
+            note(&mut progress, false);
+            continue;
+        }
+        let enrolled = |ends_on| pupil.unsaid.schools || ends_on == pupil.ends_on;
+        if before.is_some_and(|record| record.content_hash == hash && enrolled(record.ends_on)) {
             note(&mut progress, false);
             continue;
         }
@@ -212,7 +239,9 @@ pub async fn merge_pupils(
             };
             (insert_record(&tx, &work, school, of, key, pupil, hash).await?, of)
         };
-        enrol(&tx, &work, school, record, of, pupil).await?;
+        if !pupil.unsaid.schools || before.is_none() {
+            enrol(&tx, &work, school, record, of, pupil).await?;
+        }
         touched.insert(of);
     }
 
@@ -343,6 +372,31 @@ async fn records_of(
         known.insert(row.try_get_by_index(0)?, record);
     }
     Ok(known)
+}
+
+/// The row with what it does not speak of as it stands.
+async fn complete(tx: &DatabaseTransaction, record: RecordId, said: &PupilSaid) -> Result<PupilSaid, DbError> {
+    let stands = record::Entity::find_by_id(record).one(tx).await?;
+    let stands = stands.ok_or(DbError::Unreadable { column: "record.id" })?;
+    let mut whole = said.clone();
+    if said.unsaid.person {
+        whole.identifier = stands.identifier;
+        whole.stamnummer = stands.stamnummer;
+        whole.given_name = stands.given_name;
+        whole.family_name = stands.family_name;
+        whole.sort_name = stands.sort_name;
+        whole.street = stands.street;
+        whole.postal_code = stands.postal_code;
+        whole.city = stands.city;
+        whole.contacts = stands.contacts;
+        whole.language = stands.language;
+        whole.national_index = stands.national_index;
+    }
+    if said.unsaid.birth {
+        whole.birth_date = stands.birth_date;
+        whole.sex = stands.sex;
+    }
+    Ok(whole)
 }
 
 /// The pupil of another record with the same blind index, if there is one.

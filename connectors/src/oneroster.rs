@@ -1,0 +1,15 @@
+//! OneRoster, by 1EdTech: rosters as a CSV package (versions 1.1 and 1.2).
+
+mod manifest;
+mod package;
+mod roster;
+mod schema;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use manifest::{Mode, Version};
+pub use package::{EndDates, Settings, read, read_path};
+pub use roster::{
+    ClassRow, Complete, Contact, Counts, MembershipRow, OrgRow, PupilRow, Roster, Says, SchoolLink, SessionRow, Status,
+};

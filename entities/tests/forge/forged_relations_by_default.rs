@@ -1,0 +1,11 @@
+//! There is no default of it.
+
+use hub_entities::policy::Relations;
+
+fn forge() -> Relations {
+    Relations::default()
+}
+
+fn main() {
+    let _ = forge;
+}

@@ -1,0 +1,14 @@
+//! Facts are loaded, not claimed: the fields are private.
+
+use hub_entities::policy::Relations;
+
+fn forge() -> Relations {
+    Relations {
+        principal: None,
+        agreements: Vec::new(),
+    }
+}
+
+fn main() {
+    let _ = forge;
+}

@@ -1,0 +1,94 @@
+//! Half-days of absence (afwezigheden) and what is counted from them.
+
+use async_graphql::{Enum, SimpleObject};
+use chrono::NaiveDate;
+use hub_entities::id::SchoolId;
+use hub_entities::time::Part;
+
+use crate::page::connection;
+use crate::scalar::Gid;
+
+/// Morning or afternoon (voormiddag, namiddag).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "Part")]
+pub enum PartOfDay {
+    /// Morning (voormiddag).
+    #[graphql(tag = "class:public")]
+    Am,
+    /// Afternoon (namiddag).
+    #[graphql(tag = "class:public")]
+    Pm,
+}
+
+impl From<Part> for PartOfDay {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Am => Self::Am,
+            Part::Pm => Self::Pm,
+        }
+    }
+}
+
+/// What is registered of one half-day (halve lesdag).
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+pub struct Absence {
+    /// The date in Brussels.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub day: NaiveDate,
+    /// Morning or afternoon.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub part: PartOfDay,
+    /// The official code; `UNRESOLVED`, `NO_LONGER_B` or `UNKNOWN_LETTER` where there is none.
+    /// Other codes than B only where the category `attendance` was agreed.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub code: String,
+    /// The school that registered it.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub school_id: Gid<SchoolId>,
+}
+
+connection!(
+    /// A page of half-days of absence.
+    AbsenceConnection,
+    AbsenceEdge,
+    Absence,
+    "class:agreed.truancy"
+);
+
+/// How often a code was registered in a school year.
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+pub struct AbsenceCount {
+    /// The code, as in `Absence.code`.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub code: String,
+    /// In half-days.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub n: i32,
+}
+
+/// A problematic half-day that this viewer may see dated.
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+#[graphql(name = "HalfDay")]
+pub struct HalfDayRow {
+    /// The date in Brussels.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub day: NaiveDate,
+    /// Morning or afternoon.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub part: PartOfDay,
+}
+
+/// The tally as it was last counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TallyRow {
+    /// B half-days that count, carried-in included.
+    pub count: i32,
+    /// Of these, carried in.
+    pub carried: i32,
+    /// Not yet explained.
+    pub pending: i32,
+    /// When the fifth was reached.
+    pub reached5: Option<NaiveDate>,
+    /// When the thirtieth was reached.
+    pub reached30: Option<NaiveDate>,
+}

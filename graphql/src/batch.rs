@@ -1,0 +1,40 @@
+//! One statement per list level, without waiting for a clock.
+//!
+//! Every object of a list knows its siblings. The first resolver that needs more of one loads it
+//! for all of them; the others wait for that load and take their share.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures::lock::Mutex;
+
+use crate::problem::Problem;
+
+/// What was loaded for all siblings, once per set of arguments.
+pub(crate) struct Batch<A, K, V>(Mutex<Vec<(A, Loaded<K, V>)>>);
+
+type Loaded<K, V> = Result<Arc<HashMap<K, V>>, Problem>;
+
+impl<A, K, V> Default for Batch<A, K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<A: PartialEq, K: Eq + Hash, V: Clone> Batch<A, K, V> {
+    /// The value of one sibling; the first call with these arguments loads those of all.
+    pub(crate) async fn get<F>(&self, arguments: A, key: &K, load: impl FnOnce() -> F) -> Result<Option<V>, Problem>
+    where
+        F: Future<Output = Result<HashMap<K, V>, Problem>>,
+    {
+        let mut known = self.0.lock().await;
+        if let Some((_, loaded)) = known.iter().find(|(of, _)| *of == arguments) {
+            return loaded.clone().map(|all| all.get(key).cloned());
+        }
+        let loaded = load().await.map(Arc::new);
+        known.push((arguments, loaded.clone()));
+        loaded.map(|all| all.get(key).cloned())
+    }
+}

@@ -1,0 +1,264 @@
+//! What the questions need of the hub: one small trait per noun, answered by `src/app`.
+//!
+//! Every method takes the operation first; who may see what is decided behind these traits and
+//! nowhere before them. Lists of ids are asked at once, so that a list level is one statement.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use hub_entities::category::Categories;
+use hub_entities::id::{AgreementId, ClassId, ClbId, PupilId, RunId, SchoolId, SignalId};
+use hub_entities::operation::Operation;
+use hub_entities::time::SchoolYear;
+use uuid::Uuid;
+
+use crate::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
+use crate::agreement::AgreementRow;
+use crate::change::ChangeRow;
+use crate::class_group::{ClassRow, MemberRow};
+use crate::operations::{GapRow, RunRow, SourceRow};
+use crate::page::{Page, Slice};
+use crate::problem::Problem;
+use crate::pupil::{Enrolment, PupilFilter, PupilOrder, PupilRow};
+use crate::school::SchoolRow;
+use crate::signal::{ProofRow, SignalFilter, SignalRow};
+
+/// An answer, or a fault.
+pub type Answer<T> = Result<T, Problem>;
+
+/// Pupils and what schools say of them. Of whom the viewer has no relation with, nothing is answered.
+#[async_trait]
+pub trait Pupils: Send + Sync {
+    /// These pupils, with the columns of these categories.
+    async fn pupils_by_id(
+        &self,
+        operation: &Operation,
+        ids: &[PupilId],
+        columns: Categories,
+    ) -> Answer<HashMap<PupilId, PupilRow>>;
+
+    /// A page of the viewer's pupils.
+    async fn pupils(
+        &self,
+        operation: &Operation,
+        filter: &PupilFilter,
+        order: PupilOrder,
+        page: &Page,
+        columns: Categories,
+    ) -> Answer<Slice<PupilRow>>;
+
+    /// Enrolments, latest first.
+    async fn enrolments(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<Enrolment>>>;
+
+    /// The classes of a school year in which these pupils sit.
+    async fn classes_of(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, Vec<ClassRow>>>;
+
+    /// Half-days of absence in day order, a page of the same size for each pupil.
+    async fn absences(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+        page: &Page,
+    ) -> Answer<HashMap<PupilId, Slice<Absence>>>;
+
+    /// How many half-days of each code, in code order.
+    async fn absence_counts(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, Vec<AbsenceCount>>>;
+
+    /// The tally of truancy.
+    async fn tallies(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, TallyRow>>;
+
+    /// The problematic half-days that this viewer may see dated.
+    async fn evidence(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, Vec<HalfDayRow>>>;
+}
+
+/// Classes and who sits in them.
+#[async_trait]
+pub trait Classes: Send + Sync {
+    /// These classes.
+    async fn classes_by_id(&self, operation: &Operation, ids: &[ClassId]) -> Answer<HashMap<ClassId, ClassRow>>;
+
+    /// The classes of a school in a school year, by name.
+    async fn classes(
+        &self,
+        operation: &Operation,
+        school: SchoolId,
+        year: SchoolYear,
+        page: &Page,
+    ) -> Answer<Slice<ClassRow>>;
+
+    /// The members of these classes by pupil id, a page of the same size for each class.
+    async fn members(
+        &self,
+        operation: &Operation,
+        of: &[ClassId],
+        page: &Page,
+        columns: Categories,
+    ) -> Answer<HashMap<ClassId, Slice<MemberRow>>>;
+}
+
+/// Schools: public.
+#[async_trait]
+pub trait Schools: Send + Sync {
+    /// These schools.
+    async fn schools_by_id(&self, operation: &Operation, ids: &[SchoolId]) -> Answer<HashMap<SchoolId, SchoolRow>>;
+
+    /// All schools, by institution number.
+    async fn schools(&self, operation: &Operation, page: &Page) -> Answer<Slice<SchoolRow>>;
+}
+
+/// What came of a step on a signal.
+#[derive(Debug, Clone)]
+pub enum Stepped {
+    /// It is done, and this is the proof.
+    Done(Box<SignalRow>, ProofRow),
+    /// It has another version by now.
+    Changed(i32),
+    /// It no longer stands.
+    Withdrawn,
+    /// No such signal for this viewer, or not in this role.
+    Unknown,
+}
+
+/// Signals.
+#[async_trait]
+pub trait Signals: Send + Sync {
+    /// These signals.
+    async fn signals_by_id(&self, operation: &Operation, ids: &[SignalId]) -> Answer<HashMap<SignalId, SignalRow>>;
+
+    /// A page of signals, latest raised first.
+    async fn signals(&self, operation: &Operation, filter: &SignalFilter, page: &Page) -> Answer<Slice<SignalRow>>;
+
+    /// The signals of these pupils, latest raised first.
+    async fn signals_of(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<SignalRow>>>;
+
+    /// The school reports it to the CLB.
+    async fn report(&self, operation: &Operation, signal: SignalId, version: Option<i32>) -> Answer<Stepped>;
+
+    /// The CLB takes it up.
+    async fn accept(&self, operation: &Operation, signal: SignalId, version: Option<i32>) -> Answer<Stepped>;
+}
+
+/// Where a reader of changes stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// The epoch: a restore begins another.
+    #[serde(rename = "e")]
+    pub epoch: Uuid,
+    /// The position within it, from 1.
+    #[serde(rename = "p")]
+    pub position: i64,
+}
+
+/// Some changes, and where to go on.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The changes that concern the viewer.
+    pub rows: Vec<(Position, ChangeRow)>,
+    /// Up to where was looked: the next call goes on here, whether or not anything concerned the viewer.
+    pub end: Position,
+    /// Whether there is more behind it.
+    pub more: bool,
+}
+
+/// What happened, in the order of the sequencer.
+#[async_trait]
+pub trait Changes: Send + Sync {
+    /// What happened after a position; from the beginning without one.
+    async fn changes(&self, operation: &Operation, after: Option<Position>, first: u32) -> Answer<Changed>;
+}
+
+/// A proposal of an agreement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The other party, when a school proposes.
+    pub clb: Option<ClbId>,
+    /// The other party, when a CLB proposes.
+    pub school: Option<SchoolId>,
+    /// What is to travel.
+    pub categories: Categories,
+    /// The written ground, for categories that need one.
+    pub ground: Option<String>,
+    /// The first day.
+    pub begins_on: NaiveDate,
+}
+
+/// What came of a step on an agreement.
+#[derive(Debug, Clone)]
+pub enum Decided {
+    /// It is done; the agreement as it is now.
+    Done(AgreementRow),
+    /// It has another version by now.
+    Changed(i32),
+    /// Not from this state, or not by this party.
+    State,
+    /// No such agreement or party for this viewer, or not in this role.
+    Unknown,
+}
+
+/// Agreements of the viewer's school or CLB.
+#[async_trait]
+pub trait Agreements: Send + Sync {
+    /// A page of them, latest first.
+    async fn agreements(&self, operation: &Operation, page: &Page) -> Answer<Slice<AgreementRow>>;
+
+    /// One of them.
+    async fn agreement(&self, operation: &Operation, id: AgreementId) -> Answer<Option<AgreementRow>>;
+
+    /// Puts one forward.
+    async fn propose(&self, operation: &Operation, proposal: Proposal) -> Answer<Decided>;
+
+    /// Accepts what the other party put forward.
+    async fn accept_agreement(&self, operation: &Operation, id: AgreementId, version: i32) -> Answer<Decided>;
+
+    /// Ends one from a day on.
+    async fn end_agreement(
+        &self,
+        operation: &Operation,
+        id: AgreementId,
+        version: i32,
+        on: NaiveDate,
+    ) -> Answer<Decided>;
+}
+
+/// Sources, runs and gaps; no pupil content.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// Sources.
+    async fn sources(&self, operation: &Operation, page: &Page) -> Answer<Slice<SourceRow>>;
+
+    /// Runs, latest first.
+    async fn runs(&self, operation: &Operation, page: &Page) -> Answer<Slice<RunRow>>;
+
+    /// Gaps, latest met first.
+    async fn gaps(&self, operation: &Operation, page: &Page) -> Answer<Slice<GapRow>>;
+
+    /// Lets a held run go on; `None` when no such run is held within the viewer's reach.
+    async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>>;
+}
+
+/// Everything that is asked of the hub.
+pub trait Hub: Pupils + Classes + Schools + Signals + Changes + Agreements + Operations {}
+
+impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Operations> Hub for T {}

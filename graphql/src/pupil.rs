@@ -1,0 +1,528 @@
+//! A pupil (leerling) as the viewer's school or CLB may see it.
+
+use std::sync::Arc;
+
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Lookahead, Object, SimpleObject};
+use chrono::NaiveDate;
+use hub_entities::category::{Categories, Category as Basic};
+use hub_entities::id::{ClassId, EnrolmentId, PupilId, SchoolId};
+use hub_entities::time::SchoolYear;
+
+use crate::absence::{Absence, AbsenceConnection, AbsenceCount, HalfDayRow, TallyRow};
+use crate::asked::{Asked, counted, id};
+use crate::batch::Batch;
+use crate::category::Category;
+use crate::class_group::{ClassGroup, ClassRow};
+use crate::hub::Answer;
+use crate::page::{Page, Slice, connection};
+use crate::problem::Problem;
+use crate::scalar::{Gid, Year};
+use crate::school::SchoolRow;
+use crate::signal::{Signal, SignalRow};
+
+/// What the hub answers of one pupil: the columns asked for, as far as they were agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PupilRow {
+    /// identity: given name.
+    pub given_name: Option<String>,
+    /// identity: family name.
+    pub family_name: Option<String>,
+    /// identity: sex.
+    pub sex: Option<String>,
+    /// birth: date of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// address: all of it.
+    pub address: Option<Address>,
+    /// contact: parents and guardians.
+    pub contacts: Option<Vec<Contact>>,
+    /// language: at home.
+    pub language: Option<String>,
+    /// The categories this viewer may see of the pupil.
+    pub agreed: Categories,
+    /// The canonical pupil.
+    pub id: Option<PupilId>,
+}
+
+/// Where a pupil lives.
+#[derive(Debug, Clone, Default, PartialEq, Eq, SimpleObject)]
+pub struct Address {
+    /// Street and number.
+    #[graphql(tag = "class:agreed.address")]
+    pub street: Option<String>,
+    /// Postal code.
+    #[graphql(tag = "class:agreed.address")]
+    pub postal_code: Option<String>,
+    /// Municipality (gemeente).
+    #[graphql(tag = "class:agreed.address")]
+    pub city: Option<String>,
+}
+
+/// A parent or guardian as the school lists them. A contact is no authority.
+#[derive(Debug, Clone, Default, PartialEq, Eq, SimpleObject, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Contact {
+    /// What they are to the pupil: `parent`, `guardian` or `relative`.
+    #[graphql(tag = "class:agreed.contact")]
+    pub role: Option<String>,
+    /// Given name (voornaam).
+    #[graphql(tag = "class:agreed.contact")]
+    pub given_name: Option<String>,
+    /// Family name (naam).
+    #[graphql(tag = "class:agreed.contact")]
+    pub family_name: Option<String>,
+    /// Telephone.
+    #[graphql(tag = "class:agreed.contact")]
+    pub phone: Option<String>,
+    /// E-mail address.
+    #[graphql(tag = "class:agreed.contact")]
+    pub email: Option<String>,
+}
+
+/// An enrolment at a school (inschrijving).
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+pub struct Enrolment {
+    /// Its id.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub id: Gid<EnrolmentId>,
+    /// The school year of its first day.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub school_year: Year,
+    /// The first day.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub begins: NaiveDate,
+    /// The first day no longer enrolled.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub ends: Option<NaiveDate>,
+    /// The school.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub school: SchoolRow,
+}
+
+/// Problematic absence (problematische afwezigheid, code B) of one pupil in one school year.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct Truancy {
+    /// Half-days that count, carried-in included.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub count: i32,
+    /// Of these, carried in from a former school, without dates.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub carried: i32,
+    /// Half-days that are not yet explained and may turn out to count.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub pending: i32,
+    /// When the fifth was reached.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub reached5: Option<NaiveDate>,
+    /// When the thirtieth was reached.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub reached30: Option<NaiveDate>,
+    #[graphql(skip)]
+    pupil: PupilId,
+    #[graphql(skip)]
+    year: SchoolYear,
+    #[graphql(skip)]
+    level: Arc<Level>,
+}
+
+/// What a count rests on, for this viewer.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Evidence {
+    /// The half-days registered by schools whose data this viewer may see, with their dates.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub own_half_days: Vec<HalfDayRow>,
+    /// The rest of the count, of other schools or carried in, as one number.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub elsewhere_count: i32,
+}
+
+#[ComplexObject]
+impl Truancy {
+    /// What the count rests on, for this viewer.
+    #[graphql(tag = "class:agreed.truancy")]
+    async fn evidence(&self, context: &Context<'_>) -> Result<Evidence, Problem> {
+        let asked = Asked::of(context)?;
+        let load = || asked.hub.evidence(asked.operation, &self.level.ids, self.year);
+        let dated = self
+            .level
+            .evidence
+            .get(self.year, &self.pupil, load)
+            .await?
+            .unwrap_or_default();
+        let own = i32::try_from(dated.len()).unwrap_or(i32::MAX);
+        Ok(Evidence {
+            own_half_days: dated,
+            elsewhere_count: self.count.saturating_sub(own).max(0),
+        })
+    }
+}
+
+/// The pupils of one list level, and what was loaded for all of them.
+#[derive(Default)]
+pub(crate) struct Level {
+    ids: Vec<PupilId>,
+    enrolments: Batch<(), PupilId, Vec<Enrolment>>,
+    classes: Batch<SchoolYear, PupilId, Vec<ClassRow>>,
+    absences: Batch<(SchoolYear, Page), PupilId, Slice<Absence>>,
+    counts: Batch<SchoolYear, PupilId, Vec<AbsenceCount>>,
+    tallies: Batch<SchoolYear, PupilId, TallyRow>,
+    evidence: Batch<SchoolYear, PupilId, Vec<HalfDayRow>>,
+    signals: Batch<(), PupilId, Vec<SignalRow>>,
+}
+
+/// A pupil (leerling): what the school said, as far as it was agreed. What was not agreed is null
+/// and named in `withheld`.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct Pupil {
+    /// The pupil's id in the hub: a link without content.
+    #[graphql(tag = "class:public")]
+    pub id: Gid<PupilId>,
+    /// Given name (voornaam).
+    #[graphql(tag = "class:agreed.identity")]
+    pub given_name: Option<String>,
+    /// Family name (naam).
+    #[graphql(tag = "class:agreed.identity")]
+    pub family_name: Option<String>,
+    /// Sex as the school's system gives it.
+    #[graphql(tag = "class:agreed.identity")]
+    pub sex: Option<String>,
+    /// Date of birth.
+    #[graphql(tag = "class:agreed.birth")]
+    pub birth_date: Option<NaiveDate>,
+    /// Where the pupil lives.
+    #[graphql(tag = "class:agreed.address")]
+    pub address: Option<Address>,
+    /// Parents and guardians as the school lists them. A contact is no authority.
+    #[graphql(tag = "class:agreed.contact")]
+    pub contacts: Option<Vec<Contact>>,
+    /// Language at home.
+    #[graphql(tag = "class:agreed.language")]
+    pub language: Option<String>,
+    /// The categories that this viewer does not get of this pupil.
+    #[graphql(tag = "class:case")]
+    pub withheld: Vec<Category>,
+    #[graphql(skip)]
+    level: Arc<Level>,
+}
+
+/// The categories of the columns that are asked for below a field that gives pupils.
+pub(crate) fn columns(look: &Lookahead<'_>) -> Categories {
+    const FIELDS: [(&str, Basic); 7] = [
+        ("givenName", Basic::Identity),
+        ("familyName", Basic::Identity),
+        ("sex", Basic::Identity),
+        ("birthDate", Basic::Birth),
+        ("address", Basic::Address),
+        ("contacts", Basic::Contact),
+        ("language", Basic::Language),
+    ];
+    FIELDS
+        .into_iter()
+        .filter(|(field, _)| look.field(field).exists())
+        .map(|(_, category)| category)
+        .collect()
+}
+
+/// The pupils of one list level: they know each other as siblings.
+pub(crate) fn siblings(rows: Vec<(PupilId, PupilRow)>) -> Vec<Pupil> {
+    let mut ids: Vec<PupilId> = rows.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let level = Arc::new(Level {
+        ids,
+        ..Level::default()
+    });
+    let pupil = |(id, row): (PupilId, PupilRow)| Pupil {
+        id: Gid(row.id.unwrap_or(id)),
+        given_name: row.given_name,
+        family_name: row.family_name,
+        sex: row.sex,
+        birth_date: row.birth_date,
+        address: row.address,
+        contacts: row.contacts,
+        language: row.language,
+        withheld: Categories::all()
+            .without(row.agreed)
+            .iter()
+            .map(Category::from)
+            .collect(),
+        level: Arc::clone(&level),
+    };
+    rows.into_iter().map(pupil).collect()
+}
+
+/// One pupil, if the viewer has a relation with it.
+pub(crate) async fn one(asked: &Asked<'_>, id: PupilId, columns: Categories) -> Answer<Option<Pupil>> {
+    let found = asked.hub.pupils_by_id(asked.operation, &[id], columns).await?;
+    let found = found.into_iter().map(|(asked, row)| (row.id.unwrap_or(asked), row));
+    Ok(siblings(found.collect()).pop())
+}
+
+impl Pupil {
+    async fn all_enrolments(&self, asked: &Asked<'_>) -> Answer<Vec<Enrolment>> {
+        let load = || asked.hub.enrolments(asked.operation, &self.level.ids);
+        Ok(self
+            .level
+            .enrolments
+            .get((), &self.id.0, load)
+            .await?
+            .unwrap_or_default())
+    }
+}
+
+fn year_or_now(asked: &Asked<'_>, year: Option<Year>) -> SchoolYear {
+    year.map_or_else(|| SchoolYear::of(asked.operation.today()), |year| year.0)
+}
+
+#[ComplexObject]
+impl Pupil {
+    /// The enrolment that holds today, if this viewer may see it.
+    #[graphql(tag = "class:agreed.enrolment")]
+    async fn current_enrolment(&self, context: &Context<'_>) -> Result<Option<Enrolment>, Problem> {
+        let asked = Asked::of(context)?;
+        let today = asked.operation.today();
+        let holds = |one: &Enrolment| one.begins <= today && one.ends.is_none_or(|ends| today < ends);
+        Ok(self.all_enrolments(&asked).await?.into_iter().find(holds))
+    }
+
+    /// Enrolments, latest first.
+    #[graphql(tag = "class:agreed.enrolment")]
+    async fn enrolments(&self, context: &Context<'_>) -> Result<Vec<Enrolment>, Problem> {
+        self.all_enrolments(&Asked::of(context)?).await
+    }
+
+    /// The classes in which the pupil sits.
+    #[graphql(tag = "class:agreed.enrolment")]
+    async fn classes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "The school year; the running one if left out.")] school_year: Option<
+            Year,
+        >,
+    ) -> Result<Vec<ClassGroup>, Problem> {
+        let asked = Asked::of(context)?;
+        let year = year_or_now(&asked, school_year);
+        let load = || asked.hub.classes_of(asked.operation, &self.level.ids, year);
+        let rows = self
+            .level
+            .classes
+            .get(year, &self.id.0, load)
+            .await?
+            .unwrap_or_default();
+        Ok(crate::class_group::siblings(rows))
+    }
+
+    /// Half-days of absence in day order.
+    #[graphql(tag = "class:agreed.truancy")]
+    async fn absences(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "How many, 1 to 200.")] first: i32,
+        #[graphql(tag = "class:public", desc = "After this cursor of the same list.")] after: Option<String>,
+        #[graphql(tag = "class:public", desc = "The school year; the running one if left out.")] school_year: Option<
+            Year,
+        >,
+    ) -> Result<AbsenceConnection, Problem> {
+        let asked = Asked::of(context)?;
+        let year = year_or_now(&asked, school_year);
+        let list = format!("absences {} {year}", self.id.0);
+        let page = asked.page(&list, first, after.as_deref(), counted(context))?;
+        let slice = if page.after.is_some() {
+            // A cursor belongs to one pupil's list: there is nothing to load for the siblings.
+            asked
+                .hub
+                .absences(asked.operation, &[self.id.0], year, &page)
+                .await?
+                .remove(&self.id.0)
+        } else {
+            let load = || asked.hub.absences(asked.operation, &self.level.ids, year, &page);
+            self.level.absences.get((year, page.clone()), &self.id.0, load).await?
+        };
+        AbsenceConnection::of(&asked, &list, slice.unwrap_or_else(|| Slice::empty(page.count)))
+    }
+
+    /// How many half-days of each code, in code order.
+    #[graphql(tag = "class:agreed.truancy")]
+    async fn absence_counts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "The school year; the running one if left out.")] school_year: Option<
+            Year,
+        >,
+    ) -> Result<Vec<AbsenceCount>, Problem> {
+        let asked = Asked::of(context)?;
+        let year = year_or_now(&asked, school_year);
+        let load = || asked.hub.absence_counts(asked.operation, &self.level.ids, year);
+        Ok(self.level.counts.get(year, &self.id.0, load).await?.unwrap_or_default())
+    }
+
+    /// Problematic absence; null where truancy was not agreed.
+    #[graphql(tag = "class:agreed.truancy")]
+    async fn truancy(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "The school year; the running one if left out.")] school_year: Option<
+            Year,
+        >,
+    ) -> Result<Option<Truancy>, Problem> {
+        let asked = Asked::of(context)?;
+        let year = year_or_now(&asked, school_year);
+        let load = || asked.hub.tallies(asked.operation, &self.level.ids, year);
+        let row = self.level.tallies.get(year, &self.id.0, load).await?;
+        Ok(row.map(|row| Truancy {
+            count: row.count,
+            carried: row.carried,
+            pending: row.pending,
+            reached5: row.reached5,
+            reached30: row.reached30,
+            pupil: self.id.0,
+            year,
+            level: Arc::clone(&self.level),
+        }))
+    }
+
+    /// Signals about this pupil, latest first.
+    #[graphql(tag = "class:case")]
+    async fn signals(&self, context: &Context<'_>) -> Result<Vec<Signal>, Problem> {
+        let asked = Asked::of(context)?;
+        let load = || asked.hub.signals_of(asked.operation, &self.level.ids);
+        let rows = self.level.signals.get((), &self.id.0, load).await?.unwrap_or_default();
+        Ok(crate::signal::siblings(rows))
+    }
+}
+
+connection!(
+    /// A page of pupils.
+    PupilConnection,
+    PupilEdge,
+    Pupil,
+    "class:agreed.enrolment"
+);
+
+/// Which pupils. Only basic data can be asked by, and only as far as it was agreed.
+#[derive(Debug, Clone, Default, InputObject)]
+#[graphql(name = "PupilFilter")]
+pub struct PupilFilterInput {
+    /// Enrolled today at this school.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub school: Option<ID>,
+    /// Sitting in this class.
+    #[graphql(tag = "class:agreed.enrolment")]
+    pub class: Option<ID>,
+    /// With at least so many problematic half-days in the school year.
+    #[graphql(tag = "class:agreed.truancy")]
+    pub truancy_count_at_least: Option<i32>,
+    /// The school year that counts; the running one if left out.
+    #[graphql(tag = "class:public")]
+    pub school_year: Option<Year>,
+}
+
+/// Which pupils, with typed ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PupilFilter {
+    /// Enrolled today at this school.
+    pub school: Option<SchoolId>,
+    /// Sitting in this class.
+    pub class: Option<ClassId>,
+    /// With at least so many problematic half-days.
+    pub truancy_count_at_least: Option<i32>,
+    /// In this school year.
+    pub year: SchoolYear,
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum PupilOrder {
+    /// By id: the order in which the hub first heard of them.
+    #[graphql(tag = "class:public")]
+    Id,
+    /// By family and given name; pupils whose name was not agreed come first.
+    #[graphql(tag = "class:agreed.identity")]
+    FamilyName,
+    /// By truancy count, highest first.
+    #[graphql(tag = "class:agreed.truancy")]
+    TruancyCount,
+}
+
+/// The roots about pupils.
+#[derive(Default)]
+pub struct PupilRoot;
+
+#[Object]
+impl PupilRoot {
+    /// One pupil; null if unknown or without relation to the viewer.
+    #[graphql(tag = "class:agreed.enrolment")]
+    async fn pupil(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "id", tag = "class:public", desc = "The pupil's id.")] pupil: ID,
+    ) -> Result<Option<Pupil>, Problem> {
+        let asked = Asked::of(context)?;
+        match id(&pupil) {
+            Some(pupil) => one(&asked, pupil, columns(&context.look_ahead())).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The viewer's pupils.
+    #[graphql(tag = "class:agreed.enrolment")]
+    async fn pupils(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "How many, 1 to 200.")] first: i32,
+        #[graphql(tag = "class:public", desc = "After this cursor of the same list.")] after: Option<String>,
+        #[graphql(tag = "class:agreed.enrolment", desc = "Which ones.")] filter: Option<PupilFilterInput>,
+        #[graphql(
+            tag = "class:agreed.enrolment",
+            desc = "In which order.",
+            default_with = "PupilOrder::Id"
+        )]
+        order_by: PupilOrder,
+    ) -> Result<PupilConnection, Problem> {
+        let asked = Asked::of(context)?;
+        let Some(filter) = typed(&asked, filter.unwrap_or_default()) else {
+            return PupilConnection::of(&asked, "", Slice::empty(counted(context)));
+        };
+        let list = format!("pupils {filter:?} {order_by:?}");
+        let page = asked.page(&list, first, after.as_deref(), counted(context))?;
+        let columns = columns(&context.look_ahead().field("edges").field("node"));
+        let found = asked
+            .hub
+            .pupils(asked.operation, &filter, order_by, &page, columns)
+            .await?;
+        PupilConnection::of(&asked, &list, as_pupils(found))
+    }
+}
+
+/// The filter with typed ids; `None` when an id is none, so that nothing can match.
+fn typed(asked: &Asked<'_>, filter: PupilFilterInput) -> Option<PupilFilter> {
+    Some(PupilFilter {
+        school: match &filter.school {
+            Some(school) => Some(id(school)?),
+            None => None,
+        },
+        class: match &filter.class {
+            Some(class) => Some(id(class)?),
+            None => None,
+        },
+        truancy_count_at_least: filter.truancy_count_at_least,
+        year: year_or_now(asked, filter.school_year),
+    })
+}
+
+fn as_pupils(found: Slice<PupilRow>) -> Slice<Pupil> {
+    let (marks, rows): (Vec<_>, Vec<_>) = found
+        .rows
+        .into_iter()
+        .map(|(mark, row)| {
+            let id = row.id.unwrap_or(PupilId(mark.id));
+            (mark, (id, row))
+        })
+        .unzip();
+    Slice {
+        rows: marks.into_iter().zip(siblings(rows)).collect(),
+        more: found.more,
+        total: found.total,
+    }
+}

@@ -1,0 +1,75 @@
+//! Ids and school years as they stand in an answer.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use async_graphql::parser::types::Field;
+use async_graphql::{
+    ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType,
+    ServerResult, Value, registry,
+};
+use hub_entities::time::SchoolYear;
+
+/// An id of ours as GraphQL's `ID`: typed here, prefixed outside (`pup_…`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gid<T>(pub T);
+
+impl<T: Display + Send + Sync> OutputType for Gid<T> {
+    fn type_name() -> Cow<'static, str> {
+        <ID as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        <ID as InputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::String(self.0.to_string()))
+    }
+}
+
+/// A school year (schooljaar), such as `2026-2027`: 1 September to 31 August.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Year(pub SchoolYear);
+
+/// A school year (schooljaar), such as `2026-2027`: 1 September to 31 August.
+#[Scalar(name = "SchoolYear")]
+impl ScalarType for Year {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => text
+                .parse()
+                .map(Self)
+                .map_err(|_wrong| InputValueError::custom("a school year looks like `2026-2027`")),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// The id of any noun, where one field gives several kinds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeId(String);
+
+impl<T: Display> From<&Gid<T>> for NodeId {
+    fn from(id: &Gid<T>) -> Self {
+        Self(id.0.to_string())
+    }
+}
+
+impl OutputType for NodeId {
+    fn type_name() -> Cow<'static, str> {
+        <ID as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        <ID as InputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::String(self.0.clone()))
+    }
+}

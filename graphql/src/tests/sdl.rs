@@ -1,0 +1,263 @@
+//! The schemas as text: committed, and every element with exactly one class and a description.
+
+use std::path::PathBuf;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    ConstDirective, FieldDefinition, InputValueDefinition, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Positioned, Value};
+use hub_entities::category::Category;
+use hub_entities::operation::Realm;
+
+use crate::sdl;
+
+const REALMS: [Realm; 4] = [Realm::School, Realm::Clb, Realm::Person, Realm::Operations];
+
+/// The classes of design §3 that exist without a category.
+const CLASSES: [&str; 3] = ["public", "case", "operations"];
+
+fn file(realm: Realm) -> PathBuf {
+    let name = format!("schema.{realm}.graphql");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// `UPDATE_SDL=1 cargo test` rewrites the files; a reviewer then reads the difference.
+#[test]
+fn the_committed_schemas_are_the_schemas() {
+    for realm in REALMS {
+        let now = sdl(realm);
+        if option_env!("UPDATE_SDL").is_some() {
+            std::fs::write(file(realm), &now).unwrap();
+        }
+        let committed = std::fs::read_to_string(file(realm)).unwrap();
+        assert!(
+            committed == now,
+            "schema.{realm}.graphql is not the schema any more; rewrite it with UPDATE_SDL=1 and read the difference"
+        );
+    }
+}
+
+/// What is wrong with one element: its classes and its description.
+fn judge(what: &str, described: bool, directives: &[Positioned<ConstDirective>], found: &mut Vec<String>) {
+    let classes: Vec<String> = directives
+        .iter()
+        .filter(|directive| directive.node.name.node == "tag")
+        .filter_map(
+            |directive| match directive.node.get_argument("name").map(|name| &name.node) {
+                Some(Value::String(tag)) => tag.strip_prefix("class:").map(str::to_owned),
+                _ => None,
+            },
+        )
+        .collect();
+    let known = |class: &String| {
+        CLASSES.contains(&class.as_str())
+            || class
+                .strip_prefix("agreed.")
+                .is_some_and(|name| name.parse::<Category>().is_ok())
+    };
+    match classes.as_slice() {
+        [one] if known(one) => {}
+        [one] => found.push(format!("{what}: `{one}` is no class")),
+        [] => found.push(format!("{what}: no class")),
+        _ => found.push(format!("{what}: more than one class")),
+    }
+    if !described {
+        found.push(format!("{what}: no description"));
+    }
+}
+
+fn inputs(of: &str, values: &[Positioned<InputValueDefinition>], found: &mut Vec<String>) {
+    for value in values {
+        let value = &value.node;
+        let what = format!("{of}({})", value.name.node);
+        judge(&what, value.description.is_some(), &value.directives, found);
+    }
+}
+
+fn fields(of: &str, fields: &[Positioned<FieldDefinition>], found: &mut Vec<String>) {
+    for field in fields {
+        let field = &field.node;
+        let what = format!("{of}.{}", field.name.node);
+        judge(&what, field.description.is_some(), &field.directives, found);
+        inputs(&what, &field.arguments, found);
+    }
+}
+
+/// Every element of the schema that has no class, no known one or several, or no description; and how many
+/// elements there are.
+fn unclassified(text: &str) -> (Vec<String>, usize) {
+    let mut found = Vec::new();
+    let mut elements = 0_usize;
+    for definition in parse_schema(text).unwrap().definitions {
+        let TypeSystemDefinition::Type(definition) = definition else {
+            continue;
+        };
+        let definition = definition.node;
+        let name = definition.name.node.as_str();
+        let root = matches!(name, "Query" | "Mutation");
+        if definition.description.is_none() && !root {
+            found.push(format!("{name}: no description"));
+        }
+        match &definition.kind {
+            TypeKind::Object(object) => {
+                elements += object.fields.len();
+                fields(name, &object.fields, &mut found);
+            }
+            TypeKind::Interface(interface) => {
+                elements += interface.fields.len();
+                fields(name, &interface.fields, &mut found);
+            }
+            TypeKind::InputObject(input) => {
+                elements += input.fields.len();
+                inputs(name, &input.fields, &mut found);
+            }
+            TypeKind::Enum(of) => {
+                elements += of.values.len();
+                for value in &of.values {
+                    let what = format!("{name}.{}", value.node.value.node);
+                    judge(
+                        &what,
+                        value.node.description.is_some(),
+                        &value.node.directives,
+                        &mut found,
+                    );
+                }
+            }
+            TypeKind::Scalar | TypeKind::Union(_) => {}
+        }
+    }
+    (found, elements)
+}
+
+#[test]
+fn every_element_has_one_class_and_a_description() {
+    for realm in REALMS {
+        let (found, elements) = unclassified(&sdl(realm));
+        assert_eq!(found, Vec::<String>::new(), "in realm {realm}");
+        assert!(elements > 10, "the schema of {realm} was read");
+    }
+}
+
+#[test]
+fn an_element_without_a_class_is_found() {
+    let planted = r#"
+        "A thing." type Thing {
+          "One." fine(
+            "An argument." a: Int @tag(name: "class:public")
+            "An argument." b: Int
+          ): Int @tag(name: "class:agreed.identity")
+          "Two." bare: Int
+          "Three." twice: Int @tag(name: "class:case") @tag(name: "class:public")
+          "Four." unknown: Int @tag(name: "class:agreed.religion")
+          silent: Int @tag(name: "class:case")
+        }
+        "A filter." input Filter { "By." by: Int }
+        "An order." enum Order { "First." FIRST }
+        type Nameless { "One." fine: Int @tag(name: "class:case") }
+    "#;
+    assert_eq!(
+        unclassified(planted).0,
+        [
+            "Thing.fine(b): no class",
+            "Thing.bare: no class",
+            "Thing.twice: more than one class",
+            "Thing.unknown: `agreed.religion` is no class",
+            "Thing.silent: no description",
+            "Filter(by): no class",
+            "Order.FIRST: no class",
+            "Nameless: no description",
+        ]
+    );
+}
+
+/// What each realm can name, written by hand from design §3, §8 and issue 2: nothing else is there.
+#[test]
+fn each_realm_has_its_roots_and_no_other() {
+    let shared = [
+        "viewer",
+        "pupil",
+        "pupils",
+        "school",
+        "schools",
+        "signal",
+        "signals",
+        "changes",
+        "agreements",
+        "node",
+    ];
+    let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
+    let expected: [(Realm, &[&str], Vec<&str>); 4] = [
+        (
+            Realm::School,
+            &shared,
+            [&["reportSignal"], &agreement[..], &["approveHeldRun"]].concat(),
+        ),
+        (Realm::Clb, &shared, [&["acceptSignal"], &agreement[..]].concat()),
+        (Realm::Person, &["viewer"], Vec::new()),
+        (
+            Realm::Operations,
+            &["viewer", "sources", "syncRuns", "gaps", "schools", "agreements"],
+            vec!["approveHeldRun"],
+        ),
+    ];
+    for (realm, queries, mutations) in expected {
+        assert_eq!(sorted(roots(realm, "Query")), sorted(names(queries)), "{realm}");
+        assert_eq!(sorted(roots(realm, "Mutation")), sorted(names(&mutations)), "{realm}");
+    }
+}
+
+/// Operators see no pupil content (design §1): no type about a pupil is in their schema at all.
+#[test]
+fn no_realm_names_what_it_may_not_know() {
+    for realm in REALMS {
+        let text = sdl(realm).to_lowercase();
+        for secret in [
+            "dossier",
+            "trajector",
+            "secret",
+            "nationalnumber:",
+            "stamnummer",
+            "sourcekey",
+        ] {
+            assert!(!text.contains(secret), "{realm} names {secret}");
+        }
+    }
+    for realm in [Realm::Operations, Realm::Person] {
+        let text = sdl(realm);
+        for noun in [
+            "type Pupil ",
+            "type Signal ",
+            "type Change ",
+            "type Absence ",
+            "givenName",
+            "type Node",
+        ] {
+            assert!(!text.contains(noun), "{realm} names {noun}");
+        }
+    }
+}
+
+fn names(of: &[&str]) -> Vec<String> {
+    of.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+fn roots(realm: Realm, root: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for definition in parse_schema(sdl(realm)).unwrap().definitions {
+        let TypeSystemDefinition::Type(definition) = definition else {
+            continue;
+        };
+        if definition.node.name.node == root
+            && let TypeKind::Object(object) = &definition.node.kind
+        {
+            found.extend(object.fields.iter().map(|field| field.node.name.node.to_string()));
+        }
+    }
+    found
+}

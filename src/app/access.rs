@@ -1,0 +1,82 @@
+//! The access log of basic pupil data: one line per request, written behind the answer.
+
+use std::collections::BTreeSet;
+
+use hub_entities::access_line;
+use hub_entities::category::Categories;
+use hub_entities::id::{AccessLineId, Ids, PupilId};
+use hub_entities::operation::{Actor, Operation};
+use tokio::sync::mpsc;
+
+use crate::store::{Db, access};
+
+/// How many lines may wait before a request does.
+const WAITING: usize = 10_000;
+
+/// What left in one request.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) categories: Categories,
+    pub(super) pupils: BTreeSet<PupilId>,
+}
+
+/// Where lines are put.
+#[derive(Debug, Clone)]
+pub struct Lines(mpsc::Sender<access_line::Model>);
+
+impl Lines {
+    /// Puts the line of a request, if anything of a pupil left.
+    pub(super) fn put(&self, operation: &Operation, seen: Seen, ids: &dyn Ids) {
+        let Actor::Principal { id, role, .. } = &operation.actor else {
+            return;
+        };
+        if seen.pupils.is_empty() {
+            return;
+        }
+        let pupils: Vec<PupilId> = seen.pupils.into_iter().collect();
+        let line = access_line::Model {
+            id: AccessLineId(ids.next(operation.now)),
+            at: operation.now,
+            principal_id: *id,
+            role: *role,
+            realm: role.realm(),
+            purpose: operation.purpose,
+            categories: seen.categories,
+            pupils: i32::try_from(pupils.len()).unwrap_or(i32::MAX),
+            pupil_ids: serde_json::json!(pupils),
+            request_id: operation.request,
+        };
+        if self.0.try_send(line).is_err() {
+            // Never silently: the operator sees that the log does not keep up.
+            tracing::error!("a line of the access log could not be kept");
+            metrics::counter!("clb_hub_access_lines_lost_total").increment(1);
+        }
+    }
+}
+
+/// The writer of the access log.
+#[derive(Debug)]
+pub struct AccessLog {
+    db: Db,
+    lines: mpsc::Receiver<access_line::Model>,
+}
+
+/// The two ends of the access log.
+pub fn access_log(db: Db) -> (Lines, AccessLog) {
+    let (sender, lines) = mpsc::channel(WAITING);
+    (Lines(sender), AccessLog { db, lines })
+}
+
+impl AccessLog {
+    /// Writes lines as they come, until no request can put one any more. What could not be written is tried again.
+    pub async fn run(mut self) {
+        let mut some = Vec::new();
+        while self.lines.recv_many(&mut some, 500).await > 0 {
+            while let Err(fault) = access::write(&self.db, &some).await {
+                tracing::error!(error = %fault, "the access log could not be written and is tried again");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+            some.clear();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What happened, for those it concerns.
+
+use async_trait::async_trait;
+use hub_entities::operation::Operation;
+use hub_entities::policy::Action;
+use hub_graphql::change::ChangeRow;
+use hub_graphql::hub::{Answer, Changed, Changes, Position};
+use hub_graphql::problem::Problem;
+use uuid::Uuid;
+
+use super::{App, failed};
+use crate::store::read::event;
+
+#[async_trait]
+impl Changes for App {
+    async fn changes(&self, operation: &Operation, after: Option<Position>, first: u32) -> Answer<Changed> {
+        let nothing = Changed {
+            rows: Vec::new(),
+            end: after.unwrap_or(Position {
+                epoch: Uuid::nil(),
+                position: 0,
+            }),
+            more: false,
+        };
+        let Some(scope) = self.decide(operation, Action::ReadSignals)? else {
+            return Ok(nothing);
+        };
+        let from = after.map_or(0, |after| after.position);
+        let found = event::after(&self.db, &scope, from, first)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let Some(found) = found else { return Ok(nothing) };
+        // A cursor of before the first event, or of another epoch: a restore began a new one (design §6).
+        if after.is_some_and(|after| after.epoch != found.epoch && after.position > 0) {
+            return Err(Problem::CursorExpired);
+        }
+        let at = |position| Position {
+            epoch: found.epoch,
+            position,
+        };
+        let rows = found.told.into_iter().map(|event| {
+            let row = ChangeRow {
+                id: event.id,
+                kind: event.kind,
+                signal: event.signal,
+                signal_kind: event.signal_kind,
+                pupil: Some(event.pupil),
+                year: event.year,
+                count: event.half_days,
+                version: event.version,
+                occurred_at: event.occurred_at,
+            };
+            (at(event.position), row)
+        });
+        Ok(Changed {
+            rows: rows.collect(),
+            end: at(found.end),
+            more: found.more,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! The one door: load relations → decide → load → answer.
+//!
+//! Every question and every step comes through here, as an implementation of the ports that
+//! `graphql` declares. Nothing here builds a query, and nothing below here decides.
+
+mod access;
+mod agreements;
+mod answer;
+mod changes;
+mod classes;
+mod operations;
+mod pupils;
+mod schools;
+mod signals;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use hub_entities::id::Ids;
+use hub_entities::operation::{Actor, Operation};
+use hub_entities::policy::{Action, Decision, Relations, Scope, decide};
+use hub_graphql::hub::Answer;
+use hub_graphql::problem::Problem;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::store::{Db, DbError, relations};
+pub use access::{AccessLog, access_log};
+use access::{Lines, Seen};
+
+/// The hub's answers.
+pub struct App {
+    db: Db,
+    ids: Arc<dyn Ids>,
+    /// Woken after a commit that has something to tell.
+    wake: Arc<Notify>,
+    lines: Lines,
+    /// Requests under way, by their id: relations are loaded once, and what was seen is written down at the end.
+    requests: Mutex<HashMap<Uuid, Arc<Request>>>,
+}
+
+/// One request under way.
+struct Request {
+    relations: Relations,
+    seen: Mutex<Seen>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("db", &self.db).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// The hub over this database; `wake` is notified when there is something to tell, `lines` takes
+    /// the lines of the access log.
+    pub fn new(db: Db, ids: Arc<dyn Ids>, wake: Arc<Notify>, lines: Lines) -> Self {
+        Self {
+            db,
+            ids,
+            wake,
+            lines,
+            requests: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The acting principal of a token, as of now.
+    pub async fn actor(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<Actor>, DbError> {
+        relations::find_actor(&self.db, issuer, subject, now).await
+    }
+
+    /// Whether the database answers with the schema this version knows.
+    pub async fn is_ready(&self) -> Result<bool, DbError> {
+        self.db.is_current().await
+    }
+
+    /// Begins a request: its relations are loaded once.
+    pub async fn begin(&self, operation: &Operation) -> Answer<()> {
+        let relations = relations::load(&self.db, operation)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let request = Request {
+            relations,
+            seen: Mutex::new(Seen::default()),
+        };
+        self.requests().insert(operation.request, Arc::new(request));
+        Ok(())
+    }
+
+    /// Ends a request: what left is written down, behind the answer but within a second (design §3).
+    pub fn end(&self, operation: &Operation) {
+        let request = self.requests().remove(&operation.request);
+        if let Some(request) = request {
+            let seen = std::mem::take(&mut *lock(&request.seen));
+            self.lines.put(operation, seen, &*self.ids);
+        }
+    }
+
+    fn requests(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Request>>> {
+        lock(&self.requests)
+    }
+
+    /// The request that this operation belongs to.
+    fn request(&self, operation: &Operation) -> Answer<Arc<Request>> {
+        self.requests().get(&operation.request).cloned().ok_or_else(|| {
+            tracing::error!("an operation was asked outside a request");
+            Problem::Unavailable
+        })
+    }
+
+    /// What the operation may do, or nothing.
+    fn decide(&self, operation: &Operation, action: Action) -> Answer<Option<Scope>> {
+        let request = self.request(operation)?;
+        match decide(operation, &request.relations, action) {
+            Decision::Allowed(scope) => Ok(Some(scope)),
+            Decision::Refused(why) => {
+                tracing::info!(%action, %why, "refused");
+                metrics::counter!("clb_hub_refused_total", "action" => action.name()).increment(1);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// A lock that a panic elsewhere does not take away.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A fault of the store, as the asker is told of it: not at all. The operator reads it in the log.
+fn failed(fault: &DbError) -> Problem {
+    tracing::error!(error = %fault, "the store failed");
+    Problem::Unavailable
+}

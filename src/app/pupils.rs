@@ -1,0 +1,334 @@
+//! Pupils, as the viewer's school or CLB may see them.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::{PupilId, SchoolId};
+use hub_entities::operation::Operation;
+use hub_entities::policy::{Action, Scope};
+use hub_entities::time::{HalfDay, Part, SchoolYear};
+use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
+use hub_graphql::hub::{Answer, Pupils};
+use hub_graphql::page::{Mark, Page, Slice, SortKey};
+use hub_graphql::pupil::{Address, Contact, Enrolment, PupilFilter, PupilOrder, PupilRow};
+use hub_graphql::scalar::{Gid, Year};
+
+use super::answer::{code, counted, number, schools, slice, text};
+use super::{App, failed, lock};
+use crate::store::read::absence as absences;
+use crate::store::read::enrolment as enrolments;
+use crate::store::read::pupil::{self as pupils, After, Filter, Order, Pupil};
+
+impl App {
+    /// The scope for pupils; what left is noted for the access log.
+    pub(super) fn pupils_scope(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        categories: Categories,
+    ) -> Answer<Option<Scope>> {
+        let scope = self.decide(operation, Action::ReadPupils)?;
+        if scope.is_some() {
+            self.note(operation, of.iter().copied(), categories)?;
+        }
+        Ok(scope)
+    }
+
+    fn note(&self, operation: &Operation, of: impl IntoIterator<Item = PupilId>, categories: Categories) -> Answer<()> {
+        let request = self.request(operation)?;
+        let mut seen = lock(&request.seen);
+        let before = seen.pupils.len();
+        seen.pupils.extend(of);
+        if seen.pupils.len() > before || !seen.pupils.is_empty() {
+            seen.categories = seen.categories.or(categories);
+        }
+        Ok(())
+    }
+}
+
+/// A row as it is answered.
+pub(super) fn row(pupil: Pupil, columns: Categories) -> PupilRow {
+    let address = Address {
+        street: pupil.street,
+        postal_code: pupil.postal_code,
+        city: pupil.city,
+    };
+    let empty = address == Address::default();
+    PupilRow {
+        id: Some(pupil.id),
+        given_name: pupil.given_name,
+        family_name: pupil.family_name,
+        sex: pupil.sex,
+        birth_date: pupil.birth_date,
+        address: (columns.has(Category::Address) && !empty).then_some(address),
+        contacts: pupil.contacts.map(contacts),
+        language: pupil.language,
+        agreed: Categories::all().without(pupil.withheld),
+    }
+}
+
+/// How the pupil and those the school lists are reached.
+fn contacts(stored: serde_json::Value) -> Vec<Contact> {
+    let others = stored.get("others").cloned().unwrap_or_default();
+    let mut contacts: Vec<Contact> = serde_json::from_value(others).unwrap_or_default();
+    let text = |key: &str| stored.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+    let own = Contact {
+        role: Some("self".to_owned()),
+        phone: text("phone"),
+        email: text("email"),
+        ..Contact::default()
+    };
+    if own.phone.is_some() || own.email.is_some() {
+        contacts.insert(0, own);
+    }
+    contacts
+}
+
+const fn order(order: PupilOrder) -> Order {
+    match order {
+        PupilOrder::Id => Order::Id,
+        PupilOrder::FamilyName => Order::Name,
+        PupilOrder::TruancyCount => Order::HalfDays,
+    }
+}
+
+fn mark(pupil: &Pupil, order: Order) -> Mark {
+    let key = match order {
+        Order::Id => SortKey::Id,
+        Order::Name => pupil.sort_name.clone().map_or(SortKey::Id, SortKey::Text),
+        Order::HalfDays => SortKey::Number(i64::from(pupil.half_days.unwrap_or_default())),
+    };
+    Mark { key, id: pupil.id.0 }
+}
+
+#[async_trait]
+impl Pupils for App {
+    async fn pupils_by_id(
+        &self,
+        operation: &Operation,
+        ids: &[PupilId],
+        columns: Categories,
+    ) -> Answer<HashMap<PupilId, PupilRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
+            return Ok(HashMap::new());
+        };
+        let found = pupils::by_id(&self.db, &scope, ids, columns)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
+        let mut answer: HashMap<PupilId, PupilRow> = HashMap::with_capacity(found.len());
+        for id in ids {
+            // An id that was merged into another keeps resolving.
+            let now = if found.contains_key(id) {
+                *id
+            } else {
+                pupils::resolve(&self.db, *id).await.map_err(|fault| failed(&fault))?
+            };
+            if let Some(pupil) = found.get(&now) {
+                answer.insert(*id, row(pupil.clone(), columns));
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn pupils(
+        &self,
+        operation: &Operation,
+        filter: &PupilFilter,
+        by: PupilOrder,
+        page: &Page,
+        columns: Categories,
+    ) -> Answer<Slice<PupilRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
+            return Ok(Slice::empty(page.count));
+        };
+        let filter = Filter {
+            school: filter.school,
+            class: filter.class,
+            at_least: filter.truancy_count_at_least,
+            year: filter.year,
+            order: order(by),
+        };
+        let after = page.after.as_ref().map(|mark| After {
+            id: PupilId(mark.id),
+            name: text(page).map(str::to_owned),
+            half_days: number(page).and_then(|number| i32::try_from(number).ok()),
+        });
+        let total = counted(page, pupils::count(&self.db, &scope, &filter)).await?;
+        let found = pupils::page(&self.db, &scope, &filter, after.as_ref(), page.first, columns).await;
+        let found = found.map_err(|fault| failed(&fault))?;
+        let answer = slice(found, page, total, |pupil| {
+            (mark(&pupil, filter.order), row(pupil, columns))
+        });
+        self.note(operation, answer.rows.iter().filter_map(|(_, row)| row.id), columns)?;
+        Ok(answer)
+    }
+
+    async fn enrolments(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<Enrolment>>> {
+        let columns = Categories::NONE.with(Category::Enrolment);
+        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+            return Ok(HashMap::new());
+        };
+        let found = enrolments::of_pupils(&self.db, &scope, of)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let schools = schools(&self.db, &scope, found.values().flatten().map(|one| one.school)).await?;
+        let answer = |one: enrolments::Enrolment| {
+            Some(Enrolment {
+                id: Gid(one.id),
+                school_year: Year(SchoolYear::of(one.begins_on)),
+                begins: one.begins_on,
+                ends: one.ends_on,
+                school: schools.get(&one.school)?.clone(),
+            })
+        };
+        Ok(found
+            .into_iter()
+            .map(|(pupil, all)| (pupil, all.into_iter().filter_map(answer).collect()))
+            .collect())
+    }
+
+    async fn classes_of(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, Vec<hub_graphql::class_group::ClassRow>>> {
+        let columns = Categories::NONE.with(Category::Enrolment);
+        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+            return Ok(HashMap::new());
+        };
+        let found = enrolments::classes_of(&self.db, &scope, of, year)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let schools = schools(&self.db, &scope, found.values().flatten().map(|class| class.school)).await?;
+        Ok(found
+            .into_iter()
+            .map(|(pupil, all)| {
+                let rows = all.into_iter().filter_map(|class| super::classes::row(class, &schools));
+                (pupil, rows.collect())
+            })
+            .collect())
+    }
+
+    async fn absences(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+        page: &Page,
+    ) -> Answer<HashMap<PupilId, Slice<Absence>>> {
+        let columns = Categories::NONE.with(Category::Truancy);
+        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+            return Ok(HashMap::new());
+        };
+        let after = page
+            .after
+            .as_ref()
+            .and_then(|mark| Some((half_day(text(page)?)?, SchoolId(mark.id))));
+        let found = absences::page(&self.db, &scope, of, year, after, page.first).await;
+        let found = found.map_err(|fault| failed(&fault))?;
+        let totals = if page.count {
+            let counts = absences::counts(&self.db, &scope, of, year)
+                .await
+                .map_err(|fault| failed(&fault))?;
+            counts
+                .into_iter()
+                .map(|(pupil, all)| (pupil, all.iter().map(|(_, n)| n).sum()))
+                .collect()
+        } else {
+            HashMap::new()
+        };
+        let answer = |(pupil, rows): (PupilId, Vec<absences::Absence>)| {
+            let total = page.count.then(|| totals.get(&pupil).copied().unwrap_or_default());
+            let rows = slice(rows, page, total, |one| {
+                let key = SortKey::Text(format!("{}/{}", one.at.day, one.at.part.to_i16()));
+                let absence = Absence {
+                    day: one.at.day,
+                    part: one.at.part.into(),
+                    code: code(one.mark),
+                    school_id: Gid(one.school),
+                };
+                (Mark { key, id: one.school.0 }, absence)
+            });
+            (pupil, rows)
+        };
+        Ok(found.into_iter().map(answer).collect())
+    }
+
+    async fn absence_counts(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, Vec<AbsenceCount>>> {
+        let columns = Categories::NONE.with(Category::Truancy);
+        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+            return Ok(HashMap::new());
+        };
+        let found = absences::counts(&self.db, &scope, of, year)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let answer = |(mark, n)| AbsenceCount {
+            code: code(mark),
+            n: i32::try_from(n).unwrap_or(i32::MAX),
+        };
+        Ok(found
+            .into_iter()
+            .map(|(pupil, all)| (pupil, all.into_iter().map(answer).collect()))
+            .collect())
+    }
+
+    async fn tallies(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, TallyRow>> {
+        let columns = Categories::NONE.with(Category::Truancy);
+        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+            return Ok(HashMap::new());
+        };
+        let found = absences::tallies(&self.db, &scope, of, year)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let answer = |tally: absences::Tally| TallyRow {
+            count: tally.half_days,
+            carried: tally.carried,
+            pending: tally.pending,
+            reached5: tally.reached_5,
+            reached30: tally.reached_30,
+        };
+        Ok(found.into_iter().map(|(pupil, tally)| (pupil, answer(tally))).collect())
+    }
+
+    async fn evidence(
+        &self,
+        operation: &Operation,
+        of: &[PupilId],
+        year: SchoolYear,
+    ) -> Answer<HashMap<PupilId, Vec<HalfDayRow>>> {
+        let columns = Categories::NONE.with(Category::Truancy);
+        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+            return Ok(HashMap::new());
+        };
+        let found = absences::evidence(&self.db, &scope, of, year)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let answer = |at: HalfDay| HalfDayRow {
+            day: at.day,
+            part: at.part.into(),
+        };
+        Ok(found
+            .into_iter()
+            .map(|(pupil, all)| (pupil, all.into_iter().map(answer).collect()))
+            .collect())
+    }
+}
+
+/// The half-day that a cursor stands for.
+fn half_day(text: &str) -> Option<HalfDay> {
+    let (day, part) = text.split_once('/')?;
+    Some(HalfDay::new(day.parse().ok()?, Part::from_i16(part.parse().ok()?)?))
+}

@@ -1,0 +1,155 @@
+//! Signals, and the two steps on them.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use hub_entities::id::{ClbId, PupilId, SchoolId, SignalId};
+use hub_entities::operation::Operation;
+use hub_entities::policy::Action;
+use hub_entities::signal::Track;
+use hub_graphql::hub::{Answer, Signals, Stepped};
+use hub_graphql::page::{Mark, Page, Slice, SortKey};
+use hub_graphql::signal::{ProofRow, SignalFilter, SignalRow};
+
+use super::answer::{counted, number, slice};
+use super::{App, failed};
+use crate::store::read::signal::{self as signals, Filter, Signal, Step};
+use crate::store::signal::{self as tracks, NewStep};
+
+fn proof(step: &Step) -> ProofRow {
+    // The party of a report is a school, of an acceptance a CLB.
+    let party = match step.track {
+        Track::Report => SchoolId(step.party).to_string(),
+        Track::Accept => ClbId(step.party).to_string(),
+    };
+    ProofRow {
+        track: step.track,
+        by: step.by,
+        party,
+        at: step.at,
+    }
+}
+
+fn row(signal: Signal) -> SignalRow {
+    SignalRow {
+        id: signal.id,
+        kind: signal.kind,
+        state: signal.state,
+        generation: signal.generation,
+        year: signal.year,
+        count: signal.half_days,
+        reached_on: signal.reached_on,
+        raised_at: signal.raised_at,
+        withdrawn_at: signal.withdrawn_at,
+        backfill: signal.backfill,
+        version: signal.version,
+        pupil: Some(signal.pupil),
+        proofs: signal.steps.iter().map(proof).collect(),
+    }
+}
+
+fn mark(signal: &Signal) -> Mark {
+    Mark {
+        key: SortKey::Number(signal.raised_at.timestamp_micros()),
+        id: signal.id.0,
+    }
+}
+
+#[async_trait]
+impl Signals for App {
+    async fn signals_by_id(&self, operation: &Operation, ids: &[SignalId]) -> Answer<HashMap<SignalId, SignalRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadSignals)? else {
+            return Ok(HashMap::new());
+        };
+        let found = signals::by_id(&self.db, &scope, ids)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        Ok(found.into_iter().map(|signal| (signal.id, row(signal))).collect())
+    }
+
+    async fn signals(&self, operation: &Operation, filter: &SignalFilter, page: &Page) -> Answer<Slice<SignalRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadSignals)? else {
+            return Ok(Slice::empty(page.count));
+        };
+        let filter = Filter {
+            state: filter.state,
+            kind: filter.kind.clone(),
+            year: filter.year,
+        };
+        let after = page.after.as_ref().and_then(|mark| {
+            let at = number(page).and_then(DateTime::from_timestamp_micros)?;
+            Some((at, SignalId(mark.id)))
+        });
+        let total = counted(page, signals::count(&self.db, &scope, &filter)).await?;
+        let found = signals::page(&self.db, &scope, &filter, after, page.first).await;
+        let found = found.map_err(|fault| failed(&fault))?;
+        Ok(slice(found, page, total, |signal| (mark(&signal), row(signal))))
+    }
+
+    async fn signals_of(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<SignalRow>>> {
+        let Some(scope) = self.decide(operation, Action::ReadSignals)? else {
+            return Ok(HashMap::new());
+        };
+        let found = signals::of_pupils(&self.db, &scope, of)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        let mut answer: HashMap<PupilId, Vec<SignalRow>> = HashMap::new();
+        for signal in found {
+            answer.entry(signal.pupil).or_default().push(row(signal));
+        }
+        Ok(answer)
+    }
+
+    async fn report(&self, operation: &Operation, signal: SignalId, version: Option<i32>) -> Answer<Stepped> {
+        self.step(operation, signal, version, Track::Report, Action::ReportSignal)
+            .await
+    }
+
+    async fn accept(&self, operation: &Operation, signal: SignalId, version: Option<i32>) -> Answer<Stepped> {
+        self.step(operation, signal, version, Track::Accept, Action::AcceptSignal)
+            .await
+    }
+}
+
+impl App {
+    async fn step(
+        &self,
+        operation: &Operation,
+        signal: SignalId,
+        version: Option<i32>,
+        track: Track,
+        action: Action,
+    ) -> Answer<Stepped> {
+        let Some(scope) = self.decide(operation, action)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let new = NewStep {
+            signal,
+            track,
+            version,
+            now: operation.now,
+        };
+        let stepped = tracks::step(&self.db, &scope, &*self.ids, new)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        match stepped {
+            tracks::Stepped::Done { by, at } | tracks::Stepped::Already { by, at } => {
+                self.wake.notify_one();
+                let found = self.signals_by_id(operation, &[signal]).await?.remove(&signal);
+                let Some(found) = found else {
+                    return Ok(Stepped::Unknown);
+                };
+                let own = found
+                    .proofs
+                    .iter()
+                    .find(|proof| proof.track == track && proof.by == by && proof.at == at);
+                let proof = own.cloned();
+                Ok(proof.map_or(Stepped::Unknown, |proof| Stepped::Done(Box::new(found), proof)))
+            }
+            tracks::Stepped::Withdrawn => Ok(Stepped::Withdrawn),
+            tracks::Stepped::Changed { version } => Ok(Stepped::Changed(version)),
+            tracks::Stepped::Unknown => Ok(Stepped::Unknown),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From the `Authorization` header to (issuer, subject).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::claims::Claims;
+use super::header::Header;
+use super::jwks::Jwks;
+use super::keys::KeySet;
+use super::{Profile, Refused};
+
+/// The largest token in bytes.
+pub const MAX_TOKEN: usize = 8 * 1024;
+
+/// Who a token proves: nothing of it but these two is ever used.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`: unique within the issuer only.
+    pub subject: String,
+}
+
+impl std::fmt::Debug for Identity {
+    /// The subject is personal data.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug)]
+pub enum KeySource {
+    /// In the configuration, or in this process.
+    Fixed(Arc<KeySet>),
+    /// At the issuer.
+    Remote(Jwks),
+}
+
+/// Judges tokens by the profile of their issuer.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    issuers: HashMap<String, (Profile, KeySource)>,
+}
+
+impl Verifier {
+    /// One profile per issuer; of two for the same issuer the last counts.
+    pub fn new(issuers: impl IntoIterator<Item = (Profile, KeySource)>) -> Self {
+        let issuers = issuers.into_iter();
+        Self {
+            issuers: issuers.map(|one| (one.0.issuer.clone(), one)).collect(),
+        }
+    }
+
+    /// Judges the one `Authorization: Bearer` header (RFC 6750 §2.1).
+    pub async fn authenticate(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Identity, Refused> {
+        let mut sent = headers.get_all(AUTHORIZATION).iter();
+        let value = sent.next().ok_or(Refused::Missing)?;
+        if sent.next().is_some() {
+            return Err(Refused::NotBearer);
+        }
+        let text = value.to_str().map_err(|_not_ascii| Refused::NotBearer)?;
+        let (scheme, token) = text.split_once(' ').ok_or(Refused::NotBearer)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refused::NotBearer);
+        }
+        self.verify(token, now).await
+    }
+
+    /// Judges a token. Nothing in it is believed before its signature, except which issuer's
+    /// profile to judge it by.
+    pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Identity, Refused> {
+        if token.len() > MAX_TOKEN {
+            return Err(Refused::TooLarge);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(Refused::Malformed)?;
+        if signature.is_empty() {
+            return Err(Refused::Malformed);
+        }
+        decode(signature)?;
+        let header = Header::parse(&decode(header)?)?;
+        let claims = Claims::parse(&decode(payload)?)?;
+        let issuer = claims.issuer()?;
+        let (profile, keys) = self.issuers.get(issuer).ok_or(Refused::UnknownIssuer)?;
+        let accepted = header.check(profile)?;
+        let keys = match keys {
+            KeySource::Fixed(keys) => Arc::clone(keys),
+            KeySource::Remote(jwks) => jwks.keys(accepted.kid, now).await?,
+        };
+        keys.verify(accepted.kid, accepted.algorithm, message, signature)?;
+        let subject = claims.check(profile, accepted.typ, now)?;
+        Ok(Identity {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+        })
+    }
+}
+
+/// base64url without padding and without stray bits: one token has one spelling.
+fn decode(part: &str) -> Result<Vec<u8>, Refused> {
+    BASE64_URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_malformed| Refused::Malformed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! `[database]`
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Section, Setting};
+
+/// Where the rows are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// A file with the password of PostgreSQL, so that the address holds none.
+    pub password_file: Option<PathBuf>,
+    /// Connections kept at most.
+    pub connections: u16,
+}
+
+/// `sqlite://path` or `postgres://…`. May hold a password, so it is printed by nothing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DatabaseUrl(pub SecretString);
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        let known = ["sqlite://", "postgres://"]
+            .iter()
+            .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+        if known { Ok(Self(url.into())) } else { Err(URL) }
+    }
+}
+
+const URL: &str = "sqlite://path or postgres://user@host/database";
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: DatabaseUrl("sqlite://clb-hub.sqlite".to_owned().into()),
+            password_file: None,
+            connections: 16,
+        }
+    }
+}
+
+impl Section for Database {
+    const NAME: &'static str = "database";
+    const DOC: &'static str = "Where the rows are. SQLite for one small CLB, PostgreSQL 15 or later for everyone else.";
+    const SETTINGS: &'static [Setting] = &[
+        Setting {
+            key: "url",
+            takes: URL,
+            value: "\"sqlite://clb-hub.sqlite\"",
+            default: true,
+            doc: "The database: sqlite://path or postgres://user@host/database.",
+        },
+        Setting {
+            key: "password_file",
+            takes: "a path",
+            value: "\"/run/secrets/clb-hub-database\"",
+            default: false,
+            doc: "A file with the password of PostgreSQL, readable by its owner only.",
+        },
+        Setting {
+            key: "connections",
+            takes: "a number from 1 to 512",
+            value: "16",
+            default: true,
+            doc: "Connections kept at most.",
+        },
+    ];
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if !(1..=512).contains(&self.connections) {
+            return Err(("connections", "a number from 1 to 512"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! `[server]`
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::Deserialize;
+
+use super::{Section, Setting};
+
+/// Where the hub listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port. TLS ends before the hub.
+    pub address: SocketAddr,
+    /// Seconds that requests in flight may take to end at a stop.
+    pub drain_seconds: u16,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000),
+            drain_seconds: 30,
+        }
+    }
+}
+
+impl Section for Server {
+    const NAME: &'static str = "server";
+    const DOC: &'static str = "Where the hub listens. TLS ends before it, at a proxy.";
+    const SETTINGS: &'static [Setting] = &[
+        Setting {
+            key: "address",
+            takes: "an address and a port",
+            value: "\"127.0.0.1:4000\"",
+            default: true,
+            doc: "Address and port.",
+        },
+        Setting {
+            key: "drain_seconds",
+            takes: "seconds, at most 30",
+            value: "30",
+            default: true,
+            doc: "How long requests in flight may take to end at a stop.",
+        },
+    ];
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if self.drain_seconds > 30 {
+            return Err(("drain_seconds", "seconds, at most 30"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! From what was committed to those who are told.
+
+pub mod sequencer;

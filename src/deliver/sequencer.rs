@@ -1,0 +1,81 @@
+//! The sequencer at work: one holder of the lease gives committed events their positions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_entities::id::Ids;
+use hub_entities::time::Clock;
+use tokio::sync::Notify;
+
+use crate::store::lease::Lease;
+use crate::store::outbox::{SEQUENCER, sequence};
+use crate::store::{Db, DbError};
+
+/// How long it rests when nobody wakes it: what another process committed is told this much later at most.
+const REST: Duration = Duration::from_millis(250);
+
+/// How long its lease lasts; each batch lengthens it.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Gives positions to committed events.
+#[derive(Clone)]
+pub struct Sequencer {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    holder: String,
+    wake: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sequencer")
+            .field("holder", &self.holder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sequencer {
+    /// A sequencer of this process.
+    pub fn new(db: Db, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        let holder = ids.next(clock.now()).to_string();
+        Self {
+            db,
+            clock,
+            ids,
+            holder,
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    /// What to wake after a commit, so that nobody waits for the rest to end.
+    pub fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    /// Gives positions to all that is committed, if no other process does. Says how many.
+    pub async fn once(&self) -> Result<u64, DbError> {
+        let Some(lease) = Lease::acquire(&self.db, SEQUENCER, &self.holder, LEASE).await? else {
+            return Ok(0);
+        };
+        let epoch = self.ids.next(self.clock.now());
+        let given = sequence(&self.db, &lease, epoch).await;
+        lease.release(&self.db).await?;
+        given
+    }
+
+    /// Works until told to stop. A fault of the database is logged and tried again: positions are never guessed.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            if let Err(fault) = self.once().await {
+                tracing::error!(error = %fault, "the sequencer could not work and tries again");
+            }
+            let rest = tokio::time::timeout(REST, self.wake.notified());
+            tokio::select! {
+                () = &mut stop => return,
+                _woken_or_rested = rest => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What goes out: status, errors from a closed list, and nothing of the inside.
+
+use async_graphql::{PathSegment, ServerError, Value};
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::negotiate::Media;
+
+/// The header that ties an answer to the log lines of its request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request refused as a whole: no `data` (design §3, the third "no").
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) text: &'static str,
+    /// A header that the status asks for.
+    pub(super) header: Option<(HeaderName, &'static str)>,
+}
+
+impl Refusal {
+    pub(super) const fn new(status: StatusCode, code: &'static str, text: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            text,
+            header: None,
+        }
+    }
+
+    pub(super) fn answer(self, media: Media, request: Uuid) -> Response {
+        let errors = json!([{ "message": self.text, "extensions": { "code": self.code, "requestId": request } }]);
+        let mut response = body(self.status, media, &json!({ "errors": errors }));
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// The answer to a document that reached the schema.
+pub(super) fn of_response(response: &async_graphql::Response, media: Media, request: Uuid) -> Response {
+    // Before execution nothing has a path; a resolver's fault always has one.
+    let refused = response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty());
+    let errors: Vec<_> = response
+        .errors
+        .iter()
+        .map(|error| outward(error, refused, request))
+        .collect();
+    if refused {
+        return of_refused_document(&errors, media);
+    }
+    let answer = if errors.is_empty() {
+        json!({ "data": response.data })
+    } else {
+        json!({ "errors": errors, "data": response.data })
+    };
+    body(StatusCode::OK, media, &answer)
+}
+
+/// A document that does not parse or validate, or whose variables do not fit.
+pub(super) fn of_refused_document(errors: &[serde_json::Value], media: Media) -> Response {
+    let status = match media {
+        Media::GraphqlResponse => StatusCode::BAD_REQUEST,
+        Media::Json => StatusCode::OK,
+    };
+    body(status, media, &json!({ "errors": errors }))
+}
+
+/// An error as the client sees it. A fault without a code of ours is told in general words only.
+pub(super) fn outward(error: &ServerError, refused: bool, request: Uuid) -> serde_json::Value {
+    let coded = error
+        .extensions
+        .as_ref()
+        .and_then(|extensions| match extensions.get("code") {
+            Some(Value::String(code)) => Some(code.clone()),
+            _ => None,
+        });
+    let (message, code) = match coded {
+        Some(code) => (error.message.as_str(), code),
+        None if refused => (without_suggestion(&error.message), "INVALID_DOCUMENT".to_owned()),
+        None => {
+            // Not the message: it may hold what was read.
+            tracing::error!("a resolver failed without a code");
+            ("internal error", "INTERNAL".to_owned())
+        }
+    };
+    let mut out = json!({ "message": message, "extensions": { "code": code, "requestId": request } });
+    if let Some(members) = out.as_object_mut() {
+        if !error.locations.is_empty() {
+            let places = error
+                .locations
+                .iter()
+                .map(|at| json!({ "line": at.line, "column": at.column }));
+            members.insert("locations".to_owned(), places.collect());
+        }
+        if !error.path.is_empty() {
+            members.insert("path".to_owned(), error.path.iter().map(segment).collect());
+        }
+    }
+    out
+}
+
+fn segment(segment: &PathSegment) -> serde_json::Value {
+    match segment {
+        PathSegment::Field(name) => json!(name),
+        PathSegment::Index(index) => json!(index),
+    }
+}
+
+/// A suggestion names fields that the client did not name (R57).
+fn without_suggestion(message: &str) -> &str {
+    message
+        .split_once(" Did you mean")
+        .map_or(message, |(before, _)| before)
+}
+
+fn body(status: StatusCode, media: Media, value: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(value.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
+    response
+}

@@ -1,0 +1,482 @@
+//! The door, with a tiny schema behind it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_graphql::{EmptySubscription, Object, Schema};
+use async_trait::async_trait;
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::{Method, Request, StatusCode};
+use hub_entities::id::{PrincipalId, SchoolId, SeededIds};
+use hub_entities::operation::{Actor, Operation, Realm, Role};
+use hub_entities::time::FixedClock;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+mod whole;
+
+use super::service::Unavailable;
+use super::*;
+use crate::auth::demo_issuer::DemoIssuer;
+use crate::telemetry::testing::Kept;
+use crate::telemetry::{self, Format, Level};
+
+const ISSUER: &str = "http://127.0.0.1:4000";
+
+struct Query(bool);
+
+#[Object]
+impl Query {
+    async fn realm(&self, ctx: &async_graphql::Context<'_>) -> String {
+        let realm = ctx.data_unchecked::<Operation>().realm();
+        realm.map(|realm| realm.name().to_owned()).unwrap_or_default()
+    }
+
+    async fn purpose(&self, ctx: &async_graphql::Context<'_>) -> Option<String> {
+        ctx.data_unchecked::<Operation>()
+            .purpose
+            .map(|purpose| purpose.name().to_owned())
+    }
+
+    async fn echo(&self, text: String) -> String {
+        text
+    }
+
+    async fn fault(&self) -> async_graphql::FieldResult<i32> {
+        std::future::ready(()).await;
+        Err("canary-fault: SELECT name FROM pupil".into())
+    }
+
+    async fn boom(&self) -> i32 {
+        std::future::ready(()).await;
+        if self.0 { 0 } else { panic!("canary-panic") }
+    }
+
+    async fn never(&self) -> i32 {
+        std::future::pending().await
+    }
+}
+
+struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn write(&self, ctx: &async_graphql::Context<'_>) -> bool {
+        ctx.data_unchecked::<Arc<AtomicUsize>>().fetch_add(1, Ordering::Relaxed);
+        true
+    }
+}
+
+struct Service {
+    schema: Schema<Query, Mutation, EmptySubscription>,
+    writes: Arc<AtomicUsize>,
+    executed: AtomicUsize,
+}
+
+#[async_trait]
+impl GraphqlService for Service {
+    async fn execute(
+        &self,
+        _: Realm,
+        request: async_graphql::Request,
+        operation: Operation,
+    ) -> async_graphql::Response {
+        self.executed.fetch_add(1, Ordering::Relaxed);
+        self.schema
+            .execute(request.data(operation).data(Arc::clone(&self.writes)))
+            .await
+    }
+}
+
+struct Rows;
+
+#[async_trait]
+impl Principals for Rows {
+    async fn find(&self, issuer: &str, subject: &str, _: DateTime<Utc>) -> Result<Option<Actor>, Unavailable> {
+        assert_eq!(issuer, ISSUER);
+        match subject {
+            "vendor" => Ok(Some(Actor::Principal {
+                id: PrincipalId(Uuid::nil()),
+                role: Role::SchoolClient,
+                school: Some(SchoolId(Uuid::nil())),
+                clb: None,
+                pupil: None,
+            })),
+            "job" => Ok(Some(Actor::Hub)),
+            "down" => Err(Unavailable),
+            _ => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl Ready for Rows {
+    async fn ready(&self) -> Result<(), &'static str> {
+        Err("migrations are missing\n")
+    }
+}
+
+struct World {
+    router: Router,
+    issuer: DemoIssuer,
+    service: Arc<Service>,
+    now: DateTime<Utc>,
+}
+
+fn world_with(change: impl FnOnce(&mut Edge)) -> World {
+    let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
+    let key = crate::runtime::new_signing_key().expect("randomness");
+    let issuer = DemoIssuer::new(ISSUER, "clb-hub", &key).expect("a key");
+    let schema = Schema::build(Query(false), Mutation, EmptySubscription).finish();
+    let service = Arc::new(Service {
+        schema,
+        writes: Arc::default(),
+        executed: AtomicUsize::new(0),
+    });
+    let mut edge = Edge {
+        service: Arc::<Service>::clone(&service),
+        principals: Arc::new(Rows),
+        verifier: Verifier::new([issuer.trust().expect("a key")]),
+        ready: Arc::new(Rows),
+        clock: Arc::new(FixedClock(now)),
+        ids: Arc::new(SeededIds::new(1)),
+        limits: Limits::DEFAULT,
+        bounds: Bounds::DEFAULT,
+        metrics: telemetry::recorder().handle(),
+    };
+    change(&mut edge);
+    World {
+        router: router(Arc::new(edge)),
+        issuer,
+        service,
+        now,
+    }
+}
+
+fn world() -> World {
+    world_with(|_| {})
+}
+
+const GRAPHQL: &str = "application/graphql-response+json";
+
+impl World {
+    fn post(&self, subject: &str) -> http::request::Builder {
+        let token = self.issuer.mint(subject, self.now, Uuid::nil()).expect("a token");
+        Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("accept", GRAPHQL)
+            .header("authorization", format!("Bearer {token}"))
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.expect("an answer")
+    }
+
+    async fn ask_as(&self, accept: &str, body: &Value) -> (StatusCode, Value) {
+        let mut request = self
+            .post("vendor")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        request
+            .headers_mut()
+            .insert("accept", accept.parse().expect("a header"));
+        read(self.send(request).await).await
+    }
+
+    async fn ask(&self, query: &str) -> (StatusCode, Value) {
+        self.ask_as(GRAPHQL, &json!({ "query": query })).await
+    }
+
+    fn executed(&self) -> usize {
+        self.service.executed.load(Ordering::Relaxed)
+    }
+}
+
+async fn read(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 1_000_000)
+        .await
+        .expect("a body");
+    (status, serde_json::from_slice(&body).expect("JSON"))
+}
+
+fn code(body: &Value) -> &str {
+    assert!(body.get("data").is_none(), "{body}");
+    body["errors"][0]["extensions"]["code"].as_str().expect("a code")
+}
+
+#[tokio::test]
+async fn a_query_is_answered_in_the_realm_of_its_principal() {
+    let world = world();
+    let request = world.post("vendor").header("clb-purpose", "administration");
+    let request = request
+        .body(Body::from(r#"{"query":"{ realm purpose }"}"#))
+        .expect("a request");
+    let response = world.send(request).await;
+    let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
+    assert_eq!(header("cache-control"), "private, no-store");
+    assert_eq!(
+        header("content-type"),
+        "application/graphql-response+json; charset=utf-8"
+    );
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("vary"), "Accept, Authorization");
+    assert_eq!(header("x-request-id").len(), 36);
+    let (status, body) = read(response).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        body,
+        json!({ "data": { "realm": "school", "purpose": "administration" } })
+    );
+}
+
+#[tokio::test]
+async fn a_refused_document_has_no_data_and_the_status_of_its_media_type() {
+    let world = world();
+    let coerced = json!({ "query": "query ($a: String!) { __typename }", "variables": { "a": null } });
+    for body in [
+        json!({ "query": "{ realm " }),
+        json!({ "query": "{ relm }" }),
+        json!({ "query": "{ echo(text: 7) }" }),
+        json!({ "query": "query ($a: String!) { echo(text: $a) }", "variables": { "a": 7 } }),
+        json!({ "query": "query A { realm } query B { realm }" }),
+        json!({ "query": "query A { realm }", "operationName": "B" }),
+        coerced,
+    ] {
+        let (status, answer) = world.ask_as(GRAPHQL, &body).await;
+        assert_eq!(
+            (status, code(&answer)),
+            (StatusCode::BAD_REQUEST, "INVALID_DOCUMENT"),
+            "{body}"
+        );
+        assert!(!answer.to_string().contains("Did you mean"), "{answer}");
+        let (status, answer) = world.ask_as("application/json", &body).await;
+        assert_eq!((status, code(&answer)), (StatusCode::OK, "INVALID_DOCUMENT"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_of_graphql_is_400() {
+    let world = world();
+    for body in [
+        "",
+        "{",
+        "7",
+        "[]",
+        r#"[{"query":"{ realm }"}]"#,
+        "{}",
+        r#"{"query":7}"#,
+        r#"{"query":"{ realm }","operationName":7}"#,
+        r#"{"query":"{ realm }","variables":[]}"#,
+        r#"{"query":"{ realm }","variables":"{}"}"#,
+        r#"{"query":"{ realm }","extensions":7}"#,
+    ] {
+        let request = world.post("vendor").body(Body::from(body)).expect("a request");
+        let (status, answer) = read(world.send(request).await).await;
+        assert_eq!(
+            (status, code(&answer)),
+            (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+            "{body}"
+        );
+    }
+    assert_eq!(world.executed(), 0);
+}
+
+#[tokio::test]
+async fn what_a_form_of_a_browser_can_send_does_nothing() {
+    let world = world();
+    let mutation = r#"{"query":"mutation { write }"}"#;
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+    ] {
+        let mut request = world.post("vendor").body(Body::from(mutation)).expect("a request");
+        request
+            .headers_mut()
+            .insert("content-type", content_type.parse().expect("a header"));
+        assert_eq!(world.send(request).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let mut bare = world.post("vendor").body(Body::from(mutation)).expect("a request");
+    bare.headers_mut().remove("content-type");
+    assert_eq!(world.send(bare).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS, Method::HEAD] {
+        let mut request = world.post("vendor").body(Body::empty()).expect("a request");
+        *request.method_mut() = method;
+        *request.uri_mut() = "/graphql?query=%7B%20realm%20%7D".parse().expect("an address");
+        let response = world.send(request).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()["allow"], "POST");
+    }
+    assert_eq!(world.executed(), 0);
+}
+
+#[tokio::test]
+async fn a_get_answers_queries_where_it_is_allowed_and_never_writes() {
+    let world = world_with(|edge| edge.bounds.get_queries = true);
+    let get = async |query: &str| {
+        let mut request = world.post("vendor").body(Body::empty()).expect("a request");
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = format!("/graphql?{query}").parse().expect("an address");
+        let response = world.send(request).await;
+        (
+            response.status(),
+            response
+                .headers()
+                .get("allow")
+                .map(|allow| allow.to_str().expect("text").to_owned()),
+        )
+    };
+    assert_eq!(get("query=%7Brealm%7D").await, (StatusCode::OK, None));
+    assert_eq!(get("query=%7Brealm%7D&variables=%7B%7D").await, (StatusCode::OK, None));
+    assert_eq!(
+        get("query=%7Brealm%7D&query=%7Brealm%7D").await,
+        (StatusCode::BAD_REQUEST, None)
+    );
+    let post_only = (StatusCode::METHOD_NOT_ALLOWED, Some("POST".to_owned()));
+    assert_eq!(get("query=mutation%7Bwrite%7D").await, post_only);
+    assert_eq!(
+        get("query=query%20A%7Brealm%7Dmutation%20B%7Bwrite%7D&operationName=B").await,
+        post_only
+    );
+    assert_eq!(world.service.writes.load(Ordering::Relaxed), 0);
+    assert_eq!(world.ask("mutation { write }").await.0, StatusCode::OK);
+    assert_eq!(world.service.writes.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn only_a_good_token_of_a_known_principal_comes_in() {
+    let world = world();
+    let body = || Body::from(r#"{"query":"{ realm }"}"#);
+    let status = async |request: Request<Body>| {
+        let response = world.send(request).await;
+        let challenge = response
+            .headers()
+            .get("www-authenticate")
+            .map(|value| value.to_str().expect("text").to_owned());
+        let (status, body) = read(response).await;
+        (status, code(&body).to_owned(), challenge)
+    };
+    let mut bare = world.post("vendor").body(body()).expect("a request");
+    bare.headers_mut().remove("authorization");
+    let (refused, ours) = (StatusCode::UNAUTHORIZED, "Bearer realm=\"clb-hub\"".to_owned());
+    assert_eq!(
+        status(bare).await,
+        (refused, "UNAUTHENTICATED".to_owned(), Some(ours.clone()))
+    );
+    let mut forged = world.post("vendor").body(body()).expect("a request");
+    forged
+        .headers_mut()
+        .insert("authorization", "Bearer abc".parse().expect("a header"));
+    let challenge = Some(format!("{ours}, error=\"invalid_token\""));
+    assert_eq!(status(forged).await, (refused, "UNAUTHENTICATED".to_owned(), challenge));
+    for (subject, expected) in [
+        ("nobody", (StatusCode::FORBIDDEN, "NO_PRINCIPAL")),
+        ("job", (StatusCode::FORBIDDEN, "NO_PRINCIPAL")),
+        ("down", (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")),
+    ] {
+        let request = world.post(subject).body(body()).expect("a request");
+        let (status, code, _) = status(request).await;
+        assert_eq!((status, code.as_str()), expected, "{subject}");
+    }
+    for purpose in ["curiosity", "Guidance", ""] {
+        let request = world
+            .post("vendor")
+            .header("clb-purpose", purpose)
+            .body(body())
+            .expect("a request");
+        let (status, code, _) = status(request).await;
+        assert_eq!((status, code.as_str()), (StatusCode::BAD_REQUEST, "BAD_PURPOSE"));
+    }
+    assert_eq!(world.executed(), 0);
+}
+
+#[tokio::test]
+async fn a_body_over_the_bound_is_refused_unread() {
+    let world = world();
+    let mut declared = world
+        .post("vendor")
+        .body(Body::from_stream(futures::stream::pending::<
+            Result<Bytes, std::io::Error>,
+        >()))
+        .expect("a request");
+    declared.headers_mut().insert("content-length", (1_u64 << 30).into());
+    assert_eq!(world.send(declared).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read);
+    let endless = futures::stream::repeat_with(move || {
+        counted.fetch_add(1_024, Ordering::Relaxed);
+        Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 1_024]))
+    });
+    let chunked = world
+        .post("vendor")
+        .body(Body::from_stream(endless))
+        .expect("a request");
+    assert_eq!(world.send(chunked).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(read.load(Ordering::Relaxed), 257 * 1_024);
+
+    let fill = |size: usize| {
+        let bare = r#"{"query":"{ realm }"}"#;
+        let body = format!("{bare}{}", " ".repeat(size - bare.len()));
+        world.post("vendor").body(Body::from(body)).expect("a request")
+    };
+    assert_eq!(world.send(fill(256 * 1_024)).await.status(), StatusCode::OK);
+    assert_eq!(
+        world.send(fill(256 * 1_024 + 1)).await.status(),
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_cut() {
+    let slow_body = world_with(|edge| edge.bounds.body_time = Duration::ZERO);
+    let body = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+    let request = slow_body.post("vendor").body(body).expect("a request");
+    assert_eq!(slow_body.send(request).await.status(), StatusCode::REQUEST_TIMEOUT);
+
+    let slow_answer = world_with(|edge| edge.bounds.request_time = Duration::ZERO);
+    let (status, body) = slow_answer.ask("{ never }").await;
+    assert_eq!((status, code(&body)), (StatusCode::SERVICE_UNAVAILABLE, "TIMEOUT"));
+}
+
+#[tokio::test]
+async fn limits_are_held_before_anything_runs() {
+    let world = world();
+    for (query, expected) in [
+        (format!("{{ echo(text: {}", "[".repeat(500)), "LIMIT_NESTING"),
+        (format!("{{ {} }}", "realm ".repeat(2_000)), "LIMIT_TOKENS"),
+        (format!("{{ {} }}", "realm ".repeat(11)), "LIMIT_ROOT_FIELDS"),
+        (
+            format!("{{ realm {} }}", "@include(if: true) ".repeat(51)),
+            "LIMIT_DIRECTIVES",
+        ),
+        ("{ a(first: 30000) { b } }".to_owned(), "LIMIT_COST"),
+        ("{ __schema { types { name } } }".to_owned(), "INTROSPECTION_OFF"),
+    ] {
+        for accept in [GRAPHQL, "application/json"] {
+            let (status, body) = world.ask_as(accept, &json!({ "query": query })).await;
+            assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, expected));
+        }
+    }
+    assert_eq!(world.executed(), 0);
+}
+
+#[tokio::test]
+async fn a_fault_is_told_in_general_words() {
+    let world = world();
+    let (status, body) = world.ask("{ fault }").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["errors"][0]["message"], "internal error");
+    assert_eq!(body["errors"][0]["extensions"]["code"], "INTERNAL");
+    assert_eq!(body["errors"][0]["path"], json!(["fault"]));
+    assert!(!body.to_string().contains("canary"), "{body}");
+    let (status, body) = world.ask("{ boom }").await;
+    assert_eq!((status, code(&body)), (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"));
+    assert!(!body.to_string().contains("canary"), "{body}");
+    let (status, _) = world.ask("{ realm }").await;
+    assert_eq!(status, StatusCode::OK, "and the next request is served");
+}

@@ -1,0 +1,245 @@
+//! Half-days of absence and what was counted from them.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use hub_entities::absence::code::Code;
+use hub_entities::absence::mark::Mark;
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::{PupilId, SchoolId};
+use hub_entities::policy::Scope;
+use hub_entities::time::{HalfDay, Part, SchoolYear};
+use sea_orm::{QueryResult, Value};
+
+use super::{Piece, agreed, related};
+use crate::store::sql::{list_of, rows, values_of};
+use crate::store::{Db, DbError};
+
+const ATTENDANCE: Categories = Categories::NONE.with(Category::Attendance);
+const TRUANCY: Categories = Categories::NONE.with(Category::Truancy);
+
+/// One half-day, as one school has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absence {
+    /// The pupil.
+    pub pupil: PupilId,
+    /// Which half-day.
+    pub at: HalfDay,
+    /// What is registered.
+    pub mark: Mark,
+    /// The school that says so.
+    pub school: SchoolId,
+}
+
+/// That a row may be read: any mark where `attendance` was agreed with its school, and what is about truancy
+/// where `truancy` was.
+fn readable(scope: &Scope, school: &str, mark: &str) -> Piece {
+    let all = agreed(scope, school, ATTENDANCE);
+    let some = agreed(scope, school, TRUANCY);
+    let about_truancy: Vec<Value> = [
+        Mark::Code(Code::B),
+        Mark::Unresolved,
+        Mark::NoLongerB,
+        Mark::UnknownLetter,
+    ]
+    .iter()
+    .map(|mark| mark.to_i16().into())
+    .collect();
+    let text = format!(
+        "({} or ({} and {mark} in {}))",
+        all.text,
+        some.text,
+        list_of(about_truancy.len())
+    );
+    let mut values = all.values;
+    values.extend(some.values);
+    values.extend(about_truancy);
+    Piece::new(text, values)
+}
+
+fn absence(row: &QueryResult) -> Result<Absence, DbError> {
+    let (day, part): (NaiveDate, i16) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+    let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
+    let mark = Mark::from_i16(row.try_get_by_index(3)?).ok_or(DbError::Unreadable { column: "absence.mark" })?;
+    Ok(Absence {
+        pupil: row.try_get_by_index(0)?,
+        at: HalfDay::new(day, part),
+        mark,
+        school: row.try_get_by_index(4)?,
+    })
+}
+
+/// The half-days of these pupils in a school year, in the order of time: of each one more than asked for tells
+/// of a next. `after` is the half-day and school of the last row.
+pub async fn page(
+    db: &Db,
+    scope: &Scope,
+    pupils: &[PupilId],
+    year: SchoolYear,
+    after: Option<(HalfDay, SchoolId)>,
+    first: u32,
+) -> Result<BTreeMap<PupilId, Vec<Absence>>, DbError> {
+    let readable = readable(scope, "r.school_id", "a.mark");
+    let related = related(scope, "a.pupil_id");
+    let go_on = if after.is_some() {
+        "and (a.day, a.part, r.school_id) > (?, ?, ?)"
+    } else {
+        ""
+    };
+    let text = format!(
+        "select pupil_id, day, part, mark, school_id from (
+           select a.pupil_id, a.day, a.part, a.mark, r.school_id,
+                  row_number() over (partition by a.pupil_id order by a.day, a.part, r.school_id) as place
+           from absence a join record r on r.id = a.record_id
+           where a.pupil_id in {} and a.school_year = ? {go_on} and {} and {}
+         ) of_pupil where place <= ? order by pupil_id, day, part, school_id",
+        list_of(pupils.len()),
+        readable.text,
+        related.text
+    );
+    let mut values = values_of(pupils);
+    values.push(year.into());
+    if let Some((at, school)) = after {
+        values.extend([Value::from(at.day), at.part.to_i16().into(), school.into()]);
+    }
+    values.extend(readable.values);
+    values.extend(related.values);
+    values.push(i64::from(first).saturating_add(1).into());
+    let mut found: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
+    for row in rows(db.reader(), &text, values).await? {
+        let one = absence(&row)?;
+        found.entry(one.pupil).or_default().push(one);
+    }
+    Ok(found)
+}
+
+/// How many half-days of each mark these pupils have in a school year, as far as the reader may see them.
+pub async fn counts(
+    db: &Db,
+    scope: &Scope,
+    pupils: &[PupilId],
+    year: SchoolYear,
+) -> Result<BTreeMap<PupilId, Vec<(Mark, i64)>>, DbError> {
+    let readable = readable(scope, "c.school_id", "c.mark");
+    let related = related(scope, "c.pupil_id");
+    let text = format!(
+        "select c.pupil_id, c.mark, sum(c.half_days) from absence_count c
+         where c.pupil_id in {} and c.school_year = ? and {} and {}
+         group by c.pupil_id, c.mark having sum(c.half_days) > 0 order by c.pupil_id, c.mark",
+        list_of(pupils.len()),
+        readable.text,
+        related.text
+    );
+    let mut values = values_of(pupils);
+    values.push(year.into());
+    values.extend(readable.values);
+    values.extend(related.values);
+    let mut found: BTreeMap<PupilId, Vec<(Mark, i64)>> = BTreeMap::new();
+    for row in rows(db.reader(), &text, values).await? {
+        let mark = Mark::from_i16(row.try_get_by_index(1)?).ok_or(DbError::Unreadable {
+            column: "absence_count.mark",
+        })?;
+        found
+            .entry(row.try_get_by_index(0)?)
+            .or_default()
+            .push((mark, row.try_get_by_index(2)?));
+    }
+    Ok(found)
+}
+
+/// What a pupil's half-days add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// B half-days that count, carried-in included.
+    pub half_days: i32,
+    /// Of these, carried in without dates.
+    pub carried: i32,
+    /// Not yet explained.
+    pub pending: i32,
+    /// When the fifth was reached.
+    pub reached_5: Option<NaiveDate>,
+    /// When the thirtieth was reached.
+    pub reached_30: Option<NaiveDate>,
+}
+
+/// That the reader may see the truancy of the pupil in this column: `truancy` was agreed with one of its schools.
+fn truancy_agreed(scope: &Scope, pupil: &str) -> Piece {
+    let may = agreed(scope, "k.school_id", TRUANCY);
+    Piece::new(
+        format!(
+            "exists (select 1 from record k where k.pupil_id = {pupil} and {})",
+            may.text
+        ),
+        may.values,
+    )
+}
+
+/// The tallies of these pupils in a school year. The number runs over all schools (domain facts §2.1); whose
+/// half-days they are is told as evidence only.
+pub async fn tallies(
+    db: &Db,
+    scope: &Scope,
+    pupils: &[PupilId],
+    year: SchoolYear,
+) -> Result<BTreeMap<PupilId, Tally>, DbError> {
+    let agreed = truancy_agreed(scope, "p.id");
+    let related = related(scope, "p.id");
+    let text = format!(
+        "select p.id, coalesce(t.half_days, 0), coalesce(t.carried, 0), coalesce(t.pending, 0), t.reached_5, t.reached_30
+         from pupil p left join tally t on t.pupil_id = p.id and t.school_year = ?
+         where p.id in {} and {} and {}",
+        list_of(pupils.len()),
+        agreed.text,
+        related.text
+    );
+    let mut values: Vec<Value> = vec![year.into()];
+    values.extend(values_of(pupils));
+    values.extend(agreed.values);
+    values.extend(related.values);
+    let mut found = BTreeMap::new();
+    for row in rows(db.reader(), &text, values).await? {
+        let tally = Tally {
+            half_days: row.try_get_by_index(1)?,
+            carried: row.try_get_by_index(2)?,
+            pending: row.try_get_by_index(3)?,
+            reached_5: row.try_get_by_index(4)?,
+            reached_30: row.try_get_by_index(5)?,
+        };
+        found.insert(row.try_get_by_index(0)?, tally);
+    }
+    Ok(found)
+}
+
+/// The B half-days that this reader may see dated: a school its own, a CLB those of schools with which
+/// `truancy` was agreed.
+pub async fn evidence(
+    db: &Db,
+    scope: &Scope,
+    pupils: &[PupilId],
+    year: SchoolYear,
+) -> Result<BTreeMap<PupilId, Vec<HalfDay>>, DbError> {
+    let may = agreed(scope, "r.school_id", TRUANCY);
+    let related = related(scope, "a.pupil_id");
+    let text = format!(
+        "select distinct a.pupil_id, a.day, a.part from absence a join record r on r.id = a.record_id
+         where a.pupil_id in {} and a.school_year = ? and a.mark = ? and {} and {}
+         order by a.pupil_id, a.day, a.part",
+        list_of(pupils.len()),
+        may.text,
+        related.text
+    );
+    let mut values = values_of(pupils);
+    values.extend([year.into(), Value::from(Mark::Code(Code::B).to_i16())]);
+    values.extend(may.values);
+    values.extend(related.values);
+    let mut found: BTreeMap<PupilId, Vec<HalfDay>> = BTreeMap::new();
+    for row in rows(db.reader(), &text, values).await? {
+        let (day, part): (NaiveDate, i16) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
+        found
+            .entry(row.try_get_by_index(0)?)
+            .or_default()
+            .push(HalfDay::new(day, part));
+    }
+    Ok(found)
+}

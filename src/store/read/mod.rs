@@ -1,0 +1,113 @@
+//! Reading, for those who ask: each statement carries the predicate of the scope inside it.
+//!
+//! One statement per list level, columns by category group, counts after the scope. What a reader may
+//! not see is not fetched: a column whose category was not agreed with the record's school is null
+//! in the statement itself.
+
+pub mod absence;
+pub mod agreement;
+pub mod class_group;
+pub mod enrolment;
+pub mod event;
+pub mod operations;
+pub mod pupil;
+pub mod school;
+pub mod signal;
+
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::SchoolId;
+use hub_entities::policy::{Reach, Scope};
+use sea_orm::Value;
+
+use super::sql::{list_of, values_of};
+
+/// A piece of a statement and its values.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Piece {
+    pub(super) fn new(text: impl Into<String>, values: Vec<Value>) -> Self {
+        Self {
+            text: text.into(),
+            values,
+        }
+    }
+
+    fn never() -> Self {
+        Self::new("1 = 0", Vec::new())
+    }
+}
+
+/// That the reader has a relation today with the pupil in this column.
+pub(super) fn related(scope: &Scope, pupil: &str) -> Piece {
+    let (table, column, party): (_, _, Value) = match scope.reach() {
+        Reach::School(school) => ("enrolment", "school_id", (*school).into()),
+        Reach::Clb { clb, .. } => ("competence", "clb_id", (*clb).into()),
+        Reach::Public | Reach::Operations | Reach::Source { .. } => return Piece::never(),
+    };
+    let text = format!(
+        "exists (select 1 from {table} rel where rel.pupil_id = {pupil} and rel.{column} = ?
+         and rel.begins_on <= ? and (rel.ends_on is null or rel.ends_on > ?))"
+    );
+    Piece::new(text, vec![party, scope.day().into(), scope.day().into()])
+}
+
+/// That a row of the school in this column may be read, when any of these categories was agreed with it.
+pub(super) fn agreed(scope: &Scope, school: &str, any_of: Categories) -> Piece {
+    match scope.reach() {
+        Reach::School(own) => Piece::new(format!("{school} = ?"), vec![(*own).into()]),
+        Reach::Clb { .. } => {
+            let schools = schools_with(scope, any_of);
+            Piece::new(format!("{school} in {}", list_of(schools.len())), values_of(&schools))
+        }
+        Reach::Public | Reach::Operations | Reach::Source { .. } => Piece::never(),
+    }
+}
+
+/// The schools with which any of these categories was agreed.
+fn schools_with(scope: &Scope, any_of: Categories) -> Vec<SchoolId> {
+    match scope.reach() {
+        Reach::School(own) => vec![*own],
+        Reach::Clb { agreed, .. } => agreed
+            .iter()
+            .filter(|(_, of)| !of.and(any_of).is_empty())
+            .map(|(school, _)| *school)
+            .collect(),
+        Reach::Public | Reach::Operations | Reach::Source { .. } => Vec::new(),
+    }
+}
+
+/// A column of a category, null where the category was not agreed with the row's school.
+pub(super) fn column(scope: &Scope, school: &str, name: &str, category: Category) -> Piece {
+    match scope.reach() {
+        Reach::School(_) => Piece::new(name, Vec::new()),
+        Reach::Clb { agreed, .. } => {
+            let with = schools_with(scope, Categories::NONE.with(category));
+            if with.len() == agreed.len() {
+                // Agreed with every school whose rows are read at all.
+                Piece::new(name, Vec::new())
+            } else if with.is_empty() {
+                Piece::new("null", Vec::new())
+            } else {
+                let text = format!("case when {school} in {} then {name} end", list_of(with.len()));
+                Piece::new(text, values_of(&with))
+            }
+        }
+        Reach::Public | Reach::Operations | Reach::Source { .. } => Piece::new("null", Vec::new()),
+    }
+}
+
+/// What was agreed with this school, for this reader. A school may see all it said itself.
+pub fn categories_of(scope: &Scope, school: SchoolId) -> Categories {
+    match scope.reach() {
+        Reach::School(own) if *own == school => Categories::all(),
+        Reach::Clb { agreed, .. } => {
+            let of = agreed.iter().filter(|(one, _)| *one == school);
+            of.fold(Categories::NONE, |all, (_, categories)| all.or(*categories))
+        }
+        _ => Categories::NONE,
+    }
+}

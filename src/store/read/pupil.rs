@@ -1,0 +1,356 @@
+//! Pupils: the link, and of it the record that the reader may see.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::{ClassId, PupilId, RecordId, SchoolId};
+use hub_entities::policy::Scope;
+use hub_entities::time::SchoolYear;
+use sea_orm::{QueryResult, Value};
+
+use super::{Piece, agreed, categories_of, column, related};
+use crate::store::sql::{list_of, row, rows, values_of};
+use crate::store::{Db, DbError};
+
+/// A pupil as one reader may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pupil {
+    /// The canonical pupil.
+    pub id: PupilId,
+    /// The record the fields come from, if the reader may see one.
+    pub record: Option<RecordId>,
+    /// The school of that record.
+    pub school: Option<SchoolId>,
+    /// identity.
+    pub given_name: Option<String>,
+    /// identity.
+    pub family_name: Option<String>,
+    /// identity.
+    pub sex: Option<String>,
+    /// birth.
+    pub birth_date: Option<NaiveDate>,
+    /// address.
+    pub street: Option<String>,
+    /// address.
+    pub postal_code: Option<String>,
+    /// address.
+    pub city: Option<String>,
+    /// contact.
+    pub contacts: Option<serde_json::Value>,
+    /// language.
+    pub language: Option<String>,
+    /// The categories left out: not agreed with that school.
+    pub withheld: Categories,
+    /// Half-days that count in the year a list is sorted by, when it is.
+    pub half_days: Option<i32>,
+    /// The folded name a list is sorted by.
+    pub sort_name: Option<String>,
+}
+
+/// How a list of pupils is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By id: the cheapest.
+    Id,
+    /// By family and given name. Where `identity` was not agreed, by id after the others.
+    Name,
+    /// By half-days that count in the filter's school year, most first.
+    HalfDays,
+}
+
+/// Where a page goes on: the sort key and id of the last row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    /// The name it was sorted by.
+    pub name: Option<String>,
+    /// The half-days it was sorted by.
+    pub half_days: Option<i32>,
+    /// The pupil.
+    pub id: PupilId,
+}
+
+/// Which pupils, in which order. All of it on basic fields; a secret has no filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Enrolled at this school.
+    pub school: Option<SchoolId>,
+    /// A member of this class.
+    pub class: Option<ClassId>,
+    /// At least so many half-days that count in `year`.
+    pub at_least: Option<i32>,
+    /// The school year that counts are of.
+    pub year: SchoolYear,
+    /// The order.
+    pub order: Order,
+}
+
+/// The columns of the record, by category; those not asked for are null.
+fn columns(scope: &Scope, wanted: Categories) -> Vec<Piece> {
+    let all = [
+        ("given_name", Category::Identity),
+        ("family_name", Category::Identity),
+        ("sex", Category::Identity),
+        ("birth_date", Category::Birth),
+        ("street", Category::Address),
+        ("postal_code", Category::Address),
+        ("city", Category::Address),
+        ("contacts", Category::Contact),
+        ("language", Category::Language),
+    ];
+    all.into_iter()
+        .map(|(name, category)| {
+            if wanted.has(category) {
+                let mut piece = column(scope, "r.school_id", &format!("r.{name}"), category);
+                piece.text = format!("{} as {name}", piece.text);
+                piece
+            } else {
+                Piece::new(format!("null as {name}"), Vec::new())
+            }
+        })
+        .collect()
+}
+
+/// The best record of a pupil for this reader: one of a school where the pupil is enrolled today before
+/// any other, the latest before the earlier.
+fn best_record(scope: &Scope, pupil: &str) -> Piece {
+    let may = agreed(scope, "b.school_id", Categories::all());
+    let text = format!(
+        "(select b.id from record b
+          left join enrolment n on n.record_id = b.id and n.begins_on <= ? and (n.ends_on is null or n.ends_on > ?)
+          where b.pupil_id = {pupil} and {}
+          order by case when n.id is null then 1 else 0 end, n.begins_on desc, b.changed_at desc, b.id limit 1)",
+        may.text
+    );
+    let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
+    values.extend(may.values);
+    Piece::new(text, values)
+}
+
+fn select(scope: &Scope, wanted: Categories, half_days: &str, from: &str) -> Piece {
+    let columns = columns(scope, wanted);
+    let list: Vec<&str> = columns.iter().map(|piece| piece.text.as_str()).collect();
+    let best = best_record(scope, "p.id");
+    let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
+    let text = format!(
+        "select p.id, r.id, r.school_id, {}, {half_days}, {} from pupil p {from} left join record r on r.id = {}",
+        list.join(", "),
+        name.text,
+        best.text
+    );
+    let mut values: Vec<Value> = columns.iter().flat_map(|piece| piece.values.clone()).collect();
+    values.extend(name.values);
+    values.extend(best.values);
+    Piece::new(text, values)
+}
+
+fn pupil(scope: &Scope, row: &QueryResult) -> Result<Pupil, DbError> {
+    let school: Option<SchoolId> = row.try_get_by_index(2)?;
+    let seen = school.map_or(Categories::NONE, |school| categories_of(scope, school));
+    Ok(Pupil {
+        id: row.try_get_by_index(0)?,
+        record: row.try_get_by_index(1)?,
+        school,
+        given_name: row.try_get_by_index(3)?,
+        family_name: row.try_get_by_index(4)?,
+        sex: row.try_get_by_index(5)?,
+        birth_date: row.try_get_by_index(6)?,
+        street: row.try_get_by_index(7)?,
+        postal_code: row.try_get_by_index(8)?,
+        city: row.try_get_by_index(9)?,
+        contacts: row.try_get_by_index(10)?,
+        language: row.try_get_by_index(11)?,
+        half_days: row.try_get_by_index(12)?,
+        sort_name: row.try_get_by_index(13)?,
+        withheld: Categories::all().without(seen),
+    })
+}
+
+/// Pupils by id, as far as the reader is related to them. A merged id resolves to the pupil it became.
+/// Foreign and unknown ids are absent alike.
+pub async fn by_id(
+    db: &Db,
+    scope: &Scope,
+    ids: &[PupilId],
+    wanted: Categories,
+) -> Result<BTreeMap<PupilId, Pupil>, DbError> {
+    let mut selected = select(scope, wanted, "null", "");
+    let related = related(scope, "p.id");
+    selected.text = format!(
+        "{} where p.id in (select coalesce(m.merged_into, m.id) from pupil m where m.id in {}) and {}",
+        selected.text,
+        list_of(ids.len()),
+        related.text
+    );
+    selected.values.extend(values_of(ids));
+    selected.values.extend(related.values);
+    let mut found = BTreeMap::new();
+    for row in rows(db.reader(), &selected.text, selected.values).await? {
+        let pupil = pupil(scope, &row)?;
+        found.insert(pupil.id, pupil);
+    }
+    Ok(found)
+}
+
+/// What a merged id resolves to.
+pub async fn resolve(db: &Db, id: PupilId) -> Result<PupilId, DbError> {
+    let found = row(
+        db.reader(),
+        "select merged_into from pupil where id = ?",
+        vec![id.into()],
+    )
+    .await?;
+    let merged: Option<PupilId> = match found {
+        Some(found) => found.try_get_by_index(0)?,
+        None => None,
+    };
+    Ok(merged.unwrap_or(id))
+}
+
+fn filtered(scope: &Scope, filter: &Filter) -> Piece {
+    let mut text = String::from("p.merged_into is null");
+    let mut values = Vec::new();
+    let mut and = |piece: Piece| {
+        text.push_str(" and ");
+        text.push_str(&piece.text);
+        values.extend(piece.values);
+    };
+    and(related(scope, "p.id"));
+    if let Some(school) = filter.school {
+        // The school must be one whose enrolments this reader may see.
+        let may = agreed(scope, "f.school_id", Categories::NONE.with(Category::Enrolment));
+        let mut piece = Piece::new(
+            format!(
+                "exists (select 1 from enrolment f where f.pupil_id = p.id and f.school_id = ? and {}
+                 and f.begins_on <= ? and (f.ends_on is null or f.ends_on > ?))",
+                may.text
+            ),
+            vec![school.into()],
+        );
+        piece.values.extend(may.values);
+        piece
+            .values
+            .extend([Value::from(scope.day()), Value::from(scope.day())]);
+        and(piece);
+    }
+    if let Some(class) = filter.class {
+        let may = agreed(scope, "c.school_id", Categories::NONE.with(Category::Enrolment));
+        let mut piece = Piece::new(
+            format!(
+                "exists (select 1 from membership c where c.pupil_id = p.id and c.class_id = ? and {}
+                 and (c.ends_on is null or c.ends_on > ?))",
+                may.text
+            ),
+            vec![class.into()],
+        );
+        piece.values.extend(may.values);
+        piece.values.push(scope.day().into());
+        and(piece);
+    }
+    if let Some(at_least) = filter.at_least {
+        and(Piece::new("coalesce(t.half_days, 0) >= ?", vec![at_least.into()]));
+        // Without `truancy` with any school of the pupil the count is not the reader's to filter by.
+        let may = agreed(scope, "k.school_id", Categories::NONE.with(Category::Truancy));
+        and(Piece::new(
+            format!(
+                "exists (select 1 from record k where k.pupil_id = p.id and {})",
+                may.text
+            ),
+            may.values,
+        ));
+    }
+    Piece::new(text, values)
+}
+
+/// A page of pupils: one more than asked for tells whether there is a next.
+pub async fn page(
+    db: &Db,
+    scope: &Scope,
+    filter: &Filter,
+    after: Option<&After>,
+    first: u32,
+    wanted: Categories,
+) -> Result<Vec<Pupil>, DbError> {
+    let counted = filter.order == Order::HalfDays || filter.at_least.is_some();
+    let (half_days, join) = if counted {
+        (
+            "coalesce(t.half_days, 0)",
+            "left join tally t on t.pupil_id = p.id and t.school_year = ?",
+        )
+    } else {
+        ("null", "")
+    };
+    let mut selected = select(scope, wanted, half_days, join);
+    if counted {
+        // The join stands after the columns and before the record.
+        let at = selected
+            .text
+            .split(join)
+            .next()
+            .map_or(0, |before| before.matches('?').count());
+        selected
+            .values
+            .insert(at.min(selected.values.len()), filter.year.into());
+    }
+    let which = filtered(scope, filter);
+    let mut text = format!("{} where {}", selected.text, which.text);
+    let mut values = selected.values;
+    values.extend(which.values);
+    let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
+    let last = "\u{10ffff}";
+    match (filter.order, after) {
+        (Order::Id, after) => {
+            if let Some(after) = after {
+                text.push_str(" and p.id > ?");
+                values.push(after.id.into());
+            }
+            text.push_str(" order by p.id");
+        }
+        (Order::Name, after) => {
+            if let Some(after) = after {
+                text = format!("{text} and (coalesce({}, ?), p.id) > (?, ?)", name.text);
+                values.extend(name.values.clone());
+                values.push(last.into());
+                values.push(after.name.clone().unwrap_or_else(|| last.to_owned()).into());
+                values.push(after.id.into());
+            }
+            text = format!("{text} order by coalesce({}, ?), p.id", name.text);
+            values.extend(name.values);
+            values.push(last.into());
+        }
+        (Order::HalfDays, after) => {
+            if let Some(after) = after {
+                let half_days = after.half_days.unwrap_or_default();
+                text.push_str(" and (coalesce(t.half_days, 0) < ? or (coalesce(t.half_days, 0) = ? and p.id > ?))");
+                values.extend([half_days.into(), half_days.into(), after.id.into()]);
+            }
+            text.push_str(" order by coalesce(t.half_days, 0) desc, p.id");
+        }
+    }
+    text.push_str(" limit ?");
+    values.push(i64::from(first).saturating_add(1).into());
+    rows(db.reader(), &text, values)
+        .await?
+        .iter()
+        .map(|row| pupil(scope, row))
+        .collect()
+}
+
+/// How many pupils the filter finds within the scope.
+pub async fn count(db: &Db, scope: &Scope, filter: &Filter) -> Result<i64, DbError> {
+    let which = filtered(scope, filter);
+    let mut values = Vec::new();
+    let join = if filter.at_least.is_some() {
+        values.push(filter.year.into());
+        "left join tally t on t.pupil_id = p.id and t.school_year = ?"
+    } else {
+        ""
+    };
+    values.extend(which.values);
+    let text = format!("select count(*) from pupil p {join} where {}", which.text);
+    let counted = row(db.reader(), &text, values).await?;
+    Ok(counted
+        .map(|row| row.try_get_by_index(0))
+        .transpose()?
+        .unwrap_or_default())
+}

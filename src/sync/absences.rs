@@ -1,0 +1,419 @@
+//! Half-days of absence: read, read by the tenant's letters, filtered, matched, put aside, merged.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hub_connectors::absences::AbsenceRow;
+use hub_entities::absence::letters::{LetterTable, Reading};
+use hub_entities::category::Category;
+use hub_entities::evaluation::Said;
+use hub_entities::id::{PupilId, RecordId, RunId};
+use hub_entities::policy::{Reach, Scope};
+use hub_entities::source::{RunKind, RunState, connection, run};
+use hub_entities::time::{HalfDay, SchoolYear};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use super::{Source, Sync, SyncError, filter, half_day};
+use crate::store::lease::Lease;
+use crate::store::loss::{Gap, Unmatched, note_gaps, put_in_quarantine, resolve, waiting};
+use crate::store::roster::{KeyKind, keys};
+use crate::store::run::set_state;
+use crate::store::staging::{Pack, next_packs, put_packs};
+use crate::store::{ledger, run as runs};
+
+/// Half-days merged in one transaction: whole pupils, under the 500 ms of design §4 (SQLite: 100 ms).
+const CHUNK: usize = 8_000;
+
+/// Bytes kept in memory before they are put aside.
+const SPILL: usize = 48 << 20;
+
+/// Where rows of absence come from: something that can be read from the beginning, again after a kill.
+pub trait Rows: Send {
+    /// SHA-256 of the content, so that the same import again is known for the same.
+    fn content_hash(&mut self) -> Result<Vec<u8>, SyncError>;
+
+    /// Hands over each row. A report with an error in it means that the data is faulty as a whole.
+    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>)) -> Result<hub_connectors::report::Report, SyncError>;
+
+    /// By which number a row names a pupil.
+    fn key_kind(&self) -> KeyKind;
+}
+
+impl Sync {
+    /// Imports half-days of absence of one school.
+    pub async fn absences(
+        &self,
+        source: Source,
+        connection: &connection::Model,
+        rows: &mut dyn Rows,
+    ) -> Result<run::Model, SyncError> {
+        let lease = self.lease(source).await?;
+        let outcome = self.absences_under(&lease, source, connection, rows).await;
+        lease.release(&self.db).await?;
+        outcome
+    }
+
+    async fn absences_under(
+        &self,
+        lease: &Lease,
+        source: Source,
+        connection: &connection::Model,
+        rows: &mut dyn Rows,
+    ) -> Result<run::Model, SyncError> {
+        let scope = self.scope(source).await?;
+        let letters = letters(self, connection)?;
+        if !keeps_absences(&scope) {
+            return Err(SyncError::NotAgreed);
+        }
+        let hash = rows.content_hash()?;
+        self.finish_cut_off(&scope, lease, source, &hash).await?;
+        self.work_off(&scope, lease, source, connection).await?;
+        let run = self
+            .begin(&scope, lease, source, RunKind::Absences, hash, false)
+            .await?;
+        let run = match run.state {
+            RunState::Staging => self.stage_absences(&scope, lease, run, &letters, rows).await?,
+            _ => run,
+        };
+        self.merge_absences(&scope, lease, run).await
+    }
+
+    /// A run that was killed while merging other data is finished first: its half-days are older.
+    async fn finish_cut_off(&self, scope: &Scope, lease: &Lease, source: Source, hash: &[u8]) -> Result<(), SyncError> {
+        if let Some(run) = runs::latest(&self.db, scope, RunKind::Absences).await?
+            && run.state == RunState::Merging
+            && run.content_hash != hash
+            && run.source_id == source.id
+        {
+            self.merge_absences(scope, lease, run).await?;
+        }
+        Ok(())
+    }
+
+    async fn stage_absences(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        run: run::Model,
+        letters: &LetterTable,
+        rows: &mut dyn Rows,
+    ) -> Result<run::Model, SyncError> {
+        let by_key: HashMap<String, (RecordId, PupilId)> = keys(&self.db, scope, rows.key_kind())
+            .await?
+            .into_iter()
+            .map(|(key, record, pupil)| (key, (record, pupil)))
+            .collect();
+        // What an earlier try left behind is replaced: a run stages as a whole or not at all.
+        runs::discard(&self.db, lease, run.id).await?;
+        let mut staging = Staging::new(self, scope, letters, &by_key);
+        let mut sequence = 0;
+        let mut spilled: Result<(), SyncError> = Ok(());
+        let report = rows.read(&mut |row| {
+            staging.take(&row);
+            if staging.bytes >= SPILL && spilled.is_ok() {
+                let packs = staging.empty();
+                let put = self.put_aside(lease, run.id, sequence, packs);
+                // The reader is synchronous; putting aside is not.
+                spilled = tokio::task::block_in_place(|| Handle::current().block_on(put));
+                sequence += 1;
+            }
+        })?;
+        spilled?;
+        if !report.usable() {
+            return Err(self.refuse(lease, run, report).await);
+        }
+        let packs = staging.empty();
+        self.put_aside(lease, run.id, sequence, packs).await?;
+        let Staging {
+            unmatched,
+            gaps,
+            rows: staged,
+            quarantined,
+            ..
+        } = staging;
+        let gaps = gaps
+            .into_iter()
+            .map(|((rule, detail), rows)| Gap { rule, detail, rows })
+            .collect();
+        let work = self.work(scope, lease, run.id);
+        note_gaps(&self.db, work, gaps).await?;
+        let unmatched: Vec<Unmatched> = unmatched
+            .into_iter()
+            .map(|(source_key, body)| Unmatched {
+                source_key,
+                rows: i32::try_from(body.len() / half_day::WIDTH).unwrap_or(i32::MAX),
+                body,
+            })
+            .collect();
+        put_in_quarantine(&self.db, work, RunKind::Absences, unmatched).await?;
+        let next = run::Model {
+            state: RunState::Merging,
+            staged,
+            quarantined,
+            report: super::faults(&report),
+            ..run
+        };
+        Ok(set_state(&self.db, lease, next).await?)
+    }
+
+    async fn put_aside(
+        &self,
+        lease: &Lease,
+        run: RunId,
+        sequence: i32,
+        packs: BTreeMap<(PupilId, RecordId), Vec<u8>>,
+    ) -> Result<(), SyncError> {
+        let packs = packs
+            .into_iter()
+            .map(|((pupil, record), bytes)| Pack { pupil, record, bytes });
+        let packs: Vec<Pack> = packs.collect();
+        for some in packs.chunks(2_000) {
+            put_packs(&self.db, lease, run, sequence, some.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Merges what was put aside, from where the run stands.
+    pub(super) async fn merge_absences(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        run: run::Model,
+    ) -> Result<run::Model, SyncError> {
+        let total = u64::try_from(run.staged).unwrap_or_default();
+        let mut done = u64::try_from(run.changed.saturating_add(run.unchanged)).unwrap_or_default();
+        let mut after: Option<PupilId> = match &run.cursor {
+            Some(cursor) => Some(cursor.parse().map_err(|_unreadable| {
+                SyncError::Store(crate::store::DbError::Unreadable {
+                    column: "sync_run.cursor",
+                })
+            })?),
+            None => None,
+        };
+        loop {
+            let packs = next_packs(&self.db, run.id, after, CHUNK).await?;
+            let Some(last) = packs.last().map(|pack| pack.pupil) else {
+                break;
+            };
+            let mut said = Vec::new();
+            for pack in &packs {
+                for one in half_day::read(&pack.bytes) {
+                    let Some((at, reading)) = one else {
+                        return Err(crate::store::DbError::Unreadable {
+                            column: "staged_half_days.pack",
+                        }
+                        .into());
+                    };
+                    said.push(Said {
+                        record: pack.record,
+                        at,
+                        reading,
+                    });
+                }
+            }
+            let work = self.work(scope, lease, run.id);
+            ledger::merge_half_days(&self.db, work, &said, Some(last.to_string())).await?;
+            done = done.saturating_add(u64::try_from(said.len()).unwrap_or_default());
+            (self.progress)(done.min(total), total);
+            after = Some(last);
+        }
+        self.finish(lease, run).await
+    }
+
+    /// Works off what waits in quarantine and can be matched by now: after every roster, and before
+    /// anything newer.
+    pub(super) async fn work_off(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        source: Source,
+        _connection: &connection::Model,
+    ) -> Result<(), SyncError> {
+        let waiting = waiting(&self.db, scope, RunKind::Absences).await?;
+        if waiting.is_empty() || !keeps_absences(scope) {
+            return Ok(());
+        }
+        let mut by_key: HashMap<String, (RecordId, PupilId)> = HashMap::new();
+        for kind in [KeyKind::Stamnummer, KeyKind::Identifier, KeyKind::SourceKey] {
+            let known = keys(&self.db, scope, kind).await?;
+            by_key.extend(known.into_iter().map(|(key, record, pupil)| (key, (record, pupil))));
+        }
+        let mut packs: BTreeMap<(PupilId, RecordId), Vec<u8>> = BTreeMap::new();
+        let mut worked_off = Vec::new();
+        let mut hash = Sha256::new();
+        let mut staged = 0_i64;
+        for row in waiting {
+            let Some((record, pupil)) = by_key.get(&row.source_key) else {
+                continue;
+            };
+            hash.update(row.id.0.as_bytes());
+            hash.update(&row.body);
+            staged = staged.saturating_add(i64::from(row.rows));
+            packs.entry((*pupil, *record)).or_default().extend_from_slice(&row.body);
+            worked_off.push(row.id);
+        }
+        if worked_off.is_empty() {
+            return Ok(());
+        }
+        let run = self
+            .begin(scope, lease, source, RunKind::Absences, hash.finalize().to_vec(), false)
+            .await?;
+        let run = match run.state {
+            RunState::Staging => {
+                runs::discard(&self.db, lease, run.id).await?;
+                self.put_aside(lease, run.id, 0, packs).await?;
+                set_state(
+                    &self.db,
+                    lease,
+                    run::Model {
+                        state: RunState::Merging,
+                        staged,
+                        ..run
+                    },
+                )
+                .await?
+            }
+            _ => run,
+        };
+        self.merge_absences(scope, lease, run).await?;
+        resolve(&self.db, lease, &worked_off, self.clock.now()).await?;
+        Ok(())
+    }
+}
+
+/// Whether an agreement in force lets the hub keep anything of absences.
+fn keeps_absences(scope: &Scope) -> bool {
+    match scope.reach() {
+        Reach::Source { agreed, .. } => agreed.has(Category::Truancy) || agreed.has(Category::Attendance),
+        _ => false,
+    }
+}
+
+/// The letters of this tenant: the built-in table it names, and its own over it.
+fn letters(sync: &Sync, connection: &connection::Model) -> Result<LetterTable, SyncError> {
+    let table = sync
+        .book
+        .laws()
+        .letters(&connection.letters)
+        .ok_or(SyncError::NoSuchLetters)?;
+    let mut table = table.clone();
+    let overrides = connection.letter_overrides.as_object();
+    for (letter, means) in overrides.into_iter().flatten() {
+        let means = means
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or(SyncError::NoSuchLetters)?;
+        table = table.with(letter, means);
+    }
+    Ok(table)
+}
+
+/// Rows on their way to the staging tables.
+struct Staging<'a> {
+    sync: &'a Sync,
+    scope: &'a Scope,
+    letters: &'a LetterTable,
+    by_key: &'a HashMap<String, (RecordId, PupilId)>,
+    packs: BTreeMap<(PupilId, RecordId), Vec<u8>>,
+    /// How many bytes are in them.
+    bytes: usize,
+    unmatched: BTreeMap<String, Vec<u8>>,
+    gaps: BTreeMap<(&'static str, String), i64>,
+    /// The last letter read, and what it said: files repeat themselves.
+    last_letter: (String, SchoolYear, Reading),
+    rows: i64,
+    quarantined: i64,
+}
+
+impl<'a> Staging<'a> {
+    fn new(
+        sync: &'a Sync,
+        scope: &'a Scope,
+        letters: &'a LetterTable,
+        by_key: &'a HashMap<String, (RecordId, PupilId)>,
+    ) -> Self {
+        Self {
+            sync,
+            scope,
+            letters,
+            by_key,
+            packs: BTreeMap::new(),
+            bytes: 0,
+            unmatched: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            last_letter: (String::new(), SchoolYear(0), Reading::Unknown),
+            rows: 0,
+            quarantined: 0,
+        }
+    }
+
+    /// Hands over what was gathered and begins anew.
+    fn empty(&mut self) -> BTreeMap<(PupilId, RecordId), Vec<u8>> {
+        self.bytes = 0;
+        std::mem::take(&mut self.packs)
+    }
+
+    fn take(&mut self, row: &AbsenceRow<'_>) {
+        self.rows = self.rows.saturating_add(1);
+        let said = if row.deleted {
+            Reading::Present
+        } else {
+            self.read(row.letter, row.at)
+        };
+        let agreed = match self.scope.reach() {
+            Reach::Source { agreed, .. } => *agreed,
+            _ => return,
+        };
+        let Some(reading) = filter::reading(said, agreed) else {
+            return;
+        };
+        let counts = !matches!(reading, Reading::Present | Reading::NoSchool);
+        if counts
+            && !self
+                .sync
+                .book
+                .year(SchoolYear::of(row.at.day))
+                .calendar
+                .is_lesson(row.at)
+        {
+            self.gap("absence.not_a_lesson", row.at.day.to_string());
+        }
+        if let Some((record, pupil)) = self.by_key.get(row.pupil_key) {
+            half_day::push(self.packs.entry((*pupil, *record)).or_default(), row.at, reading);
+            self.bytes = self.bytes.saturating_add(half_day::WIDTH);
+        } else {
+            self.quarantined = self.quarantined.saturating_add(1);
+            let body = match self.unmatched.get_mut(row.pupil_key) {
+                Some(body) => body,
+                None => self.unmatched.entry(row.pupil_key.to_owned()).or_default(),
+            };
+            half_day::push(body, row.at, reading);
+        }
+    }
+
+    fn read(&mut self, letter: &str, at: HalfDay) -> Reading {
+        let year = SchoolYear::of(at.day);
+        if self.last_letter.0 != letter || self.last_letter.1 != year {
+            self.last_letter = (letter.to_owned(), year, self.letters.read(letter, year));
+        }
+        let reading = self.last_letter.2;
+        if reading == Reading::Unknown {
+            self.gap("absence.unknown_letter", shown(letter));
+        }
+        reading
+    }
+
+    fn gap(&mut self, rule: &'static str, detail: String) {
+        let rows = self.gaps.entry((rule, detail)).or_default();
+        *rows = rows.saturating_add(1);
+    }
+}
+
+/// A letter fit to be shown: what is longer than a code may be anything, and is not repeated.
+fn shown(letter: &str) -> String {
+    if letter.chars().count() <= 3 && letter.chars().all(|c| c.is_ascii_graphic()) {
+        letter.to_owned()
+    } else {
+        "(longer than a code)".to_owned()
+    }
+}

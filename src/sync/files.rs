@@ -1,0 +1,143 @@
+//! Files of a school on their way in: hashed, then read as often as it takes.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use hub_connectors::absences::{AbsenceFormat, AbsenceReader, AbsenceRow, PupilKey};
+use hub_connectors::oneroster::{self, Roster, Settings};
+use hub_connectors::report::Report;
+use sha2::{Digest, Sha256};
+
+use super::absences::Rows;
+use super::{Source, Sync, SyncError};
+use crate::store::roster::KeyKind;
+use hub_entities::source::{connection, run};
+
+/// A file of half-day absences.
+#[derive(Debug)]
+pub struct AbsenceFile {
+    path: PathBuf,
+    format: AbsenceFormat,
+    key: KeyKind,
+}
+
+impl AbsenceFile {
+    /// A file in this format. Nothing is read yet.
+    pub fn new(path: impl Into<PathBuf>, format: AbsenceFormat) -> Result<Self, SyncError> {
+        let key = match format.key() {
+            PupilKey::SourcedId => KeyKind::SourceKey,
+            PupilKey::Identifier => KeyKind::Identifier,
+            PupilKey::Stamnummer => KeyKind::Stamnummer,
+            PupilKey::UserId(of_type) if of_type.eq_ignore_ascii_case("stamnummer") => KeyKind::Stamnummer,
+            PupilKey::UserId(of_type) => return Err(SyncError::NoSuchKey(of_type.clone())),
+        };
+        Ok(Self {
+            path: path.into(),
+            format,
+            key,
+        })
+    }
+}
+
+impl Rows for AbsenceFile {
+    fn content_hash(&mut self) -> Result<Vec<u8>, SyncError> {
+        Ok(hash_of(&self.path)?)
+    }
+
+    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>)) -> Result<Report, SyncError> {
+        // The report calls the file by its own name, not by where it lies on this machine.
+        let name = self
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let file = BufReader::with_capacity(1 << 16, File::open(&self.path)?);
+        let mut reader = AbsenceReader::new(file, name, &self.format);
+        let report = reader.read::<std::convert::Infallible>(&mut |row| {
+            each(row);
+            Ok(())
+        });
+        Ok(report.unwrap_or_else(|never| match never {}))
+    }
+
+    fn key_kind(&self) -> KeyKind {
+        self.key
+    }
+}
+
+/// SHA-256 of a file, or of the files of a folder by name.
+pub(super) fn hash_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut hash = Sha256::new();
+    if path.is_dir() {
+        let mut names: Vec<PathBuf> = std::fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
+        names.sort_unstable();
+        for name in names.iter().filter(|name| name.is_file()) {
+            hash.update(
+                name.file_name()
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .unwrap_or_default(),
+            );
+            add(&mut hash, name)?;
+        }
+    } else {
+        add(&mut hash, path)?;
+    }
+    Ok(hash.finalize().to_vec())
+}
+
+fn add(hash: &mut Sha256, path: &Path) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        hash.update(buffer.get(..read).unwrap_or_default());
+    }
+}
+
+impl Sync {
+    /// Imports a OneRoster package of one school: a zip or a folder.
+    pub async fn roster_package(
+        &self,
+        source: Source,
+        connection: &connection::Model,
+        institution_number: &str,
+        path: &Path,
+        settings: Settings,
+    ) -> Result<(run::Model, Roster), SyncError> {
+        let roster = oneroster::read_path(path, settings).map_err(|report| SyncError::Faulty(Box::new(report)))?;
+        let by_number = roster
+            .schools
+            .iter()
+            .find(|school| school.identifier.as_deref() == Some(institution_number));
+        // A delta may leave the school out; one school alone is the connection's own.
+        let only = match roster.schools.as_slice() {
+            [only] if only.identifier.is_none() => Some(only),
+            _ => None,
+        };
+        let school_key = match by_number.or(only) {
+            Some(school) => school.source_key.clone(),
+            None if roster.schools.is_empty() => only_school(&roster).unwrap_or_default(),
+            None => return Err(SyncError::NoSuchSchool(institution_number.to_owned())),
+        };
+        let hash = hash_of(path)?;
+        let run = self.roster(source, connection, &school_key, &roster, hash).await?;
+        Ok((run, roster))
+    }
+}
+
+/// The one school that the rows of a delta speak of.
+fn only_school(roster: &Roster) -> Option<String> {
+    let of_pupils = roster
+        .pupils
+        .iter()
+        .flat_map(|pupil| pupil.schools.iter().map(|place| &place.school_key));
+    let mut keys = of_pupils.chain(roster.memberships.iter().map(|membership| &membership.school_key));
+    let first = keys.next()?;
+    keys.all(|key| key == first).then(|| first.clone())
+}

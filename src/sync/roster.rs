@@ -1,0 +1,456 @@
+//! Rosters: filtered by the agreement, put aside, merged class by class and pupil by pupil, and only
+//! after a complete read the endings, unless they are so many that a person must look first (R08).
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use hub_connectors::oneroster::{ClassRow, MembershipRow, PupilRow, Roster, Status};
+use hub_entities::category::{Categories, Category};
+use hub_entities::number::national::{BlindIndexKey, NationalNumber};
+use hub_entities::policy::{Reach, Scope};
+use hub_entities::source::{RunKind, RunState, connection, run};
+use hub_entities::time::SchoolYear;
+use serde::de::DeserializeOwned;
+
+use super::{Source, Sync, SyncError, filter};
+use crate::store::DbError;
+use crate::store::lease::Lease;
+use crate::store::loss::{Gap, note_gaps};
+use crate::store::roster::{
+    ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, ending, merge_classes,
+    merge_memberships, merge_pupils,
+};
+use crate::store::run::{self as runs, set_state};
+use crate::store::staging::{next_rows, put_rows};
+
+/// Rows merged in one transaction.
+const CHUNK: u32 = 200;
+
+/// A roster of one school, ready to be put aside.
+#[derive(Debug, Default)]
+struct Filtered {
+    classes: Vec<(String, serde_json::Value)>,
+    pupils: Vec<(String, serde_json::Value)>,
+    memberships: Vec<(String, serde_json::Value)>,
+    dropped: Categories,
+}
+
+impl Sync {
+    /// Imports a roster of one school. `content_hash` names the content, so that the same import
+    /// again is known for the same.
+    pub async fn roster(
+        &self,
+        source: Source,
+        connection: &connection::Model,
+        school_key: &str,
+        roster: &Roster,
+        content_hash: Vec<u8>,
+    ) -> Result<run::Model, SyncError> {
+        let lease = self.lease(source).await?;
+        let outcome = self
+            .roster_under(&lease, source, connection, school_key, roster, content_hash)
+            .await;
+        lease.release(&self.db).await?;
+        outcome
+    }
+
+    async fn roster_under(
+        &self,
+        lease: &Lease,
+        source: Source,
+        connection: &connection::Model,
+        school_key: &str,
+        roster: &Roster,
+        content_hash: Vec<u8>,
+    ) -> Result<run::Model, SyncError> {
+        let scope = self.scope(source).await?;
+        let Reach::Source { agreed, .. } = scope.reach() else {
+            return Err(SyncError::NotAgreed);
+        };
+        if agreed.is_empty() {
+            return Err(SyncError::NotAgreed);
+        }
+        let complete = roster.complete.pupils;
+        let run = self
+            .begin(&scope, lease, source, RunKind::Roster, content_hash, complete)
+            .await?;
+        let run = match run.state {
+            RunState::Staging => {
+                self.stage_roster(&scope, lease, run, school_key, roster, *agreed)
+                    .await?
+            }
+            _ => run,
+        };
+        if run.state == RunState::Held {
+            return Ok(run);
+        }
+        let run = self
+            .merge_roster(&scope, lease, run, roster.complete.memberships)
+            .await?;
+        // Half-days that waited for their pupil may have found one.
+        self.work_off(&scope, lease, source, connection).await?;
+        Ok(run)
+    }
+
+    async fn stage_roster(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        run: run::Model,
+        school_key: &str,
+        roster: &Roster,
+        agreed: Categories,
+    ) -> Result<run::Model, SyncError> {
+        let filtered = self.filtered(school_key, roster, agreed, scope.day())?;
+        runs::discard(&self.db, lease, run.id).await?;
+        let staged = filtered.classes.len().saturating_add(filtered.pupils.len());
+        let staged = i64::try_from(staged.saturating_add(filtered.memberships.len())).unwrap_or(i64::MAX);
+        for (kind, rows) in [
+            ("class", filtered.classes),
+            ("pupil", filtered.pupils),
+            ("membership", filtered.memberships),
+        ] {
+            for some in rows.chunks(2_000) {
+                put_rows(&self.db, lease, run.id, kind, some.to_vec()).await?;
+            }
+        }
+        let names: Vec<&str> = filtered.dropped.iter().map(Category::name).collect();
+        let next = run::Model {
+            staged,
+            dropped: serde_json::json!(names),
+            ..run
+        };
+        let held = next.complete && ending(&self.db, scope, next.id).await?.must_be_held();
+        let state = if held { RunState::Held } else { RunState::Merging };
+        Ok(set_state(&self.db, lease, run::Model { state, ..next }).await?)
+    }
+
+    /// Merges what was put aside, from where the run stands.
+    async fn merge_roster(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        run: run::Model,
+        complete_memberships: bool,
+    ) -> Result<run::Model, SyncError> {
+        let total = u64::try_from(run.staged).unwrap_or_default();
+        let mut done = u64::try_from(run.changed.saturating_add(run.unchanged)).unwrap_or_default();
+        let (mut phase, mut after) = Phase::of_cursor(run.cursor.as_deref());
+        let mut dangling = 0_i64;
+        while let Some(kind) = phase.kind() {
+            let rows = next_rows(&self.db, run.id, kind, &after, CHUNK).await?;
+            let Some((last, _)) = rows.last() else {
+                (phase, after) = (phase.next(), String::new());
+                continue;
+            };
+            after.clone_from(last);
+            let count = rows.len();
+            let cursor = Some(phase.cursor(&after));
+            let work = self.work(scope, lease, run.id);
+            match phase {
+                Phase::Classes => {
+                    merge_classes(&self.db, work, &parsed::<ClassSaid>(rows)?, cursor).await?;
+                }
+                Phase::Pupils => {
+                    merge_pupils(&self.db, work, &parsed::<PupilSaid>(rows)?, cursor).await?;
+                }
+                Phase::Memberships | Phase::Endings => {
+                    let said = parsed::<MembershipSaid>(rows)?;
+                    let (_, left) = merge_memberships(&self.db, work, &said, cursor).await?;
+                    dangling = dangling.saturating_add(left);
+                }
+            }
+            done = done.saturating_add(u64::try_from(count).unwrap_or_default());
+            (self.progress)(done.min(total), total);
+        }
+        if dangling > 0 {
+            let gap = Gap {
+                rule: "roster.dangling_membership",
+                detail: String::new(),
+                rows: dangling,
+            };
+            note_gaps(&self.db, self.work(scope, lease, run.id), vec![gap]).await?;
+        }
+        // Last of all, and only after a complete read.
+        if run.complete {
+            while end_missing(&self.db, self.work(scope, lease, run.id), CHUNK).await? > 0 {}
+        }
+        if complete_memberships {
+            end_missing_memberships(&self.db, self.work(scope, lease, run.id)).await?;
+        }
+        self.finish(lease, run).await
+    }
+
+    /// What may be put aside of a roster: the school's own rows, with the agreed categories.
+    fn filtered(
+        &self,
+        school_key: &str,
+        roster: &Roster,
+        agreed: Categories,
+        today: NaiveDate,
+    ) -> Result<Filtered, SyncError> {
+        let mut filtered = Filtered::default();
+        let running = roster
+            .sessions
+            .iter()
+            .find(|session| session.begins <= today && today < session.ends);
+        let latest = running.or_else(|| roster.sessions.iter().max_by_key(|session| session.begins));
+        let year = latest.map_or_else(|| SchoolYear::of(today), |session| session.school_year);
+        let year_begins = latest.map(|session| session.begins);
+        let enrolment = agreed.has(Category::Enrolment);
+        if enrolment {
+            for class in roster.classes.iter().filter(|class| class.school_key == school_key) {
+                filtered
+                    .classes
+                    .push((class.source_key.clone(), body(&class_said(class, year))?));
+            }
+        } else if !roster.classes.is_empty() {
+            filtered.dropped = filtered.dropped.with(Category::Enrolment);
+        }
+        let first_days = first_days(roster);
+        for pupil in &roster.pupils {
+            // In a delta the school of a row may be left out: it is the connection's own.
+            let place = pupil.schools.iter().find(|place| place.school_key == school_key);
+            if place.is_none() && !pupil.schools.is_empty() {
+                continue;
+            }
+            let mut said = self.pupil_said(pupil, agreed, &mut filtered.dropped);
+            said.begins_on = place.and_then(|place| place.begins).or_else(|| {
+                let by_class = first_days.get(pupil.source_key.as_str()).copied();
+                by_class.or(year_begins).filter(|begins| *begins <= today)
+            });
+            said.ends_on = place.and_then(|place| place.ends);
+            said.gone |= place.is_some_and(|place| place.status == Status::Gone);
+            filtered.pupils.push((pupil.source_key.clone(), body(&said)?));
+        }
+        if enrolment {
+            for membership in roster.memberships.iter().filter(|one| one.school_key == school_key) {
+                filtered
+                    .memberships
+                    .push((membership.source_key.clone(), body(&membership_said(membership))?));
+            }
+        }
+        Ok(filtered)
+    }
+
+    fn pupil_said(&self, row: &PupilRow, agreed: Categories, dropped: &mut Categories) -> PupilSaid {
+        let gone = row.status == Status::Gone;
+        if gone {
+            return PupilSaid {
+                gone,
+                ..PupilSaid::default()
+            };
+        }
+        let mut keep = |value: Option<String>, category| filter::keep(value, category, agreed, dropped);
+        let given_name = keep(some(&row.given_name), Category::Identity);
+        let family_name = keep(some(&row.family_name), Category::Identity);
+        let sex = keep(row.sex.map(str::to_owned), Category::Identity);
+        let sort_name = family_name
+            .as_deref()
+            .map(|family| sort_name(family, given_name.as_deref()));
+        let national = user_id(row, "nationalNumber");
+        let national = keep(national, Category::NationalNumber);
+        let birth_date = filter::keep(row.birth_date, Category::Birth, agreed, dropped);
+        let contacts = contacts(row);
+        let contacts = filter::keep(contacts, Category::Contact, agreed, dropped);
+        PupilSaid {
+            gone,
+            identifier: row.identifier.clone(),
+            stamnummer: user_id(row, "stamnummer"),
+            given_name,
+            family_name,
+            sex,
+            sort_name,
+            birth_date,
+            contacts,
+            national_index: national.and_then(|number| self.blind_index(&number)),
+            unsaid: Unsaid {
+                person: !row.says.person,
+                birth: !row.says.birth,
+                schools: !row.says.schools,
+            },
+            only_if_known: row.only_if_known,
+            ..PupilSaid::default()
+        }
+    }
+
+    /// The blind index of a national number; the number itself goes no further. Only where an authorisation is
+    /// configured, and only for a number whose checksum holds.
+    fn blind_index(&self, number: &str) -> Option<Vec<u8>> {
+        let key: &BlindIndexKey = self.national_numbers.as_deref()?;
+        let number: NationalNumber = number.parse().ok()?;
+        Some(number.blind_index(key).as_bytes().to_vec())
+    }
+}
+
+/// What is merged when, and what the cursor says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Classes,
+    Pupils,
+    Memberships,
+    Endings,
+}
+
+impl Phase {
+    const fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Classes => Some("class"),
+            Self::Pupils => Some("pupil"),
+            Self::Memberships => Some("membership"),
+            Self::Endings => None,
+        }
+    }
+
+    const fn next(self) -> Self {
+        match self {
+            Self::Classes => Self::Pupils,
+            Self::Pupils => Self::Memberships,
+            Self::Memberships | Self::Endings => Self::Endings,
+        }
+    }
+
+    fn cursor(self, after: &str) -> String {
+        format!("{}/{after}", self.kind().unwrap_or("ending"))
+    }
+
+    /// Where a run stands: the phase, and the last key merged in it.
+    fn of_cursor(cursor: Option<&str>) -> (Self, String) {
+        let (phase, after) = cursor
+            .and_then(|cursor| cursor.split_once('/'))
+            .unwrap_or(("class", ""));
+        let phase = match phase {
+            "pupil" => Self::Pupils,
+            "membership" => Self::Memberships,
+            "ending" => Self::Endings,
+            _ => Self::Classes,
+        };
+        (phase, after.to_owned())
+    }
+}
+
+/// A number of the pupil of this type.
+fn user_id(row: &PupilRow, of_type: &str) -> Option<String> {
+    row.user_ids
+        .iter()
+        .find(|(found, _)| found.eq_ignore_ascii_case(of_type))
+        .map(|(_, id)| id.clone())
+}
+
+/// How the pupil and those the school lists for them are reached. No authority follows from it.
+fn contacts(row: &PupilRow) -> Option<serde_json::Value> {
+    if row.contacts.is_empty() && row.email.is_none() && row.phone.is_none() {
+        return None;
+    }
+    let others: Vec<serde_json::Value> = row
+        .contacts
+        .iter()
+        .map(|one| {
+            serde_json::json!({
+                "role": one.role, "givenName": one.given_name, "familyName": one.family_name,
+                "email": one.email, "phone": one.phone,
+            })
+        })
+        .collect();
+    Some(serde_json::json!({ "email": row.email, "phone": row.phone, "others": others }))
+}
+
+fn body<T: serde::Serialize>(said: &T) -> Result<serde_json::Value, SyncError> {
+    serde_json::to_value(said).map_err(|_never| {
+        DbError::Unreadable {
+            column: "staged_row.body",
+        }
+        .into()
+    })
+}
+
+fn parsed<T: DeserializeOwned>(rows: Vec<(String, serde_json::Value)>) -> Result<Vec<(String, T)>, SyncError> {
+    let parse = |(key, body): (String, serde_json::Value)| {
+        let said = serde_json::from_value(body);
+        Ok((
+            key,
+            said.map_err(|_unreadable| DbError::Unreadable {
+                column: "staged_row.body",
+            })?,
+        ))
+    };
+    rows.into_iter().map(parse).collect()
+}
+
+fn class_said(class: &ClassRow, year: SchoolYear) -> ClassSaid {
+    ClassSaid {
+        name: class.title.clone(),
+        grade: class.grade.clone(),
+        school_year: class.school_year.unwrap_or(year),
+    }
+}
+
+fn membership_said(row: &MembershipRow) -> MembershipSaid {
+    MembershipSaid {
+        gone: row.status == Status::Gone,
+        class_key: row.class_key.clone(),
+        pupil_key: row.pupil_key.clone(),
+        begins_on: row.begins,
+        ends_on: row.ends,
+    }
+}
+
+/// The first day each pupil was in any class: what OneRoster 1.1 has for a begin at the school.
+fn first_days(roster: &Roster) -> HashMap<&str, NaiveDate> {
+    let mut first: HashMap<&str, NaiveDate> = HashMap::new();
+    for row in &roster.memberships {
+        if let Some(begins) = row.begins {
+            let day = first.entry(row.pupil_key.as_str()).or_insert(begins);
+            *day = begins.min(*day);
+        }
+    }
+    first
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Family and given name, folded so that a list sorts the same on both databases: capitals and accents do not count.
+fn sort_name(family: &str, given: Option<&str>) -> String {
+    let fold = |text: &str| -> String { text.chars().flat_map(char::to_lowercase).map(plain).collect() };
+    format!("{}\u{1f}{}", fold(family), given.map(fold).unwrap_or_default())
+}
+
+/// The letter under the accents that occur in names here.
+const fn plain(letter: char) -> char {
+    match letter {
+        'à' | 'á' | 'â' | 'ä' | 'ã' | 'å' => 'a',
+        'ç' | 'ć' | 'č' => 'c',
+        'è' | 'é' | 'ê' | 'ë' | 'ę' => 'e',
+        'ì' | 'í' | 'î' | 'ï' | 'ı' => 'i',
+        'ñ' | 'ń' => 'n',
+        'ò' | 'ó' | 'ô' | 'ö' | 'õ' | 'ø' => 'o',
+        'ş' | 'š' | 'ś' => 's',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'ğ' => 'g',
+        'ł' => 'l',
+        'ž' | 'ź' | 'ż' => 'z',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_names_phase_and_key() {
+        assert_eq!(Phase::of_cursor(None), (Phase::Classes, String::new()));
+        let cursor = Phase::Pupils.cursor("a/b");
+        assert_eq!(Phase::of_cursor(Some(&cursor)), (Phase::Pupils, "a/b".to_owned()));
+        assert_eq!(Phase::of_cursor(Some("ending/")), (Phase::Endings, String::new()));
+    }
+
+    #[test]
+    fn names_sort_without_capitals_and_accents() {
+        assert_eq!(sort_name("Yılmaz", Some("Çağla")), "yilmaz\u{1f}cagla");
+        assert!(sort_name("De Smet", Some("An")) < sort_name("De Smet", Some("Bo")));
+    }
+}
