@@ -14,6 +14,7 @@ mod oracle;
 mod outbox;
 mod policy_matrix;
 mod privacy;
+mod pulls;
 mod race;
 mod recount;
 mod revisions;
