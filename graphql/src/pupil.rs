@@ -486,7 +486,7 @@ impl PupilRoot {
         order_by: PupilOrder,
     ) -> Result<PupilConnection, Problem> {
         let asked = Asked::of(context)?;
-        let Some(filter) = typed(&asked, filter.unwrap_or_default()) else {
+        let Some(filter) = typed(&asked, &filter.unwrap_or_default()) else {
             return PupilConnection::of(&asked, "", Slice::empty(counted(context)));
         };
         let list = format!("pupils {filter:?} {order_by:?}");
@@ -501,7 +501,7 @@ impl PupilRoot {
 }
 
 /// The filter with typed ids; `None` when an id is none, so that nothing can match.
-fn typed(asked: &Asked<'_>, filter: PupilFilterInput) -> Option<PupilFilter> {
+fn typed(asked: &Asked<'_>, filter: &PupilFilterInput) -> Option<PupilFilter> {
     Some(PupilFilter {
         school: match &filter.school {
             Some(school) => Some(id(school)?),
