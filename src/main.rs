@@ -1,2 +1,10 @@
 //! The binary: verbs only.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    clb_hub::cli::run()
+}

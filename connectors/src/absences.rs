@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use hub_entities::time::{HalfDay, Part};
 use serde::{Deserialize, Serialize};
 
-use crate::csv::{Reader, Trouble, clean_name};
-use crate::report::{Fault, Report, Severity};
+use crate::csv::{Reader, clean_name};
+use crate::report::{Report, Severity, column, note};
 
 mod informat;
 
@@ -180,16 +180,6 @@ impl<'f, R: Read> AbsenceReader<'f, R> {
     }
 }
 
-pub(crate) fn note(report: &mut Report, file: &str, trouble: Trouble, severity: Severity) {
-    report.add(Fault {
-        file: file.to_owned(),
-        line: trouble.line,
-        column: trouble.column,
-        rule: trouble.rule,
-        severity,
-    });
-}
-
 enum Letter {
     Row { part: usize, code: usize },
     Day { am: usize, pm: usize },
@@ -243,10 +233,6 @@ fn places(header: &[String], map: &ColumnMap, file: &str, report: &mut Report) -
         width: header.len(),
     };
     report.usable().then_some(places)
-}
-
-pub(crate) fn column(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// Dates repeat for thousands of rows; the last one is kept instead of parsed again.

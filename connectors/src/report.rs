@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::csv::Trouble;
+
 /// How much weight a fault has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,6 +109,22 @@ impl Report {
     pub fn names(&self, rule: &str) -> bool {
         self.faults.iter().any(|fault| fault.rule == rule)
     }
+}
+
+/// Adds what a reader stumbled over.
+pub(crate) fn note(report: &mut Report, file: &str, trouble: Trouble, severity: Severity) {
+    report.add(Fault {
+        file: file.to_owned(),
+        line: trouble.line,
+        column: trouble.column,
+        rule: trouble.rule,
+        severity,
+    });
+}
+
+/// The number of a column, from 1, for its place among the fields, from 0.
+pub(crate) fn column(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 impl fmt::Display for Report {

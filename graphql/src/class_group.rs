@@ -45,7 +45,7 @@ pub struct MemberRow {
 
 /// The classes of one list level, and what was loaded for all of them.
 #[derive(Default)]
-struct Level {
+pub(crate) struct Level {
     ids: Vec<ClassId>,
     members: Batch<(Page, Categories), ClassId, Slice<MemberRow>>,
 }
@@ -88,19 +88,30 @@ pub struct Member {
     pub ends: Option<NaiveDate>,
 }
 
+impl Level {
+    /// The level of these classes.
+    pub(crate) fn of(mut ids: Vec<ClassId>) -> Arc<Self> {
+        ids.sort_unstable();
+        ids.dedup();
+        Arc::new(Self { ids, ..Self::default() })
+    }
+}
+
 /// The classes of one list level: they know each other as siblings.
 pub(crate) fn siblings(rows: Vec<ClassRow>) -> Vec<ClassGroup> {
-    let level = Arc::new(Level {
-        ids: rows.iter().map(|row| row.id).collect(),
-        ..Level::default()
-    });
+    let level = Level::of(rows.iter().map(|row| row.id).collect());
+    at_level(rows, &level)
+}
+
+/// Classes of a level that is known.
+pub(crate) fn at_level(rows: Vec<ClassRow>, level: &Arc<Level>) -> Vec<ClassGroup> {
     let class = |row: ClassRow| ClassGroup {
         id: Gid(row.id),
         name: row.name,
         grade: row.grade,
         school_year: Year(row.year),
         school: row.school,
-        level: Arc::clone(&level),
+        level: Arc::clone(level),
     };
     rows.into_iter().map(class).collect()
 }

@@ -208,7 +208,7 @@ pub struct Proposal {
 #[derive(Debug, Clone)]
 pub enum Decided {
     /// It is done; the agreement as it is now.
-    Done(AgreementRow),
+    Done(Box<AgreementRow>),
     /// It has another version by now.
     Changed(i32),
     /// Not from this state, or not by this party.

@@ -33,8 +33,12 @@ impl std::fmt::Debug for CursorKey {
 
 impl CursorKey {
     /// From 32 secret bytes.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "HMAC takes a key of any length"
+    )]
     pub fn new(secret: &[u8; 32]) -> Self {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
         Self(Hmac::new_from_slice(secret).expect("a key of any length"))
     }
 

@@ -12,13 +12,13 @@ use crate::absence::{Absence, AbsenceConnection, AbsenceCount, HalfDayRow, Tally
 use crate::asked::{Asked, counted, id};
 use crate::batch::Batch;
 use crate::category::Category;
-use crate::class_group::{ClassGroup, ClassRow};
+use crate::class_group::{self, ClassGroup, ClassRow};
 use crate::hub::Answer;
 use crate::page::{Page, Slice, connection};
 use crate::problem::Problem;
 use crate::scalar::{Gid, Year};
 use crate::school::SchoolRow;
-use crate::signal::{Signal, SignalRow};
+use crate::signal::{self, Signal, SignalRow};
 
 /// What the hub answers of one pupil: the columns asked for, as far as they were agreed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,12 +162,12 @@ impl Truancy {
 pub(crate) struct Level {
     ids: Vec<PupilId>,
     enrolments: Batch<(), PupilId, Vec<Enrolment>>,
-    classes: Batch<SchoolYear, PupilId, Vec<ClassRow>>,
+    classes: Batch<SchoolYear, PupilId, (Vec<ClassRow>, Arc<class_group::Level>)>,
     absences: Batch<(SchoolYear, Page), PupilId, Slice<Absence>>,
     counts: Batch<SchoolYear, PupilId, Vec<AbsenceCount>>,
     tallies: Batch<SchoolYear, PupilId, TallyRow>,
     evidence: Batch<SchoolYear, PupilId, Vec<HalfDayRow>>,
-    signals: Batch<(), PupilId, Vec<SignalRow>>,
+    signals: Batch<(), PupilId, (Vec<SignalRow>, Arc<signal::Level>)>,
 }
 
 /// A pupil (leerling): what the school said, as far as it was agreed. What was not agreed is null
@@ -303,14 +303,14 @@ impl Pupil {
     ) -> Result<Vec<ClassGroup>, Problem> {
         let asked = Asked::of(context)?;
         let year = year_or_now(&asked, school_year);
-        let load = || asked.hub.classes_of(asked.operation, &self.level.ids, year);
-        let rows = self
-            .level
-            .classes
-            .get(year, &self.id.0, load)
-            .await?
-            .unwrap_or_default();
-        Ok(crate::class_group::siblings(rows))
+        let load = || async {
+            let found = asked.hub.classes_of(asked.operation, &self.level.ids, year).await?;
+            let level = class_group::Level::of(found.values().flatten().map(|row| row.id).collect());
+            let with_level = |(id, rows)| (id, (rows, Arc::clone(&level)));
+            Ok(found.into_iter().map(with_level).collect())
+        };
+        let found = self.level.classes.get(year, &self.id.0, load).await?;
+        Ok(found.map_or_else(Vec::new, |(rows, level)| class_group::at_level(rows, &level)))
     }
 
     /// Half-days of absence in day order.
@@ -386,9 +386,14 @@ impl Pupil {
     #[graphql(tag = "class:case")]
     async fn signals(&self, context: &Context<'_>) -> Result<Vec<Signal>, Problem> {
         let asked = Asked::of(context)?;
-        let load = || asked.hub.signals_of(asked.operation, &self.level.ids);
-        let rows = self.level.signals.get((), &self.id.0, load).await?.unwrap_or_default();
-        Ok(crate::signal::siblings(rows))
+        let load = || async {
+            let found = asked.hub.signals_of(asked.operation, &self.level.ids).await?;
+            let level = signal::Level::about(self.level.ids.clone());
+            let with_level = |(id, rows)| (id, (rows, Arc::clone(&level)));
+            Ok(found.into_iter().map(with_level).collect())
+        };
+        let found = self.level.signals.get((), &self.id.0, load).await?;
+        Ok(found.map_or_else(Vec::new, |(rows, level)| signal::at_level(rows, &level)))
     }
 }
 
@@ -481,7 +486,7 @@ impl PupilRoot {
         order_by: PupilOrder,
     ) -> Result<PupilConnection, Problem> {
         let asked = Asked::of(context)?;
-        let Some(filter) = typed(&asked, filter.unwrap_or_default()) else {
+        let Some(filter) = typed(&asked, &filter.unwrap_or_default()) else {
             return PupilConnection::of(&asked, "", Slice::empty(counted(context)));
         };
         let list = format!("pupils {filter:?} {order_by:?}");
@@ -496,7 +501,7 @@ impl PupilRoot {
 }
 
 /// The filter with typed ids; `None` when an id is none, so that nothing can match.
-fn typed(asked: &Asked<'_>, filter: PupilFilterInput) -> Option<PupilFilter> {
+fn typed(asked: &Asked<'_>, filter: &PupilFilterInput) -> Option<PupilFilter> {
     Some(PupilFilter {
         school: match &filter.school {
             Some(school) => Some(id(school)?),

@@ -116,7 +116,7 @@ impl From<ProofRow> for Proof {
 
 /// The signals of one list level, and what was loaded for all of them.
 #[derive(Default)]
-struct Level {
+pub(crate) struct Level {
     pupils: Vec<PupilId>,
     rows: Batch<i32, PupilId, PupilRow>,
 }
@@ -170,15 +170,26 @@ pub struct Signal {
     level: Arc<Level>,
 }
 
+impl Level {
+    /// The level of all signals about these pupils.
+    pub(crate) fn about(mut pupils: Vec<PupilId>) -> Arc<Self> {
+        pupils.sort_unstable();
+        pupils.dedup();
+        Arc::new(Self {
+            pupils,
+            ..Self::default()
+        })
+    }
+}
+
 /// The signals of one list level: they know each other as siblings.
 pub(crate) fn siblings(rows: Vec<SignalRow>) -> Vec<Signal> {
-    let mut pupils: Vec<PupilId> = rows.iter().filter_map(|row| row.pupil).collect();
-    pupils.sort_unstable();
-    pupils.dedup();
-    let level = Arc::new(Level {
-        pupils,
-        ..Level::default()
-    });
+    let level = Level::about(rows.iter().filter_map(|row| row.pupil).collect());
+    at_level(rows, &level)
+}
+
+/// Signals of a level that is known.
+pub(crate) fn at_level(rows: Vec<SignalRow>, level: &Arc<Level>) -> Vec<Signal> {
     let signal = |row: SignalRow| {
         let proof = |track| {
             row.proofs
@@ -202,7 +213,7 @@ pub(crate) fn siblings(rows: Vec<SignalRow>) -> Vec<Signal> {
             backfill: row.backfill,
             version: row.version,
             about: row.pupil,
-            level: Arc::clone(&level),
+            level: Arc::clone(level),
         }
     };
     rows.into_iter().map(signal).collect()

@@ -62,14 +62,14 @@ pub(super) fn row(pupil: Pupil, columns: Categories) -> PupilRow {
         sex: pupil.sex,
         birth_date: pupil.birth_date,
         address: (columns.has(Category::Address) && !empty).then_some(address),
-        contacts: pupil.contacts.map(contacts),
+        contacts: pupil.contacts.as_ref().map(contacts),
         language: pupil.language,
         agreed: Categories::all().without(pupil.withheld),
     }
 }
 
 /// How the pupil and those the school lists are reached.
-fn contacts(stored: serde_json::Value) -> Vec<Contact> {
+fn contacts(stored: &serde_json::Value) -> Vec<Contact> {
     let others = stored.get("others").cloned().unwrap_or_default();
     let mut contacts: Vec<Contact> = serde_json::from_value(others).unwrap_or_default();
     let text = |key: &str| stored.get(key).and_then(|value| value.as_str()).map(str::to_owned);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{Section, Setting};
@@ -32,6 +32,24 @@ impl TryFrom<String> for DatabaseUrl {
             .iter()
             .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
         if known { Ok(Self(url.into())) } else { Err(URL) }
+    }
+}
+
+impl Database {
+    /// The address with the password of the file in it, for the pool alone.
+    pub fn address(&self) -> std::io::Result<String> {
+        let url = self.url.0.expose_secret();
+        let (Some(path), Some(rest)) = (&self.password_file, url.strip_prefix("postgres://")) else {
+            return Ok(url.to_owned());
+        };
+        let password = crate::runtime::read_secret(path)?;
+        let password = String::from_utf8(password).map_err(std::io::Error::other)?;
+        let escaped: Vec<String> = password.trim_end().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = escaped.concat();
+        Ok(match rest.split_once('@') {
+            Some((user, host)) => format!("postgres://{user}:{escaped}@{host}"),
+            None => url.to_owned(),
+        })
     }
 }
 

@@ -158,6 +158,30 @@ impl Sync {
         }
     }
 
+    /// Lets the roster of a source go on that was held because it would end too many pupils (R08).
+    /// `false` when none is held.
+    pub async fn approve(&self, source: Source) -> Result<bool, SyncError> {
+        let scope = self.scope(source).await?;
+        let latest = crate::store::run::latest(&self.db, &scope, RunKind::Roster).await?;
+        let Some(held) = latest.filter(|run| run.state == RunState::Held) else {
+            return Ok(false);
+        };
+        let now = self.clock.now();
+        let operation = Operation {
+            actor: Actor::Hub,
+            purpose: None,
+            now,
+            request: self.ids.next(now),
+        };
+        let relations = relations::load(&self.db, &operation).await?;
+        let Decision::Allowed(scope) = decide(&operation, &relations, Action::ApproveHeldRun) else {
+            return Ok(false);
+        };
+        Ok(crate::store::run::approve(&self.db, &scope, held.id, None, now)
+            .await?
+            .is_some())
+    }
+
     /// The data was faulty: the run ends as refused, with where and what, and its staged rows go.
     async fn refuse(&self, lease: &Lease, run: run::Model, report: hub_connectors::report::Report) -> SyncError {
         let refused = run::Model {

@@ -16,6 +16,7 @@ mod policy_matrix;
 mod privacy;
 mod pulls;
 mod race;
+mod reading;
 mod recount;
 mod revisions;
 mod roster;

@@ -9,9 +9,9 @@ use std::io::Read;
 use chrono::NaiveDate;
 use hub_entities::time::{HalfDay, Part};
 
-use super::{AbsenceRow, note};
+use super::AbsenceRow;
 use crate::csv::Lines;
-use crate::report::{Report, Severity};
+use crate::report::{Report, Severity, note};
 
 /// The letter that Informat itself shows for "unknown".
 const NO_LETTER: &str = "-";

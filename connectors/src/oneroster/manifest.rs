@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::schema::{FILES_1_1, FILES_1_2};
-use crate::absences::note;
 use crate::csv::{Reader, clean_name};
-use crate::report::{Report, Severity};
+use crate::report::{Report, Severity, note};
 
 /// Version of the binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

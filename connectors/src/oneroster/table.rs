@@ -8,9 +8,8 @@ use chrono::NaiveDate;
 use super::manifest::Mode;
 use super::roster::Status;
 use super::schema::{Column, Kind, Need, Table};
-use crate::absences::{column, note};
 use crate::csv::{Reader, Record, clean_name};
-use crate::report::{Report, Severity};
+use crate::report::{Report, Severity, column, note};
 
 /// The line on which each `sourcedId` was met.
 pub(crate) type Ids = BTreeMap<String, u64>;

@@ -163,7 +163,7 @@ pub struct Tally {
 }
 
 /// That the reader may see the truancy of the pupil in this column: `truancy` was agreed with one of its schools.
-fn truancy_agreed(scope: &Scope, pupil: &str) -> Piece {
+pub(super) fn truancy_agreed(scope: &Scope, pupil: &str) -> Piece {
     let may = agreed(scope, "k.school_id", TRUANCY);
     Piece::new(
         format!(

@@ -9,6 +9,7 @@ use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 use sea_orm::{QueryResult, Value};
 
+use super::absence::truancy_agreed;
 use super::{Piece, agreed, categories_of, column, related};
 use crate::store::sql::{list_of, row, rows, values_of};
 use crate::store::{Db, DbError};
@@ -42,7 +43,7 @@ pub struct Pupil {
     pub language: Option<String>,
     /// The categories left out: not agreed with that school.
     pub withheld: Categories,
-    /// Half-days that count in the year a list is sorted by, when it is.
+    /// Half-days that count in the year a list is sorted by, when it is, and `truancy` was agreed.
     pub half_days: Option<i32>,
     /// The folded name a list is sorted by.
     pub sort_name: Option<String>,
@@ -55,7 +56,8 @@ pub enum Order {
     Id,
     /// By family and given name. Where `identity` was not agreed, by id after the others.
     Name,
-    /// By half-days that count in the filter's school year, most first.
+    /// By half-days that count in the filter's school year, most first. Where `truancy` was not agreed,
+    /// as if there were none: the order would tell the number.
     HalfDays,
 }
 
@@ -77,7 +79,7 @@ pub struct Filter {
     pub school: Option<SchoolId>,
     /// A member of this class.
     pub class: Option<ClassId>,
-    /// At least so many half-days that count in `year`.
+    /// At least so many half-days that count in `year`, as far as `truancy` was agreed.
     pub at_least: Option<i32>,
     /// The school year that counts are of.
     pub year: SchoolYear,
@@ -127,20 +129,43 @@ fn best_record(scope: &Scope, pupil: &str) -> Piece {
     Piece::new(text, values)
 }
 
-fn select(scope: &Scope, wanted: Categories, half_days: &str, from: &str) -> Piece {
+fn select(scope: &Scope, wanted: Categories, half_days: &str, counts: &Piece) -> Piece {
     let columns = columns(scope, wanted);
     let list: Vec<&str> = columns.iter().map(|piece| piece.text.as_str()).collect();
     let best = best_record(scope, "p.id");
     let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
     let text = format!(
-        "select p.id, r.id, r.school_id, {}, {half_days}, {} from pupil p {from} left join record r on r.id = {}",
+        "select p.id, r.id, r.school_id, {}, {half_days}, {} from pupil p {} left join record r on r.id = {}",
         list.join(", "),
         name.text,
+        counts.text,
         best.text
     );
     let mut values: Vec<Value> = columns.iter().flat_map(|piece| piece.values.clone()).collect();
     values.extend(name.values);
+    values.extend(counts.values.iter().cloned());
     values.extend(best.values);
+    Piece::new(text, values)
+}
+
+/// The counts of the filter's school year, beside the pupils: those that are the reader's to filter and sort by.
+/// Where `truancy` was not agreed with any school of the pupil there is none, so that neither the order
+/// nor the cursor tells the number.
+fn counts(scope: &Scope, filter: &Filter) -> Piece {
+    let outer = match filter.at_least {
+        // Only pupils with a count can match: the database may begin there.
+        Some(at_least) if at_least > 0 => "join",
+        Some(_) => "left join",
+        None if filter.order == Order::HalfDays => "left join",
+        None => return Piece::new("", Vec::new()),
+    };
+    let may = truancy_agreed(scope, "t.pupil_id");
+    let mut values: Vec<Value> = vec![filter.year.into()];
+    values.extend(may.values);
+    let text = format!(
+        "{outer} tally t on t.pupil_id = p.id and t.school_year = ? and t.half_days > 0 and {}",
+        may.text
+    );
     Piece::new(text, values)
 }
 
@@ -174,7 +199,7 @@ pub async fn by_id(
     ids: &[PupilId],
     wanted: Categories,
 ) -> Result<BTreeMap<PupilId, Pupil>, DbError> {
-    let mut selected = select(scope, wanted, "null", "");
+    let mut selected = select(scope, wanted, "null", &Piece::new("", Vec::new()));
     let related = related(scope, "p.id");
     selected.text = format!(
         "{} where p.id in (select coalesce(m.merged_into, m.id) from pupil m where m.id in {}) and {}",
@@ -249,15 +274,6 @@ fn filtered(scope: &Scope, filter: &Filter) -> Piece {
     }
     if let Some(at_least) = filter.at_least {
         and(Piece::new("coalesce(t.half_days, 0) >= ?", vec![at_least.into()]));
-        // Without `truancy` with any school of the pupil the count is not the reader's to filter by.
-        let may = agreed(scope, "k.school_id", Categories::NONE.with(Category::Truancy));
-        and(Piece::new(
-            format!(
-                "exists (select 1 from record k where k.pupil_id = p.id and {})",
-                may.text
-            ),
-            may.values,
-        ));
     }
     Piece::new(text, values)
 }
@@ -271,27 +287,13 @@ pub async fn page(
     first: u32,
     wanted: Categories,
 ) -> Result<Vec<Pupil>, DbError> {
-    let counted = filter.order == Order::HalfDays || filter.at_least.is_some();
-    let (half_days, join) = if counted {
-        (
-            "coalesce(t.half_days, 0)",
-            "left join tally t on t.pupil_id = p.id and t.school_year = ?",
-        )
+    let counts = counts(scope, filter);
+    let half_days = if counts.text.is_empty() {
+        "null"
     } else {
-        ("null", "")
+        "coalesce(t.half_days, 0)"
     };
-    let mut selected = select(scope, wanted, half_days, join);
-    if counted {
-        // The join stands after the columns and before the record.
-        let at = selected
-            .text
-            .split(join)
-            .next()
-            .map_or(0, |before| before.matches('?').count());
-        selected
-            .values
-            .insert(at.min(selected.values.len()), filter.year.into());
-    }
+    let selected = select(scope, wanted, half_days, &counts);
     let which = filtered(scope, filter);
     let mut text = format!("{} where {}", selected.text, which.text);
     let mut values = selected.values;
@@ -338,16 +340,9 @@ pub async fn page(
 
 /// How many pupils the filter finds within the scope.
 pub async fn count(db: &Db, scope: &Scope, filter: &Filter) -> Result<i64, DbError> {
-    let which = filtered(scope, filter);
-    let mut values = Vec::new();
-    let join = if filter.at_least.is_some() {
-        values.push(filter.year.into());
-        "left join tally t on t.pupil_id = p.id and t.school_year = ?"
-    } else {
-        ""
-    };
-    values.extend(which.values);
-    let text = format!("select count(*) from pupil p {join} where {}", which.text);
+    let (counts, which) = (counts(scope, filter), filtered(scope, filter));
+    let text = format!("select count(*) from pupil p {} where {}", counts.text, which.text);
+    let values = [counts.values, which.values].concat();
     let counted = row(db.reader(), &text, values).await?;
     Ok(counted
         .map(|row| row.try_get_by_index(0))

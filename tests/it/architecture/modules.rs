@@ -5,7 +5,7 @@ use syn::visit::Visit;
 use crate::support::source::{Source, all, below};
 
 /// Inside `src`, who may name whom (design §2): `main → {http, sync, deliver}`, `http → app`,
-/// `{app, sync, deliver} → store`. The configuration names what it sets; the one HTTP client is a
+/// `{app, sync, deliver} → store`; the register is the operator's part of the app. The configuration names what it sets; the one HTTP client is a
 /// port of who fetches keys. A module that is not here has no place yet: give it one.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("app", &["store"]),
@@ -14,7 +14,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("deliver", &["outbound", "runtime", "store"]),
     (
         "demo",
-        &["app", "auth", "config", "http", "runtime", "store", "sync", "telemetry"],
+        &[
+            "app",
+            "auth",
+            "config",
+            "http",
+            "register",
+            "runtime",
+            "store",
+            "sync",
+            "telemetry",
+        ],
     ),
     ("http", &["app", "auth", "runtime", "telemetry"]),
     (
@@ -34,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("outbound", &["auth"]),
+    ("register", &["store"]),
     ("runtime", &[]),
     ("store", &[]),
     ("sync", &["runtime", "store"]),
@@ -41,7 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// These ask the store; the others that may name it only open and migrate a database.
-const ASK_THE_STORE: &[&str] = &["app", "sync", "deliver"];
+const ASK_THE_STORE: &[&str] = &["app", "sync", "deliver", "register"];
 const TO_OPEN: &[&str] = &["Db", "DbError", "Options"];
 
 /// Only the store speaks to a database.

@@ -1,0 +1,79 @@
+//! `clb-hub doctor`: what works, what does not, and what to do about it.
+
+use std::process::ExitCode;
+
+use hub_entities::law::Laws;
+
+use super::house::key;
+use super::{Failure, open, say};
+use crate::config::Config;
+
+pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+    let mut wrong = 0_u32;
+    let mut line = |what: &str, outcome: Result<String, String>| {
+        let (sign, text) = match outcome {
+            Ok(text) => ("ok   ", text),
+            Err(text) => {
+                wrong = wrong.saturating_add(1);
+                ("WRONG", text)
+            }
+        };
+        say(&format!("{sign}  {what}: {text}"), false);
+    };
+
+    match open(config).await {
+        Ok(db) => {
+            line("database", Ok("reachable, and keeps what it acknowledges".to_owned()));
+            line(
+                "schema",
+                match db.is_current().await {
+                    Ok(true) => Ok("up to date".to_owned()),
+                    Ok(false) => Err("not up to date: run `clb-hub migrate`".to_owned()),
+                    Err(fault) => Err(fault.to_string()),
+                },
+            );
+        }
+        Err(fault) => line("database", Err(fault.to_string())),
+    }
+    line(
+        "laws",
+        match Laws::embedded() {
+            Ok(laws) if laws.unknown().is_empty() => Ok("every rule has a source and a certainty".to_owned()),
+            Ok(laws) => Ok(format!(
+                "{} rules without a source or certainty are off: {}",
+                laws.unknown().len(),
+                laws.unknown().join(", ")
+            )),
+            Err(fault) => Err(fault.to_string()),
+        },
+    );
+    for (name, path) in [
+        ("cursor key", &config.keys.cursor_file),
+        ("blind index key", &config.keys.blind_index_file),
+    ] {
+        line(
+            name,
+            match path {
+                None if name == "cursor key" => Err("not configured: `serve` will not start".to_owned()),
+                None => Ok("not configured: pupils are not tied across schools by number".to_owned()),
+                Some(path) => key(path)
+                    .map(|_| "readable by its owner only".to_owned())
+                    .map_err(|fault| fault.to_string()),
+            },
+        );
+    }
+    line(
+        "issuers",
+        if config.issuers.is_empty() {
+            Err("none configured: nobody could sign in".to_owned())
+        } else {
+            let names: Vec<&str> = config.issuers.keys().map(String::as_str).collect();
+            Ok(names.join(", "))
+        },
+    );
+    Ok(if wrong == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

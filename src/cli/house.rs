@@ -1,0 +1,111 @@
+//! What `serve` and `demo` both stand on.
+
+use std::sync::Arc;
+
+use hub_entities::evaluation::LawBook;
+use hub_entities::id::Ids;
+use hub_entities::law::Laws;
+use hub_entities::law::compulsory::Settings;
+use hub_entities::time::Clock;
+use hub_graphql::page::CursorKey;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use super::Failure;
+use crate::app::{AccessLog, App, access_log};
+use crate::auth::Verifier;
+use crate::config::Config;
+use crate::deliver::sequencer::Sequencer;
+use crate::http::house::House;
+use crate::http::limits::Limits;
+use crate::http::{Bounds, Edge};
+use crate::runtime::{SystemClock, SystemIds};
+use crate::store::Db;
+use crate::sync::Sync;
+
+/// The parts of a running hub.
+pub(super) struct Running {
+    pub(super) db: Db,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) sequencer: Sequencer,
+    pub(super) access_log: AccessLog,
+    app: Arc<App>,
+}
+
+impl Running {
+    pub(super) fn over(db: Db) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids: Arc<dyn Ids> = Arc::new(SystemIds::new()?);
+        let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
+        let (lines, access_log) = access_log(db.clone());
+        let app = Arc::new(App::new(db.clone(), ids.clone(), sequencer.waker(), lines));
+        Ok(Self {
+            db,
+            clock,
+            ids,
+            sequencer,
+            access_log,
+            app,
+        })
+    }
+
+    /// The door over this hub.
+    pub(super) fn edge(
+        &self,
+        verifier: Verifier,
+        cursor_key: &[u8; 32],
+        (limits, bounds): (Limits, Bounds),
+        metrics: PrometheusHandle,
+    ) -> Arc<Edge> {
+        let options = hub_graphql::Options {
+            introspection: limits.introspection,
+        };
+        let house = Arc::new(House::new(self.app.clone(), &CursorKey::new(cursor_key), options));
+        Arc::new(Edge {
+            service: house.clone(),
+            principals: house.clone(),
+            verifier,
+            ready: house,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            limits,
+            bounds,
+            metrics,
+        })
+    }
+
+    /// What brings files in. `progress` is told how far a run has come.
+    pub(super) fn sync(
+        &self,
+        settings: Settings,
+        national_numbers: Option<[u8; 32]>,
+        progress: Arc<dyn Fn(u64, u64) + Send + std::marker::Sync>,
+    ) -> Result<Sync, Failure> {
+        Ok(Sync {
+            db: self.db.clone(),
+            book: Arc::new(LawBook::new(Laws::embedded()?, settings)),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            national_numbers: national_numbers
+                .map(|key| Arc::new(hub_entities::number::national::BlindIndexKey::new(key))),
+            progress,
+        })
+    }
+}
+
+/// The answers of this configuration to what the law leaves open.
+pub(super) fn law_settings(config: &Config) -> Settings {
+    Settings {
+        five_year_olds_in_preschool: config.law.five_year_olds,
+        after_compulsory_age: config.law.adults,
+        ..Settings::default()
+    }
+}
+
+/// A key of 32 bytes from a file that only its owner may read.
+pub(super) fn key(path: &std::path::Path) -> Result<[u8; 32], Failure> {
+    let bytes = crate::runtime::read_secret(path)?;
+    bytes
+        .try_into()
+        .map_err(|_length| Failure::Refused(format!("{}: a key has 32 bytes", path.display())))
+}

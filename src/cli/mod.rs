@@ -1,0 +1,147 @@
+//! The verbs of the binary: each reads its arguments, opens what it needs and calls one thing.
+
+mod demo;
+mod doctor;
+mod house;
+mod import;
+mod schema;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+use crate::store::{Db, DbError, Options};
+use crate::telemetry::{Format, Level, TelemetryError, install};
+
+/// GraphQL hub between Flemish school systems and the pupil guidance centres (CLB).
+#[derive(Debug, Parser)]
+#[command(name = "clb-hub", version)]
+struct Arguments {
+    /// The configuration file; environment variables `CLB_HUB__SECTION__KEY` go over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a synthetic region, import it, serve it with an issuer of its own, and let it live.
+    Demo(demo::Demo),
+    /// Serve GraphQL over HTTP.
+    Serve,
+    /// Bring the schema of the database up to date.
+    Migrate,
+    /// Import files of one school: a OneRoster package, half-day absences, carried-in numbers.
+    Import(import::Import),
+    /// Print the schema of a realm, or the annotated example of the configuration.
+    Schema(schema::Schema),
+    /// Say what works, what does not and what to do about it.
+    Doctor,
+    /// Print a token of the demo's issuer for a persona.
+    Token(demo::Token),
+}
+
+/// Why a verb ended without having done its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] DbError),
+    /// A run did not come to its end.
+    #[error(transparent)]
+    Sync(#[from] crate::sync::SyncError),
+    /// Logging could not be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The laws that the product brings cannot be read.
+    #[error(transparent)]
+    Law(#[from] hub_entities::law::LawError),
+    /// The demo's files could not be written.
+    #[error(transparent)]
+    Files(#[from] crate::demo::files::FilesError),
+    /// A file or a socket.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The system gives no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] crate::runtime::NoRandomness),
+    /// A file or argument that is not what it must be.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Runs the verb on the command line.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match work(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            say(&format!("clb-hub: {failure}"), true);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let config = Config::load(arguments.config.as_deref())?;
+    let (level, format) = match &arguments.verb {
+        // The demo and the tools speak to a person; what they log is what went wrong.
+        Verb::Serve => (config.telemetry.level, config.telemetry.format),
+        _ => (Level::Warn, Format::Text),
+    };
+    // Before the runtime exists: the exporter's thread must not find one.
+    let telemetry = install(level, format, config.telemetry.otlp_endpoint.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let metrics = telemetry.metrics.clone();
+    let outcome = runtime.block_on(async {
+        match arguments.verb {
+            Verb::Demo(demo) => demo.run(metrics).await,
+            Verb::Serve => serve::run(&config, metrics).await,
+            Verb::Migrate => migrate(&config).await,
+            Verb::Import(import) => import.run(&config).await,
+            Verb::Schema(schema) => schema.run(),
+            Verb::Doctor => doctor::run(&config).await,
+            Verb::Token(token) => token.run(),
+        }
+    });
+    drop(runtime);
+    telemetry.flush();
+    outcome
+}
+
+async fn migrate(config: &Config) -> Result<ExitCode, Failure> {
+    let db = open(config).await?;
+    db.migrate().await?;
+    say("the schema is up to date", false);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the configured database.
+async fn open(config: &Config) -> Result<Db, Failure> {
+    let options = Options {
+        connections: u32::from(config.database.connections),
+        ..Options::new(config.database.address()?)
+    };
+    Ok(Db::open(&options).await?)
+}
+
+/// Speaks to the person at the terminal.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the one place that speaks to a person"
+)]
+fn say(text: &str, wrong: bool) {
+    if wrong {
+        eprintln!("{text}");
+    } else {
+        println!("{text}");
+    }
+}
