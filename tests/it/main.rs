@@ -17,3 +17,4 @@ mod recount;
 mod roster;
 mod signals;
 mod support;
+mod whole_path;
