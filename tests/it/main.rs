@@ -7,6 +7,7 @@
 
 mod architecture;
 mod leases;
+mod lists;
 mod migrations;
 mod oracle;
 mod outbox;

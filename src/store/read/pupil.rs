@@ -127,18 +127,32 @@ fn best_record(scope: &Scope, pupil: &str) -> Piece {
     Piece::new(text, values)
 }
 
-fn select(scope: &Scope, wanted: Categories, half_days: &str, from: &str) -> Piece {
+/// The count that a list may be sorted by: nothing, for this reader, where `truancy` was not agreed with any
+/// school of the pupil. The order of a list and its cursors tell as much as a field does.
+fn counted(scope: &Scope) -> Piece {
+    let may = agreed(scope, "k.school_id", Categories::NONE.with(Category::Truancy));
+    let text = format!(
+        "case when t.half_days > 0 and exists (select 1 from record k where k.pupil_id = p.id and {})
+         then t.half_days else 0 end",
+        may.text
+    );
+    Piece::new(text, may.values)
+}
+
+fn select(scope: &Scope, wanted: Categories, half_days: &Piece, from: &str) -> Piece {
     let columns = columns(scope, wanted);
     let list: Vec<&str> = columns.iter().map(|piece| piece.text.as_str()).collect();
     let best = best_record(scope, "p.id");
     let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
     let text = format!(
-        "select p.id, r.id, r.school_id, {}, {half_days}, {} from pupil p {from} left join record r on r.id = {}",
+        "select p.id, r.id, r.school_id, {}, {}, {} from pupil p {from} left join record r on r.id = {}",
         list.join(", "),
+        half_days.text,
         name.text,
         best.text
     );
     let mut values: Vec<Value> = columns.iter().flat_map(|piece| piece.values.clone()).collect();
+    values.extend(half_days.values.iter().cloned());
     values.extend(name.values);
     values.extend(best.values);
     Piece::new(text, values)
@@ -174,7 +188,7 @@ pub async fn by_id(
     ids: &[PupilId],
     wanted: Categories,
 ) -> Result<BTreeMap<PupilId, Pupil>, DbError> {
-    let mut selected = select(scope, wanted, "null", "");
+    let mut selected = select(scope, wanted, &Piece::new("null", Vec::new()), "");
     let related = related(scope, "p.id");
     selected.text = format!(
         "{} where p.id in (select coalesce(m.merged_into, m.id) from pupil m where m.id in {}) and {}",
@@ -271,17 +285,17 @@ pub async fn page(
     first: u32,
     wanted: Categories,
 ) -> Result<Vec<Pupil>, DbError> {
-    let counted = filter.order == Order::HalfDays || filter.at_least.is_some();
-    let (half_days, join) = if counted {
+    let by_count = filter.order == Order::HalfDays || filter.at_least.is_some();
+    let (half_days, join) = if by_count {
         (
-            "coalesce(t.half_days, 0)",
+            counted(scope),
             "left join tally t on t.pupil_id = p.id and t.school_year = ?",
         )
     } else {
-        ("null", "")
+        (Piece::new("null", Vec::new()), "")
     };
-    let mut selected = select(scope, wanted, half_days, join);
-    if counted {
+    let mut selected = select(scope, wanted, &half_days, join);
+    if by_count {
         // The join stands after the columns and before the record.
         let at = selected
             .text
@@ -320,11 +334,17 @@ pub async fn page(
         }
         (Order::HalfDays, after) => {
             if let Some(after) = after {
-                let half_days = after.half_days.unwrap_or_default();
-                text.push_str(" and (coalesce(t.half_days, 0) < ? or (coalesce(t.half_days, 0) = ? and p.id > ?))");
-                values.extend([half_days.into(), half_days.into(), after.id.into()]);
+                let last = after.half_days.unwrap_or_default();
+                let count = &half_days.text;
+                text = format!("{text} and ({count} < ? or ({count} = ? and p.id > ?))");
+                for _ in 0..2 {
+                    values.extend(half_days.values.iter().cloned());
+                    values.push(last.into());
+                }
+                values.push(after.id.into());
             }
-            text.push_str(" order by coalesce(t.half_days, 0) desc, p.id");
+            text = format!("{text} order by {} desc, p.id", half_days.text);
+            values.extend(half_days.values);
         }
     }
     text.push_str(" limit ?");

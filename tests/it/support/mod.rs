@@ -5,4 +5,5 @@ pub(crate) mod look;
 pub(crate) mod region;
 pub(crate) mod schema;
 pub(crate) mod source;
+pub(crate) mod town;
 pub(crate) mod world;
