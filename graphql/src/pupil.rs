@@ -442,7 +442,7 @@ pub enum PupilOrder {
     /// By id: the order in which the hub first heard of them.
     #[graphql(tag = "class:public")]
     Id,
-    /// By family and given name; pupils whose name was not agreed come first.
+    /// By family and given name; pupils whose name was not agreed come last.
     #[graphql(tag = "class:agreed.identity")]
     FamilyName,
     /// By truancy count, highest first.

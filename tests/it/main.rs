@@ -8,6 +8,7 @@
 mod agreements;
 mod architecture;
 mod leases;
+mod lists;
 mod migrations;
 mod minimise;
 mod oracle;
@@ -23,3 +24,4 @@ mod roster;
 mod signals;
 mod support;
 mod tracks;
+mod whole_path;

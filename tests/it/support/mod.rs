@@ -2,6 +2,8 @@
 
 pub(crate) mod database;
 pub(crate) mod look;
+pub(crate) mod region;
 pub(crate) mod schema;
 pub(crate) mod source;
+pub(crate) mod town;
 pub(crate) mod world;
