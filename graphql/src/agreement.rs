@@ -237,7 +237,7 @@ macro_rules! payload {
         impl From<Decided> for $name {
             fn from(decided: Decided) -> Self {
                 match decided {
-                    Decided::Done(row) => Self::Decided(Box::new(AgreementDecided { agreement: row.into() })),
+                    Decided::Done(row) => Self::Decided(Box::new(AgreementDecided { agreement: (*row).into() })),
                     Decided::Changed(version) => Self::Conflict(Conflict { version }),
                     Decided::State => Self::NotPossible(Reason::State.into()),
                     Decided::Unknown => Self::NotPossible(Reason::Unknown.into()),

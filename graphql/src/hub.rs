@@ -20,7 +20,8 @@ use crate::class_group::{ClassRow, MemberRow};
 use crate::operations::{GapRow, RunRow, SourceRow};
 use crate::page::{Page, Slice};
 use crate::problem::Problem;
-use crate::pupil::{Enrolment, PupilFilter, PupilOrder, PupilRow};
+use crate::pupil::{Enrolment, PupilRow};
+use crate::pupils::{PupilFilter, PupilOrder};
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, SignalFilter, SignalRow};
 
@@ -208,7 +209,7 @@ pub struct Proposal {
 #[derive(Debug, Clone)]
 pub enum Decided {
     /// It is done; the agreement as it is now.
-    Done(AgreementRow),
+    Done(Box<AgreementRow>),
     /// It has another version by now.
     Changed(i32),
     /// Not from this state, or not by this party.

@@ -50,7 +50,7 @@ impl App {
         Ok(match decided {
             agreement::Decided::Done(model) => {
                 let row = self.agreement_rows(scope, vec![model]).await?.pop();
-                row.map_or(Decided::Unknown, Decided::Done)
+                row.map_or(Decided::Unknown, |row| Decided::Done(Box::new(row)))
             }
             agreement::Decided::Changed { version } => Decided::Changed(version),
             agreement::Decided::NotPossible(_) => Decided::State,

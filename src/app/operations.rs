@@ -46,7 +46,7 @@ fn skip(page: &Page) -> u64 {
         .unwrap_or_default()
 }
 
-fn run_row(run: run::Model, school: SchoolId) -> RunRow {
+fn run_row(run: &run::Model, school: SchoolId) -> RunRow {
     RunRow {
         id: Gid(run.id),
         source_id: Gid(run.source_id),
@@ -138,7 +138,7 @@ impl Operations for App {
                     key: SortKey::Id,
                     id: run.id.0,
                 },
-                (run.id.0, run_row(run, school)),
+                (run.id.0, run_row(&run, school)),
             )
         });
         Ok(numbered(answer, skip(page)))
@@ -180,6 +180,6 @@ impl Operations for App {
             .get(&approved.source_id)
             .copied()
             .unwrap_or(SchoolId(Uuid::nil()));
-        Ok(Some(run_row(approved, school)))
+        Ok(Some(run_row(&approved, school)))
     }
 }

@@ -11,7 +11,8 @@ use hub_entities::time::{HalfDay, Part, SchoolYear};
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::hub::{Answer, Pupils};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
-use hub_graphql::pupil::{Address, Contact, Enrolment, PupilFilter, PupilOrder, PupilRow};
+use hub_graphql::pupil::{Address, Contact, Enrolment, PupilRow};
+use hub_graphql::pupils::{PupilFilter, PupilOrder};
 use hub_graphql::scalar::{Gid, Year};
 
 use super::answer::{code, counted, number, schools, slice, text};
@@ -62,14 +63,14 @@ pub(super) fn row(pupil: Pupil, columns: Categories) -> PupilRow {
         sex: pupil.sex,
         birth_date: pupil.birth_date,
         address: (columns.has(Category::Address) && !empty).then_some(address),
-        contacts: pupil.contacts.map(contacts),
+        contacts: pupil.contacts.as_ref().map(contacts),
         language: pupil.language,
         agreed: Categories::all().without(pupil.withheld),
     }
 }
 
 /// How the pupil and those the school lists are reached.
-fn contacts(stored: serde_json::Value) -> Vec<Contact> {
+fn contacts(stored: &serde_json::Value) -> Vec<Contact> {
     let others = stored.get("others").cloned().unwrap_or_default();
     let mut contacts: Vec<Contact> = serde_json::from_value(others).unwrap_or_default();
     let text = |key: &str| stored.get(key).and_then(|value| value.as_str()).map(str::to_owned);

@@ -95,7 +95,7 @@ async fn a_fault_says_its_code_and_nothing_else() {
         broken: true,
         ..Fake::default()
     });
-    let query = r#"{ viewer { id } pupils(first: 2) { edges { node { id absenceCounts { n } } } } }"#;
+    let query = "{ viewer { id } pupils(first: 2) { edges { node { id absenceCounts { n } } } } }";
     let response = ask(&schemas, viewer(1, ClbWorker), query).await;
     let text = serde_json::to_value(&response).unwrap();
     assert_eq!(text["data"], json!(null));

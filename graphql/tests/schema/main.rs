@@ -1,4 +1,5 @@
 //! The schemas as they are used from outside, over a hub of a few rows.
+#![cfg(test)]
 
 mod cursors;
 mod door;
