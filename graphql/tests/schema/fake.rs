@@ -312,6 +312,7 @@ impl Changes for Fake {
                 signal: SignalId(Uuid::from_u128(5)),
                 signal_kind: "truancy.5".to_owned(),
                 pupil: Some(pupil(1)),
+                school: None,
                 year: year(),
                 count: 5,
                 version: 1,
