@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use hub_entities::id::{EventId, PupilId, SignalId};
+use hub_entities::id::{EventId, PupilId, SchoolId, SignalId};
 use hub_entities::signal::EventKind as Happened;
 
 use crate::asked::Asked;
@@ -45,6 +45,8 @@ pub struct ChangeRow {
     pub signal_kind: String,
     /// About whom.
     pub pupil: Option<PupilId>,
+    /// Where the pupil goes to school today, as far as the viewer may know it.
+    pub school: Option<SchoolId>,
     /// The school year.
     pub year: hub_entities::time::SchoolYear,
     /// Half-days.
@@ -76,6 +78,9 @@ pub struct Change {
     /// About whom.
     #[graphql(tag = "class:case")]
     pub pupil_id: Option<Gid<PupilId>>,
+    /// Where the pupil goes to school today, as far as the viewer may know it.
+    #[graphql(tag = "class:case")]
+    pub school_id: Option<Gid<SchoolId>>,
     /// The school year.
     #[graphql(tag = "class:case")]
     pub school_year: Year,
@@ -136,6 +141,7 @@ impl ChangeRoot {
                 signal_id: Gid(row.signal),
                 signal_kind: row.signal_kind,
                 pupil_id: row.pupil.map(Gid),
+                school_id: row.school.map(Gid),
                 school_year: Year(row.year),
                 count: row.count,
                 version: row.version,

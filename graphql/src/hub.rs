@@ -20,7 +20,8 @@ use crate::class_group::{ClassRow, MemberRow};
 use crate::operations::{GapRow, RunRow, SourceRow};
 use crate::page::{Page, Slice};
 use crate::problem::Problem;
-use crate::pupil::{Enrolment, PupilFilter, PupilOrder, PupilRow};
+use crate::pupil::{Enrolment, PupilRow};
+use crate::pupils::{PupilFilter, PupilOrder};
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, SignalFilter, SignalRow};
 

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod page;
 pub mod problem;
 pub mod pupil;
+pub mod pupils;
 pub mod scalar;
 pub mod school;
 pub mod signal;

@@ -33,13 +33,12 @@ impl std::fmt::Debug for CursorKey {
 
 impl CursorKey {
     /// From 32 secret bytes.
-    #[expect(
-        clippy::expect_used,
-        clippy::missing_panics_doc,
-        reason = "HMAC takes a key of any length"
-    )]
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self(Hmac::new_from_slice(secret).expect("a key of any length"))
+        // A key shorter than a block is a block with zeroes behind it (RFC 2104 §2).
+        let mut block = [0; 64];
+        let (key, _zeroes) = block.split_at_mut(secret.len());
+        key.copy_from_slice(secret);
+        Self(Hmac::new(&block.into()))
     }
 
     fn tag(&self, operation: &Operation, list: &str, body: &[u8]) -> Hmac<Sha256> {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Lookahead, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Lookahead, SimpleObject};
 use chrono::NaiveDate;
 use hub_entities::category::{Categories, Category as Basic};
-use hub_entities::id::{ClassId, EnrolmentId, PupilId, SchoolId};
+use hub_entities::id::{EnrolmentId, PupilId};
 use hub_entities::time::SchoolYear;
 
 use crate::absence::{Absence, AbsenceConnection, AbsenceCount, HalfDayRow, TallyRow};
-use crate::asked::{Asked, counted, id};
+use crate::asked::{Asked, counted};
 use crate::batch::Batch;
 use crate::category::Category;
 use crate::class_group::{self, ClassGroup, ClassRow};
@@ -271,7 +271,7 @@ impl Pupil {
     }
 }
 
-fn year_or_now(asked: &Asked<'_>, year: Option<Year>) -> SchoolYear {
+pub(crate) fn year_or_now(asked: &Asked<'_>, year: Option<Year>) -> SchoolYear {
     year.map_or_else(|| SchoolYear::of(asked.operation.today()), |year| year.0)
 }
 
@@ -404,130 +404,3 @@ connection!(
     Pupil,
     "class:agreed.enrolment"
 );
-
-/// Which pupils. Only basic data can be asked by, and only as far as it was agreed.
-#[derive(Debug, Clone, Default, InputObject)]
-#[graphql(name = "PupilFilter")]
-pub struct PupilFilterInput {
-    /// Enrolled today at this school.
-    #[graphql(tag = "class:agreed.enrolment")]
-    pub school: Option<ID>,
-    /// Sitting in this class.
-    #[graphql(tag = "class:agreed.enrolment")]
-    pub class: Option<ID>,
-    /// With at least so many problematic half-days in the school year.
-    #[graphql(tag = "class:agreed.truancy")]
-    pub truancy_count_at_least: Option<i32>,
-    /// The school year that counts; the running one if left out.
-    #[graphql(tag = "class:public")]
-    pub school_year: Option<Year>,
-}
-
-/// Which pupils, with typed ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PupilFilter {
-    /// Enrolled today at this school.
-    pub school: Option<SchoolId>,
-    /// Sitting in this class.
-    pub class: Option<ClassId>,
-    /// With at least so many problematic half-days.
-    pub truancy_count_at_least: Option<i32>,
-    /// In this school year.
-    pub year: SchoolYear,
-}
-
-/// In which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum PupilOrder {
-    /// By id: the order in which the hub first heard of them.
-    #[graphql(tag = "class:public")]
-    Id,
-    /// By family and given name; pupils whose name was not agreed come last.
-    #[graphql(tag = "class:agreed.identity")]
-    FamilyName,
-    /// By truancy count, highest first.
-    #[graphql(tag = "class:agreed.truancy")]
-    TruancyCount,
-}
-
-/// The roots about pupils.
-#[derive(Default)]
-pub struct PupilRoot;
-
-#[Object]
-impl PupilRoot {
-    /// One pupil; null if unknown or without relation to the viewer.
-    #[graphql(tag = "class:agreed.enrolment")]
-    async fn pupil(
-        &self,
-        context: &Context<'_>,
-        #[graphql(name = "id", tag = "class:public", desc = "The pupil's id.")] pupil: ID,
-    ) -> Result<Option<Pupil>, Problem> {
-        let asked = Asked::of(context)?;
-        match id(&pupil) {
-            Some(pupil) => one(&asked, pupil, columns(&context.look_ahead())).await,
-            None => Ok(None),
-        }
-    }
-
-    /// The viewer's pupils.
-    #[graphql(tag = "class:agreed.enrolment")]
-    async fn pupils(
-        &self,
-        context: &Context<'_>,
-        #[graphql(tag = "class:public", desc = "How many, 1 to 200.")] first: i32,
-        #[graphql(tag = "class:public", desc = "After this cursor of the same list.")] after: Option<String>,
-        #[graphql(tag = "class:agreed.enrolment", desc = "Which ones.")] filter: Option<PupilFilterInput>,
-        #[graphql(
-            tag = "class:agreed.enrolment",
-            desc = "In which order.",
-            default_with = "PupilOrder::Id"
-        )]
-        order_by: PupilOrder,
-    ) -> Result<PupilConnection, Problem> {
-        let asked = Asked::of(context)?;
-        let Some(filter) = typed(&asked, &filter.unwrap_or_default()) else {
-            return PupilConnection::of(&asked, "", Slice::empty(counted(context)));
-        };
-        let list = format!("pupils {filter:?} {order_by:?}");
-        let page = asked.page(&list, first, after.as_deref(), counted(context))?;
-        let columns = columns(&context.look_ahead().field("edges").field("node"));
-        let found = asked
-            .hub
-            .pupils(asked.operation, &filter, order_by, &page, columns)
-            .await?;
-        PupilConnection::of(&asked, &list, as_pupils(found))
-    }
-}
-
-/// The filter with typed ids; `None` when an id is none, so that nothing can match.
-fn typed(asked: &Asked<'_>, filter: &PupilFilterInput) -> Option<PupilFilter> {
-    Some(PupilFilter {
-        school: match &filter.school {
-            Some(school) => Some(id(school)?),
-            None => None,
-        },
-        class: match &filter.class {
-            Some(class) => Some(id(class)?),
-            None => None,
-        },
-        truancy_count_at_least: filter.truancy_count_at_least,
-        year: year_or_now(asked, filter.school_year),
-    })
-}
-
-fn as_pupils(found: Slice<PupilRow>) -> Slice<Pupil> {
-    let (marks, rows): (Vec<_>, Vec<_>) = found
-        .rows
-        .into_iter()
-        .map(|(mark, row)| {
-            let id = row.id.unwrap_or(PupilId(mark.id));
-            (mark, (id, row))
-        })
-        .unzip();
-    Slice {
-        rows: marks.into_iter().zip(siblings(rows)).collect(),
-        more: found.more,
-        total: found.total,
-    }
-}

@@ -76,6 +76,7 @@ pub struct ViewerRoot;
 impl ViewerRoot {
     /// Who is asking, as the hub sees them.
     #[graphql(tag = "class:public")]
+    #[expect(clippy::unused_async, reason = "the library takes async resolvers alone")]
     async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>, Problem> {
         Ok(match &Asked::of(context)?.operation.actor {
             Actor::Principal {

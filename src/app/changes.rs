@@ -31,7 +31,9 @@ impl Changes for App {
             .map_err(|fault| failed(&fault))?;
         let Some(found) = found else { return Ok(nothing) };
         // A cursor of before the first event, or of another epoch: a restore began a new one (design §6).
-        if after.is_some_and(|after| after.epoch != found.epoch && after.position > 0) {
+        // One of this epoch that is ahead of it comes of a restore that kept the epoch.
+        let other = |after: Position| after.epoch != found.epoch || after.position > found.end;
+        if after.is_some_and(|after| after.position > 0 && other(after)) {
             return Err(Problem::CursorExpired);
         }
         let at = |position| Position {
@@ -45,6 +47,7 @@ impl Changes for App {
                 signal: event.signal,
                 signal_kind: event.signal_kind,
                 pupil: Some(event.pupil),
+                school: event.school,
                 year: event.year,
                 count: event.half_days,
                 version: event.version,

@@ -11,7 +11,8 @@ use hub_entities::time::{HalfDay, Part, SchoolYear};
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::hub::{Answer, Pupils};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
-use hub_graphql::pupil::{Address, Contact, Enrolment, PupilFilter, PupilOrder, PupilRow};
+use hub_graphql::pupil::{Address, Contact, Enrolment, PupilRow};
+use hub_graphql::pupils::{PupilFilter, PupilOrder};
 use hub_graphql::scalar::{Gid, Year};
 
 use super::answer::{code, counted, number, schools, slice, text};
@@ -33,6 +34,19 @@ impl App {
             self.note(operation, of.iter().copied(), categories)?;
         }
         Ok(scope)
+    }
+
+    /// Notes what left of these pupils: of the columns asked for, those that were agreed.
+    fn note_rows<'a>(
+        &self,
+        operation: &Operation,
+        rows: impl IntoIterator<Item = &'a Pupil>,
+        columns: Categories,
+    ) -> Answer<()> {
+        for pupil in rows {
+            self.note(operation, [pupil.id], columns.without(pupil.withheld))?;
+        }
+        Ok(())
     }
 
     fn note(&self, operation: &Operation, of: impl IntoIterator<Item = PupilId>, categories: Categories) -> Answer<()> {
@@ -116,20 +130,8 @@ impl Pupils for App {
         let found = pupils::by_id(&self.db, &scope, ids, columns)
             .await
             .map_err(|fault| failed(&fault))?;
-        self.note(operation, found.keys().copied(), columns)?;
-        let mut answer: HashMap<PupilId, PupilRow> = HashMap::with_capacity(found.len());
-        for id in ids {
-            // An id that was merged into another keeps resolving.
-            let now = if found.contains_key(id) {
-                *id
-            } else {
-                pupils::resolve(&self.db, *id).await.map_err(|fault| failed(&fault))?
-            };
-            if let Some(pupil) = found.get(&now) {
-                answer.insert(*id, row(pupil.clone(), columns));
-            }
-        }
-        Ok(answer)
+        self.note_rows(operation, found.values(), columns)?;
+        Ok(found.into_iter().map(|(id, pupil)| (id, row(pupil, columns))).collect())
     }
 
     async fn pupils(
@@ -158,11 +160,11 @@ impl Pupils for App {
         let total = counted(page, pupils::count(&self.db, &scope, &filter)).await?;
         let found = pupils::page(&self.db, &scope, &filter, after.as_ref(), page.first, columns).await;
         let found = found.map_err(|fault| failed(&fault))?;
-        let answer = slice(found, page, total, |pupil| {
+        let first = usize::try_from(page.first).unwrap_or(usize::MAX);
+        self.note_rows(operation, found.iter().take(first), columns)?;
+        Ok(slice(found, page, total, |pupil| {
             (mark(&pupil, filter.order), row(pupil, columns))
-        });
-        self.note(operation, answer.rows.iter().filter_map(|(_, row)| row.id), columns)?;
-        Ok(answer)
+        }))
     }
 
     async fn enrolments(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<Enrolment>>> {

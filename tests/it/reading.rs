@@ -2,9 +2,12 @@
 //! world below, never taken from another reading.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use clb_hub::store::lease::Lease;
+use clb_hub::store::outbox::{SEQUENCER, sequence};
 use clb_hub::store::read::pupil::{After, Filter, Order, Pupil, by_id, count, page};
-use clb_hub::store::read::{absence, enrolment, signal};
+use clb_hub::store::read::{absence, enrolment, event, signal};
 use clb_hub::store::roster::PupilSaid;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
@@ -16,6 +19,7 @@ use hub_entities::operation::Role;
 use hub_entities::policy::{Action, Scope};
 use hub_entities::time::{HalfDay, SchoolYear};
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use uuid::Uuid;
 
 use crate::support::database::{TestDatabase, both_databases};
 use crate::support::world::{School, World, am, born, pm};
@@ -363,5 +367,36 @@ both_databases!(
         }
         let evidence = absence::evidence(&f.world.db, &f.first, &of, YEAR).await.unwrap();
         assert_eq!(evidence[&f.bram.1].len(), 5);
+    }
+);
+
+both_databases!(
+    an_event_tells_no_school_of_another_clb,
+    async |database: &TestDatabase| {
+        let f = flanders(database).await;
+        // One pupil is at lime and at elm, each served by another CLB; the latest enrolment is the one at elm.
+        let twin = |begins: &str| PupilSaid {
+            national_index: Some(vec![9; 32]),
+            begins_on: Some(begins.parse().unwrap()),
+            ..named("Twee", "Scholen")
+        };
+        let at_lime = f.world.pupils(f.lime, &[("t", twin("2026-09-01"))]).await[0];
+        let at_elm = f.world.pupils(f.elm, &[("t", twin("2026-09-02"))]).await[0];
+        assert_eq!(at_lime.1, at_elm.1, "one pupil");
+        f.world.say(f.lime, &truant(at_lime.0, 5)).await;
+        let lease = Lease::acquire(&f.world.db, SEQUENCER, "test", Duration::from_mins(1));
+        let lease = lease.await.unwrap().unwrap();
+        sequence(&f.world.db, &lease, Uuid::from_u128(1)).await.unwrap();
+        let expected = [
+            ("first", &f.first, f.lime.id),
+            ("second", &f.second, f.elm.id),
+            ("lime", &f.of_lime, f.lime.id),
+            ("elm", &f.of_elm, f.elm.id),
+        ];
+        for (who, scope, school) in expected {
+            let told = event::after(&f.world.db, scope, 0, 200).await.unwrap().unwrap().told;
+            let schools: Vec<_> = told.iter().map(|event| event.school).collect();
+            assert_eq!(schools, [Some(school)], "{who}");
+        }
     }
 );

@@ -23,7 +23,8 @@ use hub_graphql::hub::{
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{CursorKey, Mark, Page, Slice, SortKey};
 use hub_graphql::problem::Problem;
-use hub_graphql::pupil::{Enrolment, PupilFilter, PupilOrder, PupilRow};
+use hub_graphql::pupil::{Enrolment, PupilRow};
+use hub_graphql::pupils::{PupilFilter, PupilOrder};
 use hub_graphql::school::SchoolRow;
 use hub_graphql::signal::{ProofRow, SignalFilter, SignalRow};
 use hub_graphql::{Options, Schemas, schemas};
@@ -311,6 +312,7 @@ impl Changes for Fake {
                 signal: SignalId(Uuid::from_u128(5)),
                 signal_kind: "truancy.5".to_owned(),
                 pupil: Some(pupil(1)),
+                school: None,
                 year: year(),
                 count: 5,
                 version: 1,

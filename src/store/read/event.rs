@@ -1,6 +1,7 @@
 //! What happened, by the sequencer's positions: never skipped, and only what concerns the reader.
 
 use chrono::{DateTime, Utc};
+use hub_entities::category::Categories;
 use hub_entities::id::{EventId, PupilId, SchoolId, SignalId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::signal::EventKind;
@@ -8,7 +9,7 @@ use hub_entities::time::SchoolYear;
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::{Piece, related};
+use super::{Piece, agreed, related};
 use crate::store::sql::{row, rows};
 use crate::store::{Db, DbError};
 
@@ -79,11 +80,18 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
     };
     let school = match scope.reach() {
         Reach::School(own) => Piece::new("?", vec![(*own).into()]),
-        _ => Piece::new(
-            "(select e.school_id from enrolment e where e.pupil_id = o.pupil_id
-              and e.begins_on <= ? and (e.ends_on is null or e.ends_on > ?) order by e.begins_on desc, e.id limit 1)",
-            vec![scope.day().into(), scope.day().into()],
-        ),
+        _ => {
+            // A school with which nothing was agreed is not this reader's to know of.
+            let may = agreed(scope, "e.school_id", Categories::all());
+            let text = format!(
+                "(select e.school_id from enrolment e where e.pupil_id = o.pupil_id and e.begins_on <= ?
+                  and (e.ends_on is null or e.ends_on > ?) and {} order by e.begins_on desc, e.id limit 1)",
+                may.text
+            );
+            let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
+            values.extend(may.values);
+            Piece::new(text, values)
+        }
     };
     let until = last.min(position.saturating_add(LOOK));
     let text = format!(

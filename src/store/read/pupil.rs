@@ -217,21 +217,6 @@ pub async fn by_id(
     Ok(found)
 }
 
-/// What a merged id resolves to.
-pub async fn resolve(db: &Db, id: PupilId) -> Result<PupilId, DbError> {
-    let found = row(
-        db.reader(),
-        "select merged_into from pupil where id = ?",
-        vec![id.into()],
-    )
-    .await?;
-    let merged: Option<PupilId> = match found {
-        Some(found) => found.try_get_by_index(0)?,
-        None => None,
-    };
-    Ok(merged.unwrap_or(id))
-}
-
 fn filtered(scope: &Scope, filter: &Filter) -> Piece {
     let mut text = String::from("p.merged_into is null");
     let mut values = Vec::new();
