@@ -16,6 +16,7 @@ mod outbox;
 mod policy_matrix;
 mod privacy;
 mod pulls;
+mod questions;
 mod race;
 mod reading;
 mod recount;

@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 pub(crate) mod database;
+pub(crate) mod door;
 pub(crate) mod look;
 pub(crate) mod region;
 pub(crate) mod schema;
