@@ -69,10 +69,6 @@ pub struct Viewer {
 pub struct ViewerRoot;
 
 #[Object]
-#[expect(
-    clippy::unused_async,
-    reason = "resolvers are asynchronous, whether or not they wait"
-)]
 impl ViewerRoot {
     /// Who is asking, as the hub sees them.
     #[graphql(tag = "class:public")]

@@ -80,20 +80,19 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
         Reach::School(_) | Reach::Clb { .. } => related(scope, "o.pupil_id"),
         _ => Piece::new("1 = 0", Vec::new()),
     };
-    let school = match scope.reach() {
-        Reach::School(own) => Piece::new("?", vec![(*own).into()]),
-        _ => {
-            // A school with which nothing was agreed is not this reader's to know of.
-            let may = agreed(scope, "e.school_id", Categories::all());
-            let text = format!(
-                "(select e.school_id from enrolment e where e.pupil_id = o.pupil_id and e.begins_on <= ?
-                  and (e.ends_on is null or e.ends_on > ?) and {} order by e.begins_on desc, e.id limit 1)",
-                may.text
-            );
-            let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
-            values.extend(may.values);
-            Piece::new(text, values)
-        }
+    let school = if let Reach::School(own) = scope.reach() {
+        Piece::new("?", vec![(*own).into()])
+    } else {
+        // A school with which nothing was agreed is not this reader's to know of.
+        let may = agreed(scope, "e.school_id", Categories::all());
+        let text = format!(
+            "(select e.school_id from enrolment e where e.pupil_id = o.pupil_id and e.begins_on <= ?
+              and (e.ends_on is null or e.ends_on > ?) and {} order by e.begins_on desc, e.id limit 1)",
+            may.text
+        );
+        let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
+        values.extend(may.values);
+        Piece::new(text, values)
     };
     let until = last.min(position.saturating_add(LOOK));
     let text = format!(
