@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod door;
 mod leases;
 mod lists;
 mod migrations;
