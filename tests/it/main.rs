@@ -7,6 +7,7 @@
 
 mod agreements;
 mod architecture;
+mod door;
 mod leases;
 mod lists;
 mod migrations;

@@ -116,12 +116,11 @@ impl Town {
             ends_on: Some(day("2026-09-15")),
             ..ella(begins)
         };
-        let of_north = world
-            .pupils(
-                north,
-                &[("ada", ada), ("bo", named("Bo", "Claes", begins)), ("ella", left)],
-            )
-            .await;
+        let bo = PupilSaid {
+            ends_on: Some(day("2027-07-01")),
+            ..named("Bo", "Claes", begins)
+        };
+        let of_north = world.pupils(north, &[("ada", ada), ("bo", bo), ("ella", left)]).await;
         let cas = PupilSaid {
             national_index: Some(vec![9; 32]),
             ..named("Cas", "Baert", begins)
