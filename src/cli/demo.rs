@@ -180,10 +180,6 @@ impl Demo {
             .await
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call, and each is a part of the running demo"
-    )]
     async fn live(
         self,
         running: Running,

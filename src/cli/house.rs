@@ -60,7 +60,7 @@ impl Running {
         let options = hub_graphql::Options {
             introspection: limits.introspection,
         };
-        let house = Arc::new(House::new(self.app.clone(), CursorKey::new(cursor_key), options));
+        let house = Arc::new(House::new(self.app.clone(), &CursorKey::new(cursor_key), options));
         Arc::new(Edge {
             service: house.clone(),
             principals: house.clone(),

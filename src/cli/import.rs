@@ -115,7 +115,7 @@ impl Import {
 }
 
 fn guess(path: &std::path::Path) -> Kind {
-    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
     match extension {
         _ if path.is_dir() => Kind::Roster,
         Some(zip) if zip == "zip" => Kind::Roster,

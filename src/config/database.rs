@@ -44,7 +44,8 @@ impl Database {
         };
         let password = crate::runtime::read_secret(path)?;
         let password = String::from_utf8(password).map_err(std::io::Error::other)?;
-        let escaped: String = password.trim_end().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped: Vec<String> = password.trim_end().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = escaped.concat();
         Ok(match rest.split_once('@') {
             Some((user, host)) => format!("postgres://{user}:{escaped}@{host}"),
             None => url.to_owned(),

@@ -20,11 +20,11 @@ pub struct House {
 
 impl House {
     /// The schemas over this hub; cursors are tagged with this key.
-    pub fn new(app: Arc<App>, cursor_key: hub_graphql::page::CursorKey, options: Options) -> Self {
+    pub fn new(app: Arc<App>, cursor_key: &hub_graphql::page::CursorKey, options: Options) -> Self {
         let hub: Arc<dyn hub_graphql::hub::Hub> = app.clone();
         Self {
             app,
-            schemas: schemas(hub, cursor_key, options),
+            schemas: schemas(&hub, cursor_key, options),
         }
     }
 }

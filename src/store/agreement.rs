@@ -54,7 +54,8 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
         (Reach::School(_) | Reach::Clb { .. }, _, _) => return Ok(Decided::Unknown),
         _ => return Err(DbError::OutOfScope),
     };
-    if new.ground.is_none()
+    let ground = new.ground.filter(|ground| !ground.trim().is_empty());
+    if ground.is_none()
         && new
             .categories
             .iter()
@@ -78,7 +79,7 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
         clb.into(),
         AgreementState::Proposed.into(),
         new.categories.into(),
-        new.ground.into(),
+        ground.into(),
         new.begins_on.into(),
         scope.viewer().into(),
         party.into(),
@@ -139,12 +140,14 @@ pub async fn decide(
             found.clb_id.into(),
             id.into(),
             AgreementState::Accepted.into(),
+            AgreementState::Ended.into(),
             found.begins_on.into(),
         ];
         execute(
             &tx,
             "update agreement set state = ?, ends_on = ?, ended_by = ?, ended_at = ?, version = version + 1
-             where school_id = ? and clb_id = ? and id <> ? and state = ? and (ends_on is null or ends_on > ?)",
+             where school_id = ? and clb_id = ? and id <> ? and state in (?, ?) and decided_at is not null
+             and (ends_on is null or ends_on > ?)",
             values,
         )
         .await?;

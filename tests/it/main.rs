@@ -5,16 +5,21 @@
     reason = "tests look into the database, past every scope"
 )]
 
+mod agreements;
 mod architecture;
 mod leases;
 mod migrations;
+mod minimise;
 mod oracle;
 mod outbox;
 mod policy_matrix;
 mod privacy;
+mod pulls;
 mod race;
 mod reading;
 mod recount;
+mod revisions;
 mod roster;
 mod signals;
 mod support;
+mod tracks;

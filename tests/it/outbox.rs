@@ -79,15 +79,14 @@ impl Writer<'_> {
 
     /// Commits what it wrote, and says what that was.
     async fn commit(&mut self) -> Vec<EventId> {
-        let tx = match self.tx.take() {
-            Some(open) => open,
-            None => {
-                let tx = self.look.begin().await.unwrap();
-                for event in &self.rows {
-                    insert(event, &tx).await;
-                }
-                tx
+        let tx = if let Some(open) = self.tx.take() {
+            open
+        } else {
+            let tx = self.look.begin().await.unwrap();
+            for event in &self.rows {
+                insert(event, &tx).await;
             }
+            tx
         };
         tx.commit().await.unwrap();
         self.rows.drain(..).map(|event| event.id).collect()

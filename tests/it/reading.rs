@@ -104,14 +104,14 @@ async fn flanders(database: &TestDatabase) -> Flanders {
     let of_lime = reader(Role::SchoolCareTeam, Some(lime), None).await;
     let of_elm = reader(Role::SchoolClient, Some(elm), None).await;
     Flanders {
-        first,
-        second,
-        of_lime,
-        of_elm,
         world,
         lime,
         oak,
         elm,
+        first,
+        second,
+        of_lime,
+        of_elm,
         anna,
         bram,
         dora,

@@ -488,17 +488,17 @@ both_databases!(
         let world = World::new(database, NOW).await;
         let [first, second] = two_schools(&world).await;
         let bring = async |school: School| {
-            for index in 0..20 {
+            for index in 0..40 {
                 world
                     .roster(school, &[(format!("p{index}").as_str(), indexed("2012-05-01", index))])
                     .await;
             }
         };
         join(bring(first), bring(second)).await;
-        assert_eq!(number(&world.look, "select count(*) from record").await, 40);
+        assert_eq!(number(&world.look, "select count(*) from record").await, 80);
         assert_eq!(
             number(&world.look, "select count(distinct pupil_id) from record").await,
-            20
+            40
         );
     }
 );

@@ -5,6 +5,7 @@ use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::id::RecordId;
 use hub_entities::time::HalfDay;
+use sea_orm::ConnectionTrait;
 
 use crate::support::database::{TestDatabase, both_databases};
 use crate::support::look::{events, signals, standing};
@@ -64,5 +65,30 @@ both_databases!(
             1
         );
         assert_eq!(standing(&world.look, pupil).await, []);
+    }
+);
+
+// The last line of defence: whatever the code believes, two standing signals of one key cannot be written.
+both_databases!(
+    the_database_refuses_a_second_standing_signal,
+    async |database: &TestDatabase| {
+        let (world, school) = one_school(database).await;
+        let (record, pupil) = world.pupils(school, &[("a", born("2012-05-01"))]).await[0];
+        world.say(school, &four(record)).await;
+        world.say(school, &[(record, am("2026-09-04"), B)]).await;
+        let second = |state: &str| {
+            format!(
+                "insert into signal (id, kind, subject, pupil_id, school_year, key, generation, state, half_days,
+             reached_on, raised_at, backfill, version)
+             select record.id, kind, subject, signal.pupil_id, school_year, key, 2, '{state}', half_days,
+             reached_on, raised_at, backfill, version from signal, record"
+            )
+        };
+        let refused = world.look.execute_unprepared(&second("raised")).await;
+        assert!(refused.is_err(), "two signals of one key stand");
+        assert_eq!(signals(&world.look, pupil).await, 1);
+        // The control: it is the standing that is refused, not the statement.
+        world.look.execute_unprepared(&second("withdrawn")).await.unwrap();
+        assert_eq!(signals(&world.look, pupil).await, 2);
     }
 );

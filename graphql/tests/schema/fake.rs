@@ -400,7 +400,10 @@ pub(crate) fn viewer(number: u128, role: Role) -> Operation {
 pub(crate) fn over(fake: Fake) -> (Schemas, Arc<Fake>) {
     let hub = Arc::new(fake);
     let keys = CursorKey::new(&[7; 32]);
-    (schemas(Arc::clone(&hub) as Arc<_>, keys, Options::default()), hub)
+    {
+        let port: Arc<dyn hub_graphql::hub::Hub> = hub.clone();
+        (schemas(&port, &keys, Options::default()), hub)
+    }
 }
 
 /// Asks as a viewer in a role.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use hub_entities::absence::mark::Mark;
 use hub_entities::absence::tally::HalfDayMark;
+use hub_entities::category::{Categories, Category};
 use hub_entities::evaluation::{Change, Facts, LawBook, Outcome, Said, evaluate, merge};
 use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
@@ -90,7 +91,7 @@ pub async fn merge_half_days(
             .saturating_add(count(distinct.len().saturating_sub(changed.len())));
         changes.extend(changed.into_iter().map(|change| (*pupil, change)));
     }
-    write_changes(&tx, &work, *school, &changes).await?;
+    write_changes(&tx, &work, *school, *agreed, &changes).await?;
 
     let changed: BTreeSet<(PupilId, SchoolYear)> = changes
         .iter()
@@ -181,6 +182,7 @@ async fn write_changes(
     tx: &DatabaseTransaction,
     work: &Work<'_>,
     school: SchoolId,
+    agreed: Categories,
     changes: &[(PupilId, Change)],
 ) -> Result<(), DbError> {
     let fresh: Vec<&(PupilId, Change)> = changes.iter().filter(|(_, change)| change.before.is_none()).collect();
@@ -202,7 +204,11 @@ async fn write_changes(
 
     let before = |(pupil, change): &'_ (PupilId, Change)| change.before.map(|before| (*pupil, *change, before));
     let corrected: Vec<(PupilId, Change, (Mark, i32))> = changes.iter().filter_map(before).collect();
-    let revisions = corrected.iter().map(|(_, change, (mark, revision))| {
+    // A code that is agreed no more is not copied: what stands there goes with the purge.
+    let may_be_kept = |mark: Mark| agreed.has(Category::Attendance) || mark.is_about_truancy();
+    let kept = corrected.iter().filter(|(_, _, (mark, _))| may_be_kept(*mark));
+    let kept: Vec<&(PupilId, Change, (Mark, i32))> = kept.collect();
+    let revisions = kept.iter().map(|(_, change, (mark, revision))| {
         vec![
             change.record.into(),
             change.at.day.into(),
@@ -270,7 +276,22 @@ async fn write_counts(
     let head = "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)";
     let tail = "on conflict (pupil_id, school_year, school_id, mark)
                 do update set half_days = absence_count.half_days + excluded.half_days";
-    bulk(tx, head, 5, tuples.into_iter(), tail).await
+    bulk(tx, head, 5, tuples.into_iter(), tail).await?;
+    // A number of none would still tell that there once was one.
+    let corrected: BTreeSet<PupilId> = changes
+        .iter()
+        .filter(|(_, change)| change.before.is_some())
+        .map(|(pupil, _)| *pupil)
+        .collect();
+    if !corrected.is_empty() {
+        let corrected: Vec<PupilId> = corrected.into_iter().collect();
+        let text = format!(
+            "delete from absence_count where half_days = 0 and pupil_id in {}",
+            list_of(corrected.len())
+        );
+        execute(tx, &text, values_of(&corrected)).await?;
+    }
+    Ok(())
 }
 
 /// Tallies each pupil and year and writes what follows.

@@ -104,6 +104,13 @@ impl World {
 
     /// A school with a source, served by this CLB since 2020 for these categories.
     pub(crate) async fn school(&self, number: &str, clb: ClbId, categories: Categories) -> School {
+        let school = self.school_alone(number).await;
+        self.signed(school, clb, categories, "2020-09-01").await;
+        school
+    }
+
+    /// A school with a source, served by no CLB.
+    pub(crate) async fn school_alone(&self, number: &str) -> School {
         let scope = self.operator().await;
         let new = SchoolId(self.ids.next(self.now));
         let id = setup::school(&self.db, &scope, new, number, "School", "Gemeente", &[])
@@ -114,16 +121,21 @@ impl World {
         let source = setup::source(&self.db, &scope, new, id, "files", "discimus", &none)
             .await
             .unwrap();
+        School { id, source }
+    }
+
+    /// An agreement signed on paper, from this day on.
+    pub(crate) async fn signed(&self, school: School, clb: ClbId, categories: Categories, begins: &str) {
         let signed = setup::SignedAgreement {
             id: AgreementId(self.ids.next(self.now)),
-            school: id,
+            school: school.id,
             clb,
             categories,
             ground: Some("test"),
-            begins_on: day("2020-09-01"),
+            begins_on: day(begins),
         };
+        let scope = self.operator().await;
         setup::agreement(&self.db, &scope, signed, self.now).await.unwrap();
-        School { id, source }
     }
 
     /// A second source of the same school.
@@ -252,7 +264,7 @@ impl World {
         put_rows(&self.db, lease, run, "pupil", rows.collect()).await.unwrap();
     }
 
-    /// Someone who signs in for a school or a CLB, and the scope that the policy gives them for this.
+    /// Someone who signs in for a school or a CLB.
     pub(crate) async fn someone(&self, role: Role, school: Option<SchoolId>, clb: Option<ClbId>) -> Actor {
         let id = PrincipalId(self.ids.next(self.now));
         let new = setup::NewPrincipal {
