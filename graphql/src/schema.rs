@@ -80,7 +80,7 @@ impl std::fmt::Debug for Schemas {
 }
 
 /// The schemas over a hub, with cursors tagged by this key.
-pub fn schemas(hub: &Arc<dyn Hub>, keys: &CursorKey, options: Options) -> Schemas {
+pub fn schemas(hub: Arc<dyn Hub>, keys: CursorKey, options: Options) -> Schemas {
     fn quiet<Q: ObjectType + Default + 'static, M: ObjectType + 'static>(
         mutation: M,
         hub: &Arc<dyn Hub>,
@@ -95,9 +95,9 @@ pub fn schemas(hub: &Arc<dyn Hub>, keys: &CursorKey, options: Options) -> Schema
         }
     }
     Schemas {
-        school: quiet(SchoolMutation::default(), hub, keys, options),
-        clb: quiet(ClbMutation::default(), hub, keys, options),
-        person: quiet(EmptyMutation, hub, keys, options),
+        school: quiet(SchoolMutation::default(), Arc::clone(&hub), keys.clone(), options),
+        clb: quiet(ClbMutation::default(), Arc::clone(&hub), keys.clone(), options),
+        person: quiet(EmptyMutation, Arc::clone(&hub), keys.clone(), options),
         operations: quiet(OperationsMutation::default(), hub, keys, options),
     }
 }

@@ -24,9 +24,21 @@ pub(super) struct Seen {
 #[derive(Debug, Clone)]
 pub struct Lines(mpsc::Sender<access_line::Model>);
 
+/// The place of one line. A request takes it before it reads anything, so that its line always fits: while the
+/// log cannot be written and its queue is full, requests wait, and nothing is read.
+#[derive(Debug)]
+pub(super) struct Place(mpsc::OwnedPermit<access_line::Model>);
+
 impl Lines {
+    /// Takes a place; `None` when nobody writes the log any more.
+    pub(super) async fn place(&self) -> Option<Place> {
+        self.0.clone().reserve_owned().await.ok().map(Place)
+    }
+}
+
+impl Place {
     /// Puts the line of a request, if anything of a pupil left.
-    pub(super) fn put(&self, operation: &Operation, seen: Seen, ids: &dyn Ids) {
+    pub(super) fn put(self, operation: &Operation, seen: Seen, ids: &dyn Ids) {
         let Actor::Principal { id, role, .. } = &operation.actor else {
             return;
         };
@@ -46,11 +58,7 @@ impl Lines {
             pupil_ids: serde_json::json!(pupils),
             request_id: operation.request,
         };
-        if self.0.try_send(line).is_err() {
-            // Never silently: the operator sees that the log does not keep up.
-            tracing::error!("a line of the access log could not be kept");
-            metrics::counter!("clb_hub_access_lines_lost_total").increment(1);
-        }
+        self.0.send(line);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use hub_entities::absence::mark::Mark as Registered;
 use hub_entities::id::SchoolId;
 use hub_entities::party::{clb, school};
@@ -44,6 +45,11 @@ pub(super) fn text(page: &Page) -> Option<&str> {
         Some(SortKey::Text(text)) => Some(text),
         _ => None,
     }
+}
+
+/// A time as a sort key, whole: rows of one transaction share it to the nanosecond where the database keeps that.
+pub(super) fn time(at: DateTime<Utc>) -> SortKey {
+    SortKey::Text(at.to_rfc3339_opts(SecondsFormat::Nanos, true))
 }
 
 /// The number a list goes on from.

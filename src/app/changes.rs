@@ -29,11 +29,18 @@ impl Changes for App {
         let found = event::after(&self.db, &scope, from, first)
             .await
             .map_err(|fault| failed(&fault))?;
-        let Some(found) = found else { return Ok(nothing) };
-        // A cursor of before the first event, or of another epoch: a restore began a new one (design §6).
-        // One of this epoch that is ahead of it comes of a restore that kept the epoch.
-        let other = |after: Position| after.epoch != found.epoch || after.position > found.end;
-        if after.is_some_and(|after| after.position > 0 && other(after)) {
+        let begun = after.filter(|after| after.position > 0);
+        let Some(found) = found else {
+            // A position, in a database that gave none: the reader comes from another one.
+            return if begun.is_some() {
+                Err(Problem::CursorExpired)
+            } else {
+                Ok(nothing)
+            };
+        };
+        // Of another epoch, or ahead of what was given: a restore took back what the reader has seen, and
+        // going on from there would skip what is told in its place (design §6).
+        if begun.is_some_and(|after| after.epoch != found.epoch || after.position > found.last) {
             return Err(Problem::CursorExpired);
         }
         let at = |position| Position {

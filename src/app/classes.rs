@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::{ClassId, PupilId, SchoolId};
 use hub_entities::operation::Operation;
 use hub_entities::policy::Action;
@@ -101,6 +101,8 @@ impl Classes for App {
         let mut ids: Vec<PupilId> = found.values().flatten().map(|member| member.pupil).collect();
         ids.sort_unstable();
         ids.dedup();
+        let enrolment = Categories::NONE.with(Category::Enrolment);
+        self.note(operation, ids.iter().copied(), enrolment)?;
         let pupils = self.pupils_by_id(operation, &ids, columns).await?;
         let answer = |(class, members): (ClassId, Vec<classes::Member>)| {
             let total = page.count.then(|| totals.get(&class).copied().unwrap_or_default());

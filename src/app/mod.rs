@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::store::{Db, DbError, relations};
 pub use access::{AccessLog, access_log};
-use access::{Lines, Seen};
+use access::{Lines, Place, Seen};
 
 /// The hub's answers.
 pub struct App {
@@ -44,6 +44,8 @@ pub struct App {
 struct Request {
     relations: Relations,
     seen: Mutex<Seen>,
+    /// Where its line of the access log will stand.
+    place: Mutex<Option<Place>>,
 }
 
 impl std::fmt::Debug for App {
@@ -80,9 +82,14 @@ impl App {
         let relations = relations::load(&self.db, operation)
             .await
             .map_err(|fault| failed(&fault))?;
+        let Some(place) = self.lines.place().await else {
+            tracing::error!("nobody writes the access log: nothing is read");
+            return Err(Problem::Unavailable);
+        };
         let request = Request {
             relations,
             seen: Mutex::new(Seen::default()),
+            place: Mutex::new(Some(place)),
         };
         self.requests().insert(operation.request, Arc::new(request));
         Ok(())
@@ -93,7 +100,9 @@ impl App {
         let request = self.requests().remove(&operation.request);
         if let Some(request) = request {
             let seen = std::mem::take(&mut *lock(&request.seen));
-            self.lines.put(operation, seen, &*self.ids);
+            if let Some(place) = lock(&request.place).take() {
+                place.put(operation, seen, &*self.ids);
+            }
         }
     }
 

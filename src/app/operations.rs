@@ -3,50 +3,21 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use hub_entities::id::{RunId, SchoolId, SourceId};
+use hub_entities::id::{GapId, RunId, SchoolId, SourceId};
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Scope};
-use hub_entities::source::{gap, run};
+use hub_entities::source::{connection, gap, run};
 use hub_graphql::hub::{Answer, Operations};
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
 use hub_graphql::scalar::Gid;
-use uuid::Uuid;
 
-use super::answer::{counted, number, schools, slice};
+use super::answer::{counted, schools, slice, text, time};
 use super::{App, failed};
 use crate::store::read::operations;
 use crate::store::run as runs;
 
-/// Where the next row of an operator's list stands: how many were told before it.
-fn numbered<T>(answer: Slice<(Uuid, T)>, skip: u64) -> Slice<T> {
-    let rows = answer
-        .rows
-        .into_iter()
-        .zip(skip.saturating_add(1)..)
-        .map(|((_, (id, row)), place)| {
-            (
-                Mark {
-                    key: SortKey::Number(i64::try_from(place).unwrap_or(i64::MAX)),
-                    id,
-                },
-                row,
-            )
-        });
-    Slice {
-        rows: rows.collect(),
-        more: answer.more,
-        total: answer.total,
-    }
-}
-
-fn skip(page: &Page) -> u64 {
-    number(page)
-        .and_then(|number| u64::try_from(number).ok())
-        .unwrap_or_default()
-}
-
-fn run_row(run: &run::Model, school: SchoolId) -> RunRow {
+fn run_row(school: SchoolId, run: &run::Model) -> RunRow {
     RunRow {
         id: Gid(run.id),
         source_id: Gid(run.source_id),
@@ -93,74 +64,61 @@ impl Operations for App {
         let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
             return Ok(Slice::empty(page.count));
         };
-        let total = counted(page, async { Ok(operations::counts(&self.db, &scope).await?.0) }).await?;
-        let found = operations::sources(&self.db, &scope, skip(page), page.first).await;
+        let after = page.after.as_ref().map(|mark| SourceId(mark.id));
+        let total = counted(page, operations::count_sources(&self.db, &scope)).await?;
+        let found = operations::sources(&self.db, &scope, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let schools = schools(&self.db, &scope, found.iter().map(|source| source.school_id)).await?;
-        let answer = slice(found, page, total, |source| {
-            let row = schools.get(&source.school_id).map(|school| SourceRow {
+        let row = |source: connection::Model| {
+            Some(SourceRow {
+                school: schools.get(&source.school_id)?.clone(),
                 id: Gid(source.id),
                 name: source.name,
                 letters: source.letters,
-                school: school.clone(),
-            });
-            (
-                Mark {
-                    key: SortKey::Id,
-                    id: source.id.0,
-                },
-                (source.id.0, row),
-            )
-        });
-        let numbered = numbered(answer, skip(page));
-        let rows = numbered.rows.into_iter().filter_map(|(mark, row)| Some((mark, row?)));
-        Ok(Slice {
-            rows: rows.collect(),
-            more: numbered.more,
-            total: numbered.total,
-        })
+            })
+        };
+        Ok(slice(found.into_iter().filter_map(row).collect(), page, total, |row| {
+            let key = SortKey::Id;
+            (Mark { key, id: row.id.0.0 }, row)
+        }))
     }
 
     async fn runs(&self, operation: &Operation, page: &Page) -> Answer<Slice<RunRow>> {
         let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
             return Ok(Slice::empty(page.count));
         };
-        let total = counted(page, async { Ok(operations::counts(&self.db, &scope).await?.1) }).await?;
-        let found = operations::runs(&self.db, &scope, skip(page), page.first).await;
+        let after = page.after.as_ref();
+        let after = after.and_then(|mark| Some((text(page)?.parse().ok()?, RunId(mark.id))));
+        let total = counted(page, operations::count_runs(&self.db, &scope)).await?;
+        let found = operations::runs(&self.db, &scope, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let schools = self
             .schools_of_sources(&scope, found.iter().map(|run| run.source_id).collect())
             .await?;
-        let answer = slice(found, page, total, |run| {
-            let school = schools.get(&run.source_id).copied().unwrap_or(SchoolId(Uuid::nil()));
-            (
-                Mark {
-                    key: SortKey::Id,
-                    id: run.id.0,
-                },
-                (run.id.0, run_row(&run, school)),
-            )
-        });
-        Ok(numbered(answer, skip(page)))
+        let row = |run: &run::Model| Some(run_row(*schools.get(&run.source_id)?, run));
+        Ok(slice(
+            found.iter().filter_map(row).collect(),
+            page,
+            total,
+            |row: RunRow| {
+                let key = time(row.started_at);
+                (Mark { key, id: row.id.0.0 }, row)
+            },
+        ))
     }
 
     async fn gaps(&self, operation: &Operation, page: &Page) -> Answer<Slice<GapRow>> {
         let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
             return Ok(Slice::empty(page.count));
         };
-        let total = counted(page, async { Ok(operations::counts(&self.db, &scope).await?.2) }).await?;
-        let found = operations::gaps(&self.db, &scope, skip(page), page.first).await;
-        let found = found.map_err(|fault| failed(&fault))?;
-        let answer = slice(found, page, total, |gap| {
-            (
-                Mark {
-                    key: SortKey::Id,
-                    id: gap.id.0,
-                },
-                (gap.id.0, gap_row(gap)),
-            )
-        });
-        Ok(numbered(answer, skip(page)))
+        let after = page.after.as_ref();
+        let after = after.and_then(|mark| Some((text(page)?.parse().ok()?, GapId(mark.id))));
+        let total = counted(page, operations::count_gaps(&self.db, &scope)).await?;
+        let found = operations::gaps(&self.db, &scope, after, page.first).await;
+        Ok(slice(found.map_err(|fault| failed(&fault))?, page, total, |gap| {
+            let key = time(gap.last_seen_at);
+            (Mark { key, id: gap.id.0 }, gap_row(gap))
+        }))
     }
 
     async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>> {
@@ -176,10 +134,8 @@ impl Operations for App {
             return Ok(None);
         };
         let schools = self.schools_of_sources(&scope, vec![approved.source_id]).await?;
-        let school = schools
+        Ok(schools
             .get(&approved.source_id)
-            .copied()
-            .unwrap_or(SchoolId(Uuid::nil()));
-        Ok(Some(run_row(&approved, school)))
+            .map(|school| run_row(*school, &approved)))
     }
 }

@@ -49,7 +49,12 @@ impl App {
         Ok(())
     }
 
-    fn note(&self, operation: &Operation, of: impl IntoIterator<Item = PupilId>, categories: Categories) -> Answer<()> {
+    pub(super) fn note(
+        &self,
+        operation: &Operation,
+        of: impl IntoIterator<Item = PupilId>,
+        categories: Categories,
+    ) -> Answer<()> {
         let request = self.request(operation)?;
         let mut seen = lock(&request.seen);
         let before = seen.pupils.len();

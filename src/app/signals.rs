@@ -3,31 +3,34 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use chrono::DateTime;
-use hub_entities::id::{ClbId, PupilId, SchoolId, SignalId};
+use hub_entities::id::{PupilId, SignalId};
 use hub_entities::operation::Operation;
-use hub_entities::policy::Action;
+use hub_entities::policy::{Action, Reach, Scope};
 use hub_entities::signal::Track;
 use hub_graphql::hub::{Answer, Signals, Stepped};
-use hub_graphql::page::{Mark, Page, Slice, SortKey};
-use hub_graphql::signal::{ProofRow, SignalFilter, SignalRow};
+use hub_graphql::page::{Mark, Page, Slice};
+use hub_graphql::signal::{ProofRow, SignalFilter, SignalRow, party_of};
 
-use super::answer::{counted, number, slice};
+use super::answer::{counted, slice, text, time};
 use super::{App, failed};
 use crate::store::read::signal::{self as signals, Filter, Signal, Step};
 use crate::store::signal::{self as tracks, NewStep};
 
 fn proof(step: &Step) -> ProofRow {
-    // The party of a report is a school, of an acceptance a CLB.
-    let party = match step.track {
-        Track::Report => SchoolId(step.party).to_string(),
-        Track::Accept => ClbId(step.party).to_string(),
-    };
     ProofRow {
         track: step.track,
         by: step.by,
-        party,
+        party: party_of(step.track, step.party),
         at: step.at,
+    }
+}
+
+/// For which school or CLB the scope takes a step.
+fn party(scope: &Scope, track: Track) -> String {
+    match scope.reach() {
+        Reach::School(school) => party_of(track, school.0),
+        Reach::Clb { clb, .. } => party_of(track, clb.0),
+        Reach::Public | Reach::Operations | Reach::Source { .. } => String::new(),
     }
 }
 
@@ -51,7 +54,7 @@ fn row(signal: Signal) -> SignalRow {
 
 fn mark(signal: &Signal) -> Mark {
     Mark {
-        key: SortKey::Number(signal.raised_at.timestamp_micros()),
+        key: time(signal.raised_at),
         id: signal.id.0,
     }
 }
@@ -77,10 +80,10 @@ impl Signals for App {
             kind: filter.kind.clone(),
             year: filter.year,
         };
-        let after = page.after.as_ref().and_then(|mark| {
-            let at = number(page).and_then(DateTime::from_timestamp_micros)?;
-            Some((at, SignalId(mark.id)))
-        });
+        let after = page
+            .after
+            .as_ref()
+            .and_then(|mark| Some((text(page)?.parse().ok()?, SignalId(mark.id))));
         let total = counted(page, signals::count(&self.db, &scope, &filter)).await?;
         let found = signals::page(&self.db, &scope, &filter, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
@@ -140,12 +143,14 @@ impl App {
                 let Some(found) = found else {
                     return Ok(Stepped::Unknown);
                 };
-                let own = found
+                // By the party, not by the time: what was just written is told as the database keeps it.
+                let party = party(&scope, track);
+                let kept = found
                     .proofs
                     .iter()
-                    .find(|proof| proof.track == track && proof.by == by && proof.at == at);
-                let proof = own.cloned();
-                Ok(proof.map_or(Stepped::Unknown, |proof| Stepped::Done(Box::new(found), proof)))
+                    .find(|proof| proof.track == track && proof.party == party);
+                let proof = kept.cloned().unwrap_or(ProofRow { track, by, party, at });
+                Ok(Stepped::Done(Box::new(found), proof))
             }
             tracks::Stepped::Withdrawn => Ok(Stepped::Withdrawn),
             tracks::Stepped::Changed { version } => Ok(Stepped::Changed(version)),

@@ -1,7 +1,5 @@
 //! `[law]`
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 
 use super::{Section, Setting};
@@ -14,8 +12,6 @@ pub struct Law {
     pub five_year_olds: bool,
     /// Whether they do for a pupil of 18 or older, for whom leerplicht has ended.
     pub adults: bool,
-    /// Rule files over the ones that the product brings.
-    pub rules_folder: Option<PathBuf>,
 }
 
 impl Section for Law {
@@ -35,13 +31,6 @@ impl Section for Law {
             value: "false",
             default: true,
             doc: "Whether absences (B) of pupils of 18 and older do.",
-        },
-        Setting {
-            key: "rules_folder",
-            takes: "a path",
-            value: "\"/etc/clb-hub/rules\"",
-            default: false,
-            doc: "A folder with rule files that replace the ones of the product.",
         },
     ];
 }

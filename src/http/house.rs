@@ -24,7 +24,7 @@ impl House {
         let hub: Arc<dyn hub_graphql::hub::Hub> = app.clone();
         Self {
             app,
-            schemas: schemas(&hub, cursor_key, options),
+            schemas: schemas(hub, cursor_key.clone(), options),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Rosters: the same twice changes nothing, endings are guarded, and two records of one person become one
 //! pupil without losing or doubling a signal (R08, R41, R43).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clb_hub::store::roster::{Ending, PupilSaid, ending};
 use futures::future::join;
 use hub_entities::absence::code::Code;
@@ -9,9 +11,9 @@ use hub_entities::category::Categories;
 use hub_entities::id::{PupilId, RecordId};
 use hub_entities::source::RunKind;
 use hub_entities::time::HalfDay;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
 
-use crate::support::database::both_databases;
+use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
 use crate::support::look::{events, everything, list, number, standing, totals};
 use crate::support::world::{School, World, am, at, born, day, pm};
 
@@ -502,3 +504,32 @@ both_databases!(
         );
     }
 );
+
+// The same once, in slow motion: both have looked for the index before either has written its pupil down.
+#[test]
+fn a_new_index_in_slow_motion_is_one_pupil() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let world = World::new(database, NOW).await;
+        let [first, second] = two_schools(&world).await;
+        let held_up = world.look.begin().await.unwrap();
+        let table = "lock table enrolment in share row exclusive mode";
+        held_up.execute_unprepared(table).await.unwrap();
+        let written = AtomicBool::new(false);
+        let bring = async |school: School| {
+            world.roster(school, &[("a", indexed("2012-05-01", 1))]).await;
+            written.store(true, Ordering::SeqCst);
+        };
+        let let_go = async {
+            let waits = "select count(distinct l.pid) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+                         where not l.granted and a.datname = current_database()";
+            while number(&world.look, waits).await < 2 && !written.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
+            held_up.commit().await.unwrap();
+        };
+        join(join(bring(first), bring(second)), let_go).await;
+        assert_eq!(number(&world.look, "select count(*) from record").await, 2);
+        let pupils = "select count(distinct pupil_id) from record";
+        assert_eq!(number(&world.look, pupils).await, 1);
+    });
+}

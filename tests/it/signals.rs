@@ -1,14 +1,17 @@
 //! Signals: never lost, never doubled.
 
+use clb_hub::store::ledger::merge_half_days;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
+use hub_entities::evaluation::Said;
 use hub_entities::id::RecordId;
+use hub_entities::source::RunKind;
 use hub_entities::time::HalfDay;
 use sea_orm::ConnectionTrait;
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{events, signals, standing};
+use crate::support::look::{events, everything, meddle, signals, standing};
 use crate::support::world::{World, am, born, pm};
 
 const B: Reading = Reading::Absent(Code::B);
@@ -90,5 +93,31 @@ both_databases!(
         // The control: it is the standing that is refused, not the statement.
         world.look.execute_unprepared(&second("withdrawn")).await.unwrap();
         assert_eq!(signals(&world.look, pupil).await, 2);
+    }
+);
+
+// A signal that evaluation does not see, of the same key and generation: to swallow the second would be to tell
+// of a signal that is not there. All of the transaction goes, the half-day included.
+both_databases!(
+    a_second_signal_of_a_key_is_never_swallowed,
+    async |database: &TestDatabase| {
+        let (world, school) = one_school(database).await;
+        let (record, pupil) = world.pupils(school, &[("a", born("2012-05-01"))]).await[0];
+        world.say(school, &four(record)).await;
+        world.say(school, &[(record, am("2026-09-04"), B)]).await;
+        meddle(&world.look, "update signal set pupil_id = null").await;
+        let before = everything(database, &world.look).await;
+
+        let scope = world.source_scope(school).await;
+        let (lease, run) = world.run(school, &scope, RunKind::Absences).await;
+        let said = Said {
+            record,
+            at: pm("2026-09-04"),
+            reading: B,
+        };
+        let answer = merge_half_days(&world.db, world.work(&scope, &lease, run.id), &[said], None).await;
+        assert!(answer.is_err(), "{answer:?}");
+        assert_eq!(everything(database, &world.look).await, before);
+        assert_eq!(events(&world.look, pupil).await, [("signal.raised", 5)]);
     }
 );

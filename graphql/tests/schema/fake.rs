@@ -402,7 +402,7 @@ pub(crate) fn over(fake: Fake) -> (Schemas, Arc<Fake>) {
     let keys = CursorKey::new(&[7; 32]);
     {
         let port: Arc<dyn hub_graphql::hub::Hub> = hub.clone();
-        (schemas(&port, &keys, Options::default()), hub)
+        (schemas(port, keys, Options::default()), hub)
     }
 }
 

@@ -310,7 +310,7 @@ async fn evaluate_all(
         half_days.extend(
             known
                 .iter()
-                .filter(|one| year.contains(one.at.day))
+                .filter(|one| year.contains(one.at.day) && !state.is_off(one.record, one.at.day))
                 .map(|one| HalfDayMark {
                     record: one.record,
                     at: one.at,

@@ -1,12 +1,12 @@
 //! All that is known of the pupils of a transaction, read after the lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use hub_entities::absence::mark::Mark;
 use hub_entities::absence::tally::CarriedIn;
 use hub_entities::evaluation::{Known, Latest, Totals};
-use hub_entities::id::PupilId;
+use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) latest: BTreeMap<(PupilId, SchoolYear), Vec<Latest>>,
     pub(super) births: BTreeMap<PupilId, NaiveDate>,
     pub(super) open_conflicts: BTreeSet<(PupilId, HalfDay)>,
+    school_of: HashMap<RecordId, SchoolId>,
+    days_off: HashMap<SchoolId, BTreeSet<NaiveDate>>,
 }
 
 impl State {
@@ -114,7 +116,38 @@ impl State {
             let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
             state.open_conflicts.insert((row.try_get_by_index(0)?, at));
         }
+        state.load_days_off(tx, pupils).await?;
         Ok(state)
+    }
+
+    /// Whether the school of this record had a local day off: what it says of that day does not count. Another
+    /// school may have had lessons.
+    pub(super) fn is_off(&self, record: RecordId, day: NaiveDate) -> bool {
+        let school = self.school_of.get(&record);
+        school
+            .and_then(|school| self.days_off.get(school))
+            .is_some_and(|off| off.contains(&day))
+    }
+
+    async fn load_days_off(&mut self, tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<(), DbError> {
+        let of_pupils = list_of(pupils.len());
+        let text = format!("select id, school_id from record where pupil_id in {of_pupils}");
+        for row in rows(tx, &text, values_of(pupils)).await? {
+            self.school_of
+                .insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        }
+        let text = format!(
+            "select id, days_off from school where id in (select school_id from record where pupil_id in {of_pupils})"
+        );
+        for row in rows(tx, &text, values_of(pupils)).await? {
+            let days: serde_json::Value = row.try_get_by_index(1)?;
+            let days: BTreeSet<NaiveDate> =
+                serde_json::from_value(days).map_err(|_unreadable| DbError::Unreadable {
+                    column: "school.days_off",
+                })?;
+            self.days_off.insert(row.try_get_by_index(0)?, days);
+        }
+        Ok(())
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Events {
     pub told: Vec<Event>,
     /// Up to where was looked: the next call goes on from here.
     pub end: i64,
+    /// The last position given.
+    pub last: i64,
     /// Whether there is more behind it.
     pub more: bool,
 }
@@ -131,6 +133,7 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
         epoch,
         told: events,
         end,
+        last,
         more: end < last,
     }))
 }

@@ -1,8 +1,12 @@
 //! Sources, runs and gaps: for operators. Nothing of any pupil is in these columns.
 
-use hub_entities::id::{SchoolId, SourceId};
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use hub_entities::id::{GapId, RunId, SchoolId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{connection, gap, run};
+use sea_orm::sea_query::Condition;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::store::{Db, DbError};
@@ -14,64 +18,89 @@ fn may(scope: &Scope) -> Result<(), DbError> {
     }
 }
 
-/// A page of sources by id; one more than asked for tells of a next. `skip` counts rows already told.
-pub async fn sources(db: &Db, scope: &Scope, skip: u64, first: u32) -> Result<Vec<connection::Model>, DbError> {
+/// Rows that follow in a list with the latest first and, of those at the same time, the lowest id.
+fn earlier<T: ColumnTrait, I: Into<sea_orm::Value>>(time: T, id: T, after: (DateTime<Utc>, I)) -> Condition {
+    let (at, last) = after;
+    Condition::any()
+        .add(time.lt(at))
+        .add(Condition::all().add(time.eq(at)).add(id.gt(last)))
+}
+
+/// A page of sources by id; one more than asked for tells of a next.
+pub async fn sources(
+    db: &Db,
+    scope: &Scope,
+    after: Option<SourceId>,
+    first: u32,
+) -> Result<Vec<connection::Model>, DbError> {
     may(scope)?;
-    let query = connection::Entity::find().order_by_asc(connection::Column::Id);
-    Ok(query
-        .offset(skip)
-        .limit(u64::from(first).saturating_add(1))
-        .all(db.reader())
-        .await?)
+    let mut query = connection::Entity::find().order_by_asc(connection::Column::Id);
+    if let Some(after) = after {
+        query = query.filter(connection::Column::Id.gt(after));
+    }
+    Ok(query.limit(u64::from(first).saturating_add(1)).all(db.reader()).await?)
+}
+
+/// The schools that these sources speak for, as far as the scope reaches.
+pub async fn schools_of(db: &Db, scope: &Scope, sources: &[SourceId]) -> Result<HashMap<SourceId, SchoolId>, DbError> {
+    let mut query = connection::Entity::find().filter(connection::Column::Id.is_in(sources.iter().copied()));
+    match scope.reach() {
+        Reach::Operations => {}
+        Reach::School(own) => query = query.filter(connection::Column::SchoolId.eq(*own)),
+        _ => return Err(DbError::OutOfScope),
+    }
+    let found = query.all(db.reader()).await?;
+    Ok(found.into_iter().map(|row| (row.id, row.school_id)).collect())
 }
 
 /// A page of runs, latest first; one more than asked for tells of a next.
-pub async fn runs(db: &Db, scope: &Scope, skip: u64, first: u32) -> Result<Vec<run::Model>, DbError> {
+pub async fn runs(
+    db: &Db,
+    scope: &Scope,
+    after: Option<(DateTime<Utc>, RunId)>,
+    first: u32,
+) -> Result<Vec<run::Model>, DbError> {
     may(scope)?;
-    let query = run::Entity::find()
+    let mut query = run::Entity::find()
         .order_by_desc(run::Column::StartedAt)
-        .order_by_desc(run::Column::Id);
-    Ok(query
-        .offset(skip)
-        .limit(u64::from(first).saturating_add(1))
-        .all(db.reader())
-        .await?)
+        .order_by_asc(run::Column::Id);
+    if let Some(after) = after {
+        query = query.filter(earlier(run::Column::StartedAt, run::Column::Id, after));
+    }
+    Ok(query.limit(u64::from(first).saturating_add(1)).all(db.reader()).await?)
 }
 
 /// A page of gaps, latest met first; one more than asked for tells of a next.
-pub async fn gaps(db: &Db, scope: &Scope, skip: u64, first: u32) -> Result<Vec<gap::Model>, DbError> {
+pub async fn gaps(
+    db: &Db,
+    scope: &Scope,
+    after: Option<(DateTime<Utc>, GapId)>,
+    first: u32,
+) -> Result<Vec<gap::Model>, DbError> {
     may(scope)?;
-    let query = gap::Entity::find()
+    let mut query = gap::Entity::find()
         .order_by_desc(gap::Column::LastSeenAt)
-        .order_by_desc(gap::Column::Id);
-    Ok(query
-        .offset(skip)
-        .limit(u64::from(first).saturating_add(1))
-        .all(db.reader())
-        .await?)
+        .order_by_asc(gap::Column::Id);
+    if let Some(after) = after {
+        query = query.filter(earlier(gap::Column::LastSeenAt, gap::Column::Id, after));
+    }
+    Ok(query.limit(u64::from(first).saturating_add(1)).all(db.reader()).await?)
 }
 
-/// How many sources, runs and gaps there are.
-pub async fn counts(db: &Db, scope: &Scope) -> Result<(u64, u64, u64), DbError> {
+/// How many sources there are.
+pub async fn count_sources(db: &Db, scope: &Scope) -> Result<u64, DbError> {
     may(scope)?;
-    Ok((
-        connection::Entity::find().count(db.reader()).await?,
-        run::Entity::find().count(db.reader()).await?,
-        gap::Entity::find().count(db.reader()).await?,
-    ))
+    Ok(connection::Entity::find().count(db.reader()).await?)
 }
 
-/// The schools that these sources speak for, of sources within the scope.
-pub async fn schools_of(db: &Db, scope: &Scope, ids: &[SourceId]) -> Result<Vec<(SourceId, SchoolId)>, DbError> {
-    let own = match scope.reach() {
-        Reach::Operations => connection::Column::Id.is_not_null(),
-        Reach::School(school) => connection::Column::SchoolId.eq(*school),
-        _ => return Err(DbError::OutOfScope),
-    };
-    let found = connection::Entity::find()
-        .filter(connection::Column::Id.is_in(ids.iter().copied()))
-        .filter(own)
-        .all(db.reader())
-        .await?;
-    Ok(found.into_iter().map(|source| (source.id, source.school_id)).collect())
+/// How many runs there are.
+pub async fn count_runs(db: &Db, scope: &Scope) -> Result<u64, DbError> {
+    may(scope)?;
+    Ok(run::Entity::find().count(db.reader()).await?)
+}
+
+/// How many gaps there are.
+pub async fn count_gaps(db: &Db, scope: &Scope) -> Result<u64, DbError> {
+    may(scope)?;
+    Ok(gap::Entity::find().count(db.reader()).await?)
 }

@@ -1,7 +1,10 @@
 //! What tests stand on.
 
 pub(crate) mod database;
+pub(crate) mod door;
 pub(crate) mod look;
+pub(crate) mod region;
 pub(crate) mod schema;
 pub(crate) mod source;
+pub(crate) mod town;
 pub(crate) mod world;

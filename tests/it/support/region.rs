@@ -1,0 +1,169 @@
+//! A synthetic region: files as schools send them, and the sync that brings them in.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use clb_hub::demo::absences::Absence;
+use clb_hub::demo::files::{self, DELETED, Manifest};
+use clb_hub::demo::population::{Population, Pupil};
+use clb_hub::demo::schools::Shape;
+use clb_hub::register::Register;
+use clb_hub::sync::files::AbsenceFile;
+use clb_hub::sync::{Source, Sync};
+use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
+use hub_connectors::oneroster::Settings;
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::ClbId;
+use hub_entities::number::national::BlindIndexKey;
+use hub_entities::source::{connection, run};
+use hub_entities::time::{FixedClock, SchoolYear, brussels_day};
+
+use super::world::World;
+
+/// What brings files in, at the world's own time.
+pub(crate) fn sync(world: &World) -> Sync {
+    Sync {
+        db: world.db.clone(),
+        book: world.book.clone(),
+        clock: Arc::new(FixedClock(world.now)),
+        ids: world.ids.clone(),
+        national_numbers: Some(Arc::new(BlindIndexKey::new([7; 32]))),
+        progress: Arc::new(|_, _| {}),
+    }
+}
+
+/// The columns of the files that a region writes.
+pub(crate) fn absence_format() -> AbsenceFormat {
+    AbsenceFormat::Csv(Box::new(ColumnMap {
+        key: PupilKey::SourcedId,
+        delete: Some(DeleteMarker {
+            column: "code".to_owned(),
+            value: DELETED.to_owned(),
+        }),
+        ..ColumnMap::default()
+    }))
+}
+
+/// Where the absences of a pupil come from.
+type AbsencesOf = fn(&Population, &Pupil) -> Vec<Absence>;
+
+/// A region whose files lie in a folder of their own, with a source for each of its schools.
+pub(crate) struct Region {
+    pub(crate) population: Population,
+    pub(crate) manifest: Manifest,
+    pub(crate) connections: Vec<connection::Model>,
+    pub(crate) sync: Sync,
+    folder: tempfile::TempDir,
+}
+
+impl Region {
+    /// Writes the files and registers the schools; nothing is imported yet.
+    pub(crate) async fn new(world: &World, shape: Shape, seed: u64, absences: AbsencesOf) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let today = brussels_day(world.now);
+        let calendar = world.book.laws().calendar(SchoolYear::of(today));
+        let population = Population::new(shape, seed, today, &calendar);
+        let manifest = files::write_with(&population, folder.path(), &|pupil| absences(&population, pupil)).unwrap();
+        let clock = Arc::new(FixedClock(world.now));
+        let register = Register::open(&world.db, clock, world.ids.clone()).await.unwrap();
+        let mut clbs: Vec<(String, ClbId)> = Vec::new();
+        for clb in &manifest.clbs {
+            let id = register.clb(&clb.institution_number, &clb.name).await.unwrap();
+            clbs.push((clb.institution_number.clone(), id));
+        }
+        let mut connections = Vec::new();
+        let usual = Categories::default_agreement().with(Category::NationalNumber);
+        for (place, school) in manifest.schools.iter().enumerate() {
+            let number = &school.institution_number;
+            let id = register.school(number, &school.name, &school.city, &school.days_off);
+            let id = id.await.unwrap();
+            register.source(id, "files", "school").await.unwrap();
+            let (_, clb) = clbs.iter().find(|(number, _)| *number == school.clb).unwrap();
+            // Every other school sends all codes, so that minimisation is part of what is compared.
+            let agreed = if place % 2 == 0 {
+                usual
+            } else {
+                usual.with(Category::Attendance)
+            };
+            let begins = SchoolYear::of(today).first_day();
+            register
+                .agreement(id, *clb, agreed, Some("test"), begins)
+                .await
+                .unwrap();
+            connections.push(register.find_source(number, "files").await.unwrap().unwrap());
+        }
+        Self {
+            population,
+            manifest,
+            connections,
+            sync: sync(world),
+            folder,
+        }
+    }
+
+    /// Where the files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file of the school at this place.
+    pub(crate) fn file(&self, place: usize, name: &str) -> PathBuf {
+        self.folder()
+            .join(&self.manifest.schools[place].institution_number)
+            .join(name)
+    }
+
+    /// Whom the sync of the school at this place works for.
+    pub(crate) fn source(&self, place: usize) -> Source {
+        let connection = &self.connections[place];
+        Source {
+            id: connection.id,
+            school: connection.school_id,
+        }
+    }
+
+    /// Imports the roster of the school at this place.
+    pub(crate) async fn roster(&self, place: usize) -> run::Model {
+        let number = &self.manifest.schools[place].institution_number;
+        let path = self.file(place, "roster.zip");
+        let (source, connection) = (self.source(place), &self.connections[place]);
+        let imported = self
+            .sync
+            .roster_package(source, connection, number, &path, Settings::default());
+        imported.await.unwrap().0
+    }
+
+    /// Imports a file of absences of the school at this place.
+    pub(crate) async fn absences(&self, place: usize, name: &str) -> run::Model {
+        let mut file = AbsenceFile::new(self.file(place, name), absence_format()).unwrap();
+        let imported = self
+            .sync
+            .absences(self.source(place), &self.connections[place], &mut file);
+        imported.await.unwrap()
+    }
+
+    /// Imports all that the school at this place sent at first: what came of each file.
+    pub(crate) async fn import(&self, place: usize) -> Vec<run::Model> {
+        let mut runs = vec![self.roster(place).await, self.absences(place, "absences.csv").await];
+        let carried = self.file(place, "carried-in.csv");
+        if carried.exists() {
+            runs.push(self.sync.carried_file(self.source(place), &carried).await.unwrap());
+        }
+        runs
+    }
+
+    /// The naive recount of the folder: an answer per pupil of a school.
+    pub(crate) fn recounted(&self) -> Vec<serde_json::Value> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/recount.py");
+        let output = Command::new("python3")
+            .arg(script)
+            .arg("path")
+            .arg(self.folder())
+            .output();
+        let output = output.expect("python3 runs the naive recount");
+        assert!(output.status.success(), "the recount failed");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
