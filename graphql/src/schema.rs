@@ -83,11 +83,11 @@ impl std::fmt::Debug for Schemas {
 pub fn schemas(hub: Arc<dyn Hub>, keys: CursorKey, options: Options) -> Schemas {
     fn quiet<Q: ObjectType + Default + 'static, M: ObjectType + 'static>(
         mutation: M,
-        hub: &Arc<dyn Hub>,
-        keys: &CursorKey,
+        hub: Arc<dyn Hub>,
+        keys: CursorKey,
         options: Options,
     ) -> Schema<Q, M, EmptySubscription> {
-        let built = builder::<Q, M>(mutation).data(Arc::clone(hub)).data(keys.clone());
+        let built = builder::<Q, M>(mutation).data(hub).data(keys);
         if options.introspection {
             built.finish()
         } else {

@@ -178,7 +178,7 @@ impl Town {
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
         let app = App::new(world.db.clone(), world.ids.clone(), sequencer.waker(), lines);
-        let house = House::new(Arc::new(app), CursorKey::new(&[3; 32]), Options::default());
+        let house = House::new(Arc::new(app), &CursorKey::new(&[3; 32]), Options::default());
         let town = Self {
             world,
             first,
