@@ -499,7 +499,7 @@ both_databases!(
         let rest = format!(
         "{{ pupils(first: 9) {{ totalCount pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} edges {{ cursor node {{ {PUPIL} }} }} }}
          signals(first: 9) {{ totalCount pageInfo {{ hasNextPage }} edges {{ cursor node {{ {SIGNAL} }} }} }}
-         changes(first: 9) {{ endCursor hasMore changes {{ id cursor kind signalId signalKind pupilId schoolYear count version occurredAt }} }} }}"
+         changes(first: 9) {{ endCursor hasMore changes {{ id cursor kind signalId signalKind pupilId schoolId schoolYear count version occurredAt }} }} }}"
     );
         for viewer in [&v.north, &v.south, &v.first, &v.second] {
             door.ask(viewer, &rest).await;
