@@ -16,6 +16,7 @@ mod policy_matrix;
 mod privacy;
 mod race;
 mod recount;
+mod resume;
 mod roster;
 mod signals;
 mod support;
