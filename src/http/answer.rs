@@ -56,12 +56,20 @@ pub(super) fn of_response(response: &async_graphql::Response, media: Media, requ
     if refused {
         return of_refused_document(&errors, media);
     }
-    let answer = if errors.is_empty() {
-        json!({ "data": response.data })
-    } else {
-        json!({ "errors": errors, "data": response.data })
+    let answer = Answer {
+        errors,
+        data: &response.data,
     };
     body(StatusCode::OK, media, &answer)
+}
+
+/// Written as it stands: a JSON value in between would sort the fields, and clients get them in the order of their
+/// question (GraphQL §7.2.2).
+#[derive(serde::Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<serde_json::Value>,
+    data: &'a Value,
 }
 
 /// A document that does not parse or validate, or whose variables do not fit.
@@ -121,8 +129,9 @@ fn without_suggestion(message: &str) -> &str {
         .map_or(message, |(before, _)| before)
 }
 
-fn body(status: StatusCode, media: Media, value: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(value.to_string()));
+fn body(status: StatusCode, media: Media, value: &impl serde::Serialize) -> Response {
+    // Plain data with text for keys: it can always be written.
+    let mut response = Response::new(Body::from(serde_json::to_vec(value).unwrap_or_default()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod door;
+mod http;
 mod leases;
 mod lists;
 mod migrations;
