@@ -111,11 +111,13 @@ fn builder<Q: ObjectType + Default + 'static, M: ObjectType + 'static>(
 
 impl Schemas {
     /// Answers one request. A fault fails it whole: half an answer must not pass for a whole one.
-    pub async fn execute(&self, realm: Realm, request: Request, operation: Operation) -> Response {
+    pub async fn execute(&self, realm: Realm, mut request: Request, operation: Operation) -> Response {
         // Another realm's schema is never executed, whoever calls.
         if operation.realm() != Some(realm) {
             return fault();
         }
+        let document = request.parsed_query().ok().cloned();
+        let name = request.operation_name.clone();
         let request = request.data(Arc::new(operation));
         let mut response = match realm {
             Realm::School => self.school.execute(request).await,
@@ -126,6 +128,8 @@ impl Schemas {
         if !response.errors.is_empty() {
             response.data = Value::Null;
             response.errors.truncate(1);
+        } else if let Some(document) = document {
+            crate::order::arrange(&document, name.as_deref(), &mut response.data);
         }
         response
     }

@@ -57,17 +57,18 @@ pub(super) fn of_response(response: &async_graphql::Response, media: Media, requ
         return of_refused_document(&errors, media);
     }
     let answer = Answer {
-        errors: &errors,
+        errors,
         data: &response.data,
     };
     body(StatusCode::OK, media, &answer)
 }
 
-/// Written as it stands: the keys of `data` keep the order in which they were asked for.
+/// Written as it stands: a JSON value in between would sort the fields, and clients get them in the order of their
+/// question (GraphQL §7.2.2).
 #[derive(serde::Serialize)]
 struct Answer<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [serde_json::Value],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<serde_json::Value>,
     data: &'a Value,
 }
 
@@ -129,9 +130,8 @@ fn without_suggestion(message: &str) -> &str {
 }
 
 fn body(status: StatusCode, media: Media, value: &impl serde::Serialize) -> Response {
-    // What goes out here has text keys only, so it can always be written.
-    let bytes = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = Response::new(Body::from(bytes));
+    // Plain data with text for keys: it can always be written.
+    let mut response = Response::new(Body::from(serde_json::to_vec(value).unwrap_or_default()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));

@@ -146,7 +146,12 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.pool.begin_with_options(options).await?)
+        // Whoever waits here may be cut off: a client hangs up, a pull is stopped. A `BEGIN` that nobody waits
+        // for any more would leave its connection to the next one in an open transaction, in which a
+        // statement of its own is never committed; so it always comes to its end, and is rolled back there.
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with_options(options).await }).await;
+        Ok(begun.map_err(|stopped| sea_orm::DbErr::Custom(stopped.to_string()))??)
     }
 
     /// What differs between the databases.

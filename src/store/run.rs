@@ -28,7 +28,8 @@ pub struct Coming {
 }
 
 /// The run to work on: one under way with the same content resumes; one that was cut off while
-/// staging other content gives way; a held or merging one of other content stands in the way.
+/// staging other content gives way, and so does one that is held, of which nothing was merged: a school must be
+/// able to put right what it sent; a merging one of other content stands in the way.
 #[derive(Debug, Clone)]
 pub enum Begun {
     /// Begin at the beginning.
@@ -64,6 +65,16 @@ pub async fn begin(db: &Db, scope: &Scope, lease: &Lease, coming: Coming) -> Res
         Some(cut_off) if cut_off.state == RunState::Staging => {
             discard_staged(&tx, cut_off.id).await?;
             execute(&tx, "delete from sync_run where id = ?", vec![cut_off.id.into()]).await?;
+            Begun::Fresh(insert(&tx, coming).await?)
+        }
+        Some(held) if held.state == RunState::Held => {
+            discard_staged(&tx, held.id).await?;
+            execute(
+                &tx,
+                "update sync_run set state = ?, finished_at = ? where id = ?",
+                vec![RunState::Refused.into(), coming.now.into(), held.id.into()],
+            )
+            .await?;
             Begun::Fresh(insert(&tx, coming).await?)
         }
         Some(other) => Begun::InTheWay(other),
@@ -151,6 +162,7 @@ pub async fn set_state(db: &Db, lease: &Lease, next: run::Model) -> Result<run::
     let values: Vec<Value> = vec![
         next.state.into(),
         next.staged.into(),
+        next.quarantined.into(),
         next.dropped.clone().into(),
         next.report.clone().into(),
         next.finished_at.into(),
@@ -158,7 +170,7 @@ pub async fn set_state(db: &Db, lease: &Lease, next: run::Model) -> Result<run::
     ];
     execute(
         &tx,
-        "update sync_run set state = ?, staged = ?, dropped = ?, report = ?, finished_at = ? where id = ?",
+        "update sync_run set state = ?, staged = ?, quarantined = ?, dropped = ?, report = ?, finished_at = ? where id = ?",
         values,
     )
     .await?;

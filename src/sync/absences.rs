@@ -66,8 +66,11 @@ impl Sync {
             return Err(SyncError::NotAgreed);
         }
         let hash = rows.content_hash()?;
-        self.finish_cut_off(&scope, lease, source, &hash).await?;
+        let finished = self.finish_cut_off(&scope, lease, source).await?;
         self.work_off(&scope, lease, source, connection).await?;
+        if let Some(same) = finished.filter(|run| run.content_hash == hash) {
+            return Ok(same);
+        }
         let run = self
             .begin(&scope, lease, source, RunKind::Absences, hash, false)
             .await?;
@@ -78,16 +81,19 @@ impl Sync {
         self.merge_absences(&scope, lease, run).await
     }
 
-    /// A run that was killed while merging other data is finished first: its half-days are older.
-    async fn finish_cut_off(&self, scope: &Scope, lease: &Lease, source: Source, hash: &[u8]) -> Result<(), SyncError> {
-        if let Some(run) = runs::latest(&self.db, scope, RunKind::Absences).await?
-            && run.state == RunState::Merging
-            && run.content_hash != hash
-            && run.source_id == source.id
-        {
-            self.merge_absences(scope, lease, run).await?;
+    /// A run that was killed while merging is finished first: its half-days are older than whatever comes.
+    pub(super) async fn finish_cut_off(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        source: Source,
+    ) -> Result<Option<run::Model>, SyncError> {
+        match runs::latest(&self.db, scope, RunKind::Absences).await? {
+            Some(run) if run.state == RunState::Merging && run.source_id == source.id => {
+                Ok(Some(self.merge_absences(scope, lease, run).await?))
+            }
+            _ => Ok(None),
         }
-        Ok(())
     }
 
     async fn stage_absences(

@@ -110,7 +110,11 @@ impl Sync {
         path: &Path,
         settings: Settings,
     ) -> Result<(run::Model, Roster), SyncError> {
-        let roster = oneroster::read_path(path, settings).map_err(|report| SyncError::Faulty(Box::new(report)))?;
+        let hash = hash_of(path)?;
+        let roster = match oneroster::read_path(path, settings) {
+            Ok(roster) => roster,
+            Err(report) => return Err(self.refuse_roster(source, hash, report).await),
+        };
         let by_number = roster
             .schools
             .iter()
@@ -125,7 +129,6 @@ impl Sync {
             None if roster.schools.is_empty() => only_school(&roster).unwrap_or_default(),
             None => return Err(SyncError::NoSuchSchool(institution_number.to_owned())),
         };
-        let hash = hash_of(path)?;
         let run = self.roster(source, connection, &school_key, &roster, hash).await?;
         Ok((run, roster))
     }

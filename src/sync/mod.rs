@@ -196,6 +196,34 @@ impl Sync {
         }
     }
 
+    /// A roster that could not be read: a run of its own says so to the school. One that is under way stays as it is.
+    async fn refuse_roster(
+        &self,
+        source: Source,
+        content_hash: Vec<u8>,
+        report: hub_connectors::report::Report,
+    ) -> SyncError {
+        let kept = async {
+            let lease = self.lease(source).await?;
+            let kept = async {
+                let scope = self.scope(source).await?;
+                let latest = crate::store::run::latest(&self.db, &scope, RunKind::Roster).await?;
+                let under_way = |run: &run::Model| matches!(run.state, RunState::Held | RunState::Merging);
+                if latest.as_ref().is_some_and(under_way) {
+                    return Ok(SyncError::Faulty(Box::new(report.clone())));
+                }
+                let run = self
+                    .begin(&scope, &lease, source, RunKind::Roster, content_hash, false)
+                    .await?;
+                Ok(self.refuse(&lease, run, report.clone()).await)
+            }
+            .await;
+            lease.release(&self.db).await?;
+            kept
+        };
+        kept.await.unwrap_or_else(|fault: SyncError| fault)
+    }
+
     /// All is merged.
     async fn finish(&self, lease: &Lease, run: run::Model) -> Result<run::Model, SyncError> {
         let done = run::Model {

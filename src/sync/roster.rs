@@ -71,6 +71,14 @@ impl Sync {
             return Err(SyncError::NotAgreed);
         }
         let complete = roster.complete.pupils;
+        // A run that was killed while merging other data is finished first. What its places in classes leave out
+        // stays: whether they were all is not known any more, and this roster says.
+        if let Some(cut_off) = runs::latest(&self.db, &scope, RunKind::Roster).await?
+            && cut_off.state == RunState::Merging
+            && cut_off.content_hash != content_hash
+        {
+            self.merge_roster(&scope, lease, cut_off, false).await?;
+        }
         let run = self
             .begin(&scope, lease, source, RunKind::Roster, content_hash, complete)
             .await?;
@@ -87,7 +95,8 @@ impl Sync {
         let run = self
             .merge_roster(&scope, lease, run, roster.complete.memberships)
             .await?;
-        // Half-days that waited for their pupil may have found one.
+        // Half-days that waited for their pupil may have found one; those of a run that was killed come first.
+        self.finish_cut_off(&scope, lease, source).await?;
         self.work_off(&scope, lease, source, connection).await?;
         Ok(run)
     }

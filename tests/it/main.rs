@@ -8,6 +8,7 @@
 mod agreements;
 mod architecture;
 mod door;
+mod http;
 mod leases;
 mod lists;
 mod migrations;
@@ -21,6 +22,7 @@ mod questions;
 mod race;
 mod reading;
 mod recount;
+mod resume;
 mod revisions;
 mod roster;
 mod signals;

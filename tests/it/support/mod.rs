@@ -1,5 +1,6 @@
 //! What tests stand on.
 
+pub(crate) mod coverage;
 pub(crate) mod database;
 pub(crate) mod door;
 pub(crate) mod look;

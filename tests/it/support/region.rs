@@ -10,7 +10,7 @@ use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::Shape;
 use clb_hub::register::Register;
 use clb_hub::sync::files::AbsenceFile;
-use clb_hub::sync::{Source, Sync};
+use clb_hub::sync::{Source, Sync, SyncError};
 use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
 use hub_connectors::oneroster::Settings;
 use hub_entities::category::{Categories, Category};
@@ -125,22 +125,29 @@ impl Region {
 
     /// Imports the roster of the school at this place.
     pub(crate) async fn roster(&self, place: usize) -> run::Model {
+        self.try_roster(place, &self.file(place, "roster.zip")).await.unwrap()
+    }
+
+    /// Imports this package for the school at this place.
+    pub(crate) async fn try_roster(&self, place: usize, path: &Path) -> Result<run::Model, SyncError> {
         let number = &self.manifest.schools[place].institution_number;
-        let path = self.file(place, "roster.zip");
         let (source, connection) = (self.source(place), &self.connections[place]);
         let imported = self
             .sync
-            .roster_package(source, connection, number, &path, Settings::default());
-        imported.await.unwrap().0
+            .roster_package(source, connection, number, path, Settings::default());
+        imported.await.map(|(run, _)| run)
     }
 
     /// Imports a file of absences of the school at this place.
     pub(crate) async fn absences(&self, place: usize, name: &str) -> run::Model {
-        let mut file = AbsenceFile::new(self.file(place, name), absence_format()).unwrap();
-        let imported = self
-            .sync
-            .absences(self.source(place), &self.connections[place], &mut file);
-        imported.await.unwrap()
+        self.try_absences(place, &self.file(place, name)).await.unwrap()
+    }
+
+    /// Imports this file of absences for the school at this place.
+    pub(crate) async fn try_absences(&self, place: usize, path: &Path) -> Result<run::Model, SyncError> {
+        let mut file = AbsenceFile::new(path, absence_format()).unwrap();
+        let (source, connection) = (self.source(place), &self.connections[place]);
+        self.sync.absences(source, connection, &mut file).await
     }
 
     /// Imports all that the school at this place sent at first: what came of each file.

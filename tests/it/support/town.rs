@@ -59,7 +59,7 @@ pub(crate) struct Town {
     pub(crate) dre: PupilId,
     pub(crate) ella: PupilId,
     pub(crate) viewers: Viewers,
-    house: House,
+    pub(crate) house: Arc<House>,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
 }
@@ -177,7 +177,7 @@ impl Town {
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
         let app = App::new(world.db.clone(), world.ids.clone(), sequencer.waker(), lines);
-        let house = House::new(Arc::new(app), &CursorKey::new(&[3; 32]), Options::default());
+        let house = Arc::new(House::new(Arc::new(app), &CursorKey::new(&[3; 32]), Options::default()));
         let town = Self {
             world,
             first,

@@ -1,0 +1,139 @@
+//! What questions brought out, by type and field: what `door` compares with the schemas.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Selection, SelectionSet, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::parser::{parse_query, parse_schema};
+use hub_entities::operation::{Actor, Realm};
+use serde_json::Value;
+
+use super::town::Town;
+
+/// Takes cursors out: they are sealed, and `lists` shows what they are good for.
+fn without_cursors(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !name.to_lowercase().ends_with("cursor"));
+            for field in fields.values_mut() {
+                *field = without_cursors(field.take());
+            }
+        }
+        Value::Array(all) => {
+            for one in all {
+                *one = without_cursors(one.take());
+            }
+        }
+        _ => {}
+    }
+    value
+}
+
+/// The asking, and what came out of it by type and field.
+pub(crate) struct Door<'a> {
+    pub(crate) town: &'a Town,
+    pub(crate) types: BTreeMap<(Realm, String), BTreeMap<String, String>>,
+    pub(crate) granted: BTreeSet<(Realm, String, String)>,
+}
+
+impl<'a> Door<'a> {
+    /// Nothing is asked yet.
+    pub(crate) fn new(town: &'a Town) -> Self {
+        let types = [Realm::School, Realm::Clb]
+            .into_iter()
+            .flat_map(|realm| {
+                fields_of(realm)
+                    .into_iter()
+                    .map(move |(name, fields)| ((realm, name), fields))
+            })
+            .collect();
+        Self {
+            town,
+            types,
+            granted: BTreeSet::new(),
+        }
+    }
+
+    /// The data of an answer without errors and without cursors.
+    pub(crate) async fn ask(&mut self, viewer: &Actor, question: &str) -> Value {
+        let answer = self.town.ask(viewer, question).await;
+        let Actor::Principal { role, .. } = viewer else {
+            panic!("a viewer is a principal")
+        };
+        let document = parse_query(question).unwrap();
+        let DocumentOperations::Single(operation) = &document.operations else {
+            panic!("one question at a time")
+        };
+        let root = operation.node.ty.to_string();
+        let root = if root == "mutation" { "Mutation" } else { "Query" };
+        let selected = &operation.node.selection_set.node;
+        self.note(role.realm(), root, selected, &document, &answer);
+        without_cursors(answer)
+    }
+
+    /// Notes every field that brought something out.
+    fn note(&mut self, realm: Realm, of: &str, selected: &SelectionSet, document: &ExecutableDocument, answer: &Value) {
+        if let Value::Array(all) = answer {
+            for one in all {
+                self.note(realm, of, selected, document, one);
+            }
+            return;
+        }
+        let of = answer
+            .get("__typename")
+            .and_then(Value::as_str)
+            .unwrap_or(of)
+            .to_owned();
+        for selection in &selected.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let name = field.node.name.node.to_string();
+                    let value = &answer[field.node.response_key().node.as_str()];
+                    let Some(inner) = self
+                        .types
+                        .get(&(realm, of.clone()))
+                        .and_then(|fields| fields.get(&name))
+                    else {
+                        continue;
+                    };
+                    if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+                        continue;
+                    }
+                    let inner = inner.clone();
+                    self.granted.insert((realm, of.clone(), name));
+                    self.note(realm, &inner, &field.node.selection_set.node, document, value);
+                }
+                Selection::InlineFragment(fragment) => {
+                    let on = fragment
+                        .node
+                        .type_condition
+                        .as_ref()
+                        .map(|on| on.node.on.node.to_string());
+                    if on.is_none_or(|on| on == of) {
+                        self.note(realm, &of, &fragment.node.selection_set.node, document, answer);
+                    }
+                }
+                Selection::FragmentSpread(_) => panic!("the questions here are written out"),
+            }
+        }
+    }
+}
+
+/// The object types of a realm's schema: each field with the type it gives.
+fn fields_of(realm: Realm) -> BTreeMap<String, BTreeMap<String, String>> {
+    let document = parse_schema(hub_graphql::sdl(realm)).unwrap();
+    let mut types = BTreeMap::new();
+    for definition in document.definitions {
+        if let TypeSystemDefinition::Type(definition) = definition
+            && let TypeKind::Object(object) = definition.node.kind
+        {
+            let fields = object.fields.into_iter().map(|field| {
+                let gives = field.node.ty.node.to_string();
+                (field.node.name.node.to_string(), gives.replace(['[', ']', '!'], ""))
+            });
+            types.insert(definition.node.name.node.to_string(), fields.collect());
+        }
+    }
+    types
+}
