@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{PupilId, SchoolId};
 use hub_entities::operation::Operation;
-use hub_entities::policy::{Action, Scope};
+use hub_entities::policy::Action;
 use hub_entities::time::{HalfDay, Part, SchoolYear};
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::hub::{Answer, Pupils};
@@ -22,20 +22,6 @@ use crate::store::read::enrolment as enrolments;
 use crate::store::read::pupil::{self as pupils, After, Filter, Order, Pupil};
 
 impl App {
-    /// The scope for pupils; what left is noted for the access log.
-    pub(super) fn pupils_scope(
-        &self,
-        operation: &Operation,
-        of: &[PupilId],
-        categories: Categories,
-    ) -> Answer<Option<Scope>> {
-        let scope = self.decide(operation, Action::ReadPupils)?;
-        if scope.is_some() {
-            self.note(operation, of.iter().copied(), categories)?;
-        }
-        Ok(scope)
-    }
-
     /// Notes what left of these pupils: of the columns asked for, those that were agreed.
     fn note_rows<'a>(
         &self,
@@ -49,6 +35,7 @@ impl App {
         Ok(())
     }
 
+    /// Notes for the access log that these categories of these pupils left: after the read, of those found.
     pub(super) fn note(
         &self,
         operation: &Operation,
@@ -57,10 +44,10 @@ impl App {
     ) -> Answer<()> {
         let request = self.request(operation)?;
         let mut seen = lock(&request.seen);
-        let before = seen.pupils.len();
-        seen.pupils.extend(of);
-        if seen.pupils.len() > before || !seen.pupils.is_empty() {
+        let mut of = of.into_iter().peekable();
+        if of.peek().is_some() {
             seen.categories = seen.categories.or(categories);
+            seen.pupils.extend(of);
         }
         Ok(())
     }
@@ -174,12 +161,13 @@ impl Pupils for App {
 
     async fn enrolments(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<Enrolment>>> {
         let columns = Categories::NONE.with(Category::Enrolment);
-        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let found = enrolments::of_pupils(&self.db, &scope, of)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
         let schools = schools(&self.db, &scope, found.values().flatten().map(|one| one.school)).await?;
         let answer = |one: enrolments::Enrolment| {
             Some(Enrolment {
@@ -203,12 +191,13 @@ impl Pupils for App {
         year: SchoolYear,
     ) -> Answer<HashMap<PupilId, Vec<hub_graphql::class_group::ClassRow>>> {
         let columns = Categories::NONE.with(Category::Enrolment);
-        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let found = enrolments::classes_of(&self.db, &scope, of, year)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
         let schools = schools(&self.db, &scope, found.values().flatten().map(|class| class.school)).await?;
         Ok(found
             .into_iter()
@@ -227,7 +216,7 @@ impl Pupils for App {
         page: &Page,
     ) -> Answer<HashMap<PupilId, Slice<Absence>>> {
         let columns = Categories::NONE.with(Category::Truancy);
-        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let after = page
@@ -236,6 +225,7 @@ impl Pupils for App {
             .and_then(|mark| Some((half_day(text(page)?)?, SchoolId(mark.id))));
         let found = absences::page(&self.db, &scope, of, year, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
         let totals = if page.count {
             let counts = absences::counts(&self.db, &scope, of, year)
                 .await
@@ -271,12 +261,13 @@ impl Pupils for App {
         year: SchoolYear,
     ) -> Answer<HashMap<PupilId, Vec<AbsenceCount>>> {
         let columns = Categories::NONE.with(Category::Truancy);
-        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let found = absences::counts(&self.db, &scope, of, year)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
         let answer = |(mark, n)| AbsenceCount {
             code: code(mark),
             n: i32::try_from(n).unwrap_or(i32::MAX),
@@ -294,12 +285,13 @@ impl Pupils for App {
         year: SchoolYear,
     ) -> Answer<HashMap<PupilId, TallyRow>> {
         let columns = Categories::NONE.with(Category::Truancy);
-        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let found = absences::tallies(&self.db, &scope, of, year)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
         let answer = |tally: absences::Tally| TallyRow {
             count: tally.half_days,
             carried: tally.carried,
@@ -317,12 +309,13 @@ impl Pupils for App {
         year: SchoolYear,
     ) -> Answer<HashMap<PupilId, Vec<HalfDayRow>>> {
         let columns = Categories::NONE.with(Category::Truancy);
-        let Some(scope) = self.pupils_scope(operation, of, columns)? else {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let found = absences::evidence(&self.db, &scope, of, year)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.keys().copied(), columns)?;
         let answer = |at: HalfDay| HalfDayRow {
             day: at.day,
             part: at.part.into(),
