@@ -69,10 +69,13 @@ pub struct Viewer {
 pub struct ViewerRoot;
 
 #[Object]
+#[expect(
+    clippy::unused_async,
+    reason = "resolvers are asynchronous, whether or not they wait"
+)]
 impl ViewerRoot {
     /// Who is asking, as the hub sees them.
     #[graphql(tag = "class:public")]
-    #[expect(clippy::unused_async, reason = "the library takes async resolvers alone")]
     async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>, Problem> {
         Ok(match &Asked::of(context)?.operation.actor {
             Actor::Principal {

@@ -71,6 +71,20 @@ pub async fn sequence(db: &Db) -> Result<Option<(Uuid, i64)>, DbError> {
 /// How many positions one call looks through: a reader that few concern is not read to exhaustion.
 const LOOK: i64 = 5_000;
 
+/// Where the pupil of an event goes to school today: a school with which nothing was agreed is not this
+/// reader's to know of.
+fn school_of(scope: &Scope) -> Piece {
+    let may = agreed(scope, "e.school_id", Categories::all());
+    let text = format!(
+        "(select e.school_id from enrolment e where e.pupil_id = o.pupil_id and e.begins_on <= ?
+          and (e.ends_on is null or e.ends_on > ?) and {} order by e.begins_on desc, e.id limit 1)",
+        may.text
+    );
+    let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
+    values.extend(may.values);
+    Piece::new(text, values)
+}
+
 /// What happened after a position. The authority of the reader is decided for each event, as of today.
 pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<Option<Events>, DbError> {
     let Some((epoch, last)) = sequence(db).await? else {
@@ -80,20 +94,7 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
         Reach::School(_) | Reach::Clb { .. } => related(scope, "o.pupil_id"),
         _ => Piece::new("1 = 0", Vec::new()),
     };
-    let school = if let Reach::School(own) = scope.reach() {
-        Piece::new("?", vec![(*own).into()])
-    } else {
-        // A school with which nothing was agreed is not this reader's to know of.
-        let may = agreed(scope, "e.school_id", Categories::all());
-        let text = format!(
-            "(select e.school_id from enrolment e where e.pupil_id = o.pupil_id and e.begins_on <= ?
-              and (e.ends_on is null or e.ends_on > ?) and {} order by e.begins_on desc, e.id limit 1)",
-            may.text
-        );
-        let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
-        values.extend(may.values);
-        Piece::new(text, values)
-    };
+    let school = school_of(scope);
     let until = last.min(position.saturating_add(LOOK));
     let text = format!(
         "select o.id, o.position, o.kind, o.signal_id, o.signal_kind, o.school_year, o.half_days, o.version,
