@@ -35,7 +35,7 @@ impl App {
         Ok(())
     }
 
-    /// Notes for the access log that these categories of these pupils left.
+    /// Notes for the access log that these categories of these pupils left: after the read, of those found.
     pub(super) fn note(
         &self,
         operation: &Operation,
@@ -45,10 +45,9 @@ impl App {
         let request = self.request(operation)?;
         let mut seen = lock(&request.seen);
         let mut of = of.into_iter().peekable();
-        // Of whom nothing was found, nothing left.
         if of.peek().is_some() {
-            seen.pupils.extend(of);
             seen.categories = seen.categories.or(categories);
+            seen.pupils.extend(of);
         }
         Ok(())
     }

@@ -4,6 +4,13 @@
     clippy::disallowed_methods,
     reason = "tests look into the database, past every scope"
 )]
+#![expect(
+    clippy::as_conversions,
+    clippy::let_underscore_must_use,
+    clippy::string_slice,
+    clippy::too_many_lines,
+    reason = "a test may fail loudly, and tells one story from beginning to end"
+)]
 
 mod agreements;
 mod architecture;

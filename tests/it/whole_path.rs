@@ -52,10 +52,12 @@ fn absences_of(population: &Population, pupil: &Pupil) -> Vec<Absence> {
             .iter()
             .filter(|at| at.day <= population.today && stay.holds(at.day));
         let (off, on): (Vec<&HalfDay>, Vec<&HalfDay>) = known.partition(|at| off.contains(&at.day));
-        if pupil.index % 5 == 0 {
-            off.into_iter().for_each(|at| say(place, *at));
+        if pupil.index.is_multiple_of(5) {
+            for at in off {
+                say(place, *at);
+            }
         }
-        if pupil.index % 20 == 0 {
+        if pupil.index.is_multiple_of(20) {
             on.into_iter().skip(7).take(33).for_each(|at| say(place, *at));
         }
     }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Selection, SelectionSet, TypeKind, TypeSystemDefinition,
-};
+use async_graphql::parser::types::{DocumentOperations, Selection, SelectionSet, TypeKind, TypeSystemDefinition};
 use async_graphql::parser::{parse_query, parse_schema};
 use hub_entities::operation::{Actor, Realm};
 use serde_json::Value;
@@ -68,15 +66,15 @@ impl<'a> Door<'a> {
         let root = operation.node.ty.to_string();
         let root = if root == "mutation" { "Mutation" } else { "Query" };
         let selected = &operation.node.selection_set.node;
-        self.note(role.realm(), root, selected, &document, &answer);
+        self.note(role.realm(), root, selected, &answer);
         without_cursors(answer)
     }
 
     /// Notes every field that brought something out.
-    fn note(&mut self, realm: Realm, of: &str, selected: &SelectionSet, document: &ExecutableDocument, answer: &Value) {
+    fn note(&mut self, realm: Realm, of: &str, selected: &SelectionSet, answer: &Value) {
         if let Value::Array(all) = answer {
             for one in all {
-                self.note(realm, of, selected, document, one);
+                self.note(realm, of, selected, one);
             }
             return;
         }
@@ -102,7 +100,7 @@ impl<'a> Door<'a> {
                     }
                     let inner = inner.clone();
                     self.granted.insert((realm, of.clone(), name));
-                    self.note(realm, &inner, &field.node.selection_set.node, document, value);
+                    self.note(realm, &inner, &field.node.selection_set.node, value);
                 }
                 Selection::InlineFragment(fragment) => {
                     let on = fragment
@@ -111,7 +109,7 @@ impl<'a> Door<'a> {
                         .as_ref()
                         .map(|on| on.node.on.node.to_string());
                     if on.is_none_or(|on| on == of) {
-                        self.note(realm, &of, &fragment.node.selection_set.node, document, answer);
+                        self.note(realm, &of, &fragment.node.selection_set.node, answer);
                     }
                 }
                 Selection::FragmentSpread(_) => panic!("the questions here are written out"),
