@@ -81,7 +81,10 @@ impl AccessLog {
         let mut some = Vec::new();
         while self.lines.recv_many(&mut some, 500).await > 0 {
             while let Err(fault) = access::write(&self.db, &some).await {
-                tracing::error!(error = %fault, "the access log could not be written and is tried again");
+                tracing::error!(
+                    error = fault.kind(),
+                    "the access log could not be written and is tried again"
+                );
                 tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             }
             some.clear();

@@ -139,6 +139,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// A fault of the store, as the asker is told of it: not at all. The operator reads it in the log.
 fn failed(fault: &DbError) -> Problem {
-    tracing::error!(error = %fault, "the store failed");
+    tracing::error!(error = fault.kind(), "the store failed");
     Problem::Unavailable
 }

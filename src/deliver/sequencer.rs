@@ -69,7 +69,7 @@ impl Sequencer {
         let mut stop = std::pin::pin!(stop);
         loop {
             if let Err(fault) = self.once().await {
-                tracing::error!(error = %fault, "the sequencer could not work and tries again");
+                tracing::error!(error = fault.kind(), "the sequencer could not work and tries again");
             }
             let rest = tokio::time::timeout(REST, self.wake.notified());
             tokio::select! {

@@ -48,6 +48,27 @@ pub enum DbError {
     Lock(#[from] std::io::Error),
 }
 
+impl DbError {
+    /// What kind of fault it is, in words of ours: for logs, where the words of a database may repeat a value (R61).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Db(fault) => match fault {
+                DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => "the database cannot be reached",
+                DbErr::Type(_) | DbErr::Json(_) => "a stored value has another type than expected",
+                DbErr::RecordNotFound(_) => "a row is missing",
+                fault if fault.sql_err().is_some() => "a constraint of the database refused it",
+                _ => "the database refused a statement",
+            },
+            Self::Driver(_) => "the driver of the database failed",
+            Self::NotDurable { .. } => "the database would forget what it acknowledged",
+            Self::Unreadable { .. } => "a stored value is not one this version knows",
+            Self::LeaseLost { .. } => "another holder has taken over the lease",
+            Self::OutOfScope => "the scope does not reach what was asked",
+            Self::Lock(_) => "the lock beside the database could not be taken",
+        }
+    }
+}
+
 /// How a database is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
