@@ -306,7 +306,7 @@ async fn import(
     let folder = folder.join(&school.institution_number);
     let number = &school.institution_number;
     let roster = folder.join("roster.zip");
-    let package = sync.roster_package(source, connection, number, &roster, Settings::default());
+    let package = sync.roster_package(source, number, &roster, Settings::default());
     summary.add(&package.await?.0);
     let mut absences = AbsenceFile::new(folder.join("absences.csv"), absence_format())?;
     summary.add(&sync.absences(source, connection, &mut absences).await?);

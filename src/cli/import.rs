@@ -79,7 +79,7 @@ impl Import {
                     sync.approve(source).await?;
                 }
                 let package = sync
-                    .roster_package(source, &connection, &self.school, &self.path, Settings::default())
+                    .roster_package(source, &self.school, &self.path, Settings::default())
                     .await;
                 package.map(|(run, _)| run)
             }

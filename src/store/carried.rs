@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use hub_entities::id::{CarriedInId, PupilId, RecordId};
-use hub_entities::policy::{Reach, Scope};
+use hub_entities::policy::Reach;
 use hub_entities::time::SchoolYear;
 use sea_orm::Value;
 
@@ -91,13 +91,4 @@ pub async fn merge_carried(db: &Db, work: Work<'_>, said: &[CarriedSaid]) -> Res
     advance(&tx, work.run, None, progress).await?;
     tx.commit().await?;
     Ok(progress)
-}
-
-/// Whether the scope lets anything of truancy be kept.
-pub fn keeps(scope: &Scope) -> bool {
-    use hub_entities::category::Category;
-    match scope.reach() {
-        Reach::Source { agreed, .. } => agreed.has(Category::Truancy) || agreed.has(Category::Attendance),
-        _ => false,
-    }
 }

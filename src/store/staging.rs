@@ -2,11 +2,10 @@
 //! partial read leaves nothing behind (design §5).
 
 use hub_entities::id::{PupilId, RecordId, RunId};
-use hub_entities::source::RunKind;
 use sea_orm::Value;
 
 use super::lease::Lease;
-use super::sql::{bulk, row, rows};
+use super::sql::{bulk, rows};
 use super::{Db, DbError};
 
 /// Rows of a roster, put aside. Putting the same aside twice changes nothing.
@@ -128,17 +127,4 @@ pub async fn next_packs(
         })
     };
     found.iter().map(pack).collect()
-}
-
-/// How many rows of a kind a run has put aside.
-pub async fn count(db: &Db, run: RunId, kind: RunKind) -> Result<i64, DbError> {
-    let text = match kind {
-        RunKind::Absences => "select count(*) from staged_half_days where run_id = ?",
-        RunKind::Roster | RunKind::CarriedIn => "select count(*) from staged_row where run_id = ?",
-    };
-    let counted = row(db.reader(), text, vec![run.into()]).await?;
-    Ok(counted
-        .map(|row| row.try_get_by_index(0))
-        .transpose()?
-        .unwrap_or_default())
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use hub_connectors::absences::AbsenceRow;
 use hub_entities::absence::letters::{LetterTable, Reading};
-use hub_entities::category::Category;
 use hub_entities::evaluation::Said;
 use hub_entities::id::{PupilId, RecordId, RunId};
 use hub_entities::policy::{Reach, Scope};
@@ -62,12 +61,12 @@ impl Sync {
     ) -> Result<run::Model, SyncError> {
         let scope = self.scope(source).await?;
         let letters = letters(self, connection)?;
-        if !keeps_absences(&scope) {
+        if !filter::keeps_absences(&scope) {
             return Err(SyncError::NotAgreed);
         }
         let hash = rows.content_hash()?;
         let finished = self.finish_cut_off(&scope, lease, source).await?;
-        self.work_off(&scope, lease, source, connection).await?;
+        self.work_off(&scope, lease, source).await?;
         if let Some(same) = finished.filter(|run| run.content_hash == hash) {
             return Ok(same);
         }
@@ -228,15 +227,9 @@ impl Sync {
 
     /// Works off what waits in quarantine and can be matched by now: after every roster, and before
     /// anything newer.
-    pub(super) async fn work_off(
-        &self,
-        scope: &Scope,
-        lease: &Lease,
-        source: Source,
-        _connection: &connection::Model,
-    ) -> Result<(), SyncError> {
+    pub(super) async fn work_off(&self, scope: &Scope, lease: &Lease, source: Source) -> Result<(), SyncError> {
         let waiting = waiting(&self.db, scope, RunKind::Absences).await?;
-        if waiting.is_empty() || !keeps_absences(scope) {
+        if waiting.is_empty() || !filter::keeps_absences(scope) {
             return Ok(());
         }
         let mut by_key: HashMap<String, (RecordId, PupilId)> = HashMap::new();
@@ -284,14 +277,6 @@ impl Sync {
         self.merge_absences(scope, lease, run).await?;
         resolve(&self.db, lease, &worked_off, self.clock.now()).await?;
         Ok(())
-    }
-}
-
-/// Whether an agreement in force lets the hub keep anything of absences.
-fn keeps_absences(scope: &Scope) -> bool {
-    match scope.reach() {
-        Reach::Source { agreed, .. } => agreed.has(Category::Truancy) || agreed.has(Category::Attendance),
-        _ => false,
     }
 }
 

@@ -12,7 +12,7 @@ use hub_entities::id::RecordId;
 use hub_entities::source::{RunKind, RunState, run};
 
 use super::{Source, Sync, SyncError};
-use crate::store::carried::{CarriedSaid, keeps, merge_carried};
+use crate::store::carried::{CarriedSaid, merge_carried};
 use crate::store::roster::{KeyKind, keys};
 use crate::store::run::set_state;
 
@@ -35,7 +35,7 @@ impl Sync {
         path: &Path,
     ) -> Result<run::Model, SyncError> {
         let scope = self.scope(source).await?;
-        if !keeps(&scope) {
+        if !super::filter::keeps_absences(&scope) {
             return Err(SyncError::NotAgreed);
         }
         let hash = super::files::hash_of(path)?;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::absences::Rows;
 use super::{Source, Sync, SyncError};
 use crate::store::roster::KeyKind;
-use hub_entities::source::{connection, run};
+use hub_entities::source::run;
 
 /// A file of half-day absences.
 #[derive(Debug)]
@@ -105,7 +105,6 @@ impl Sync {
     pub async fn roster_package(
         &self,
         source: Source,
-        connection: &connection::Model,
         institution_number: &str,
         path: &Path,
         settings: Settings,
@@ -129,7 +128,7 @@ impl Sync {
             None if roster.schools.is_empty() => only_school(&roster).unwrap_or_default(),
             None => return Err(SyncError::NoSuchSchool(institution_number.to_owned())),
         };
-        let run = self.roster(source, connection, &school_key, &roster, hash).await?;
+        let run = self.roster(source, &school_key, &roster, hash).await?;
         Ok((run, roster))
     }
 }

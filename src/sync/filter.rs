@@ -2,6 +2,15 @@
 
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::{Categories, Category};
+use hub_entities::policy::{Reach, Scope};
+
+/// Whether an agreement in force lets the hub keep anything of absences.
+pub(super) fn keeps_absences(scope: &Scope) -> bool {
+    match scope.reach() {
+        Reach::Source { agreed, .. } => agreed.has(Category::Truancy) || agreed.has(Category::Attendance),
+        _ => false,
+    }
+}
 
 /// What a reading may become on its way to the staging tables.
 ///

@@ -8,7 +8,7 @@ use hub_connectors::oneroster::{ClassRow, MembershipRow, PupilRow, Roster, Statu
 use hub_entities::category::{Categories, Category};
 use hub_entities::number::national::{BlindIndexKey, NationalNumber};
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::source::{RunKind, RunState, connection, run};
+use hub_entities::source::{RunKind, RunState, run};
 use hub_entities::time::SchoolYear;
 use serde::de::DeserializeOwned;
 
@@ -41,14 +41,13 @@ impl Sync {
     pub async fn roster(
         &self,
         source: Source,
-        connection: &connection::Model,
         school_key: &str,
         roster: &Roster,
         content_hash: Vec<u8>,
     ) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
         let outcome = self
-            .roster_under(&lease, source, connection, school_key, roster, content_hash)
+            .roster_under(&lease, source, school_key, roster, content_hash)
             .await;
         lease.release(&self.db).await?;
         outcome
@@ -58,7 +57,6 @@ impl Sync {
         &self,
         lease: &Lease,
         source: Source,
-        connection: &connection::Model,
         school_key: &str,
         roster: &Roster,
         content_hash: Vec<u8>,
@@ -97,7 +95,7 @@ impl Sync {
             .await?;
         // Half-days that waited for their pupil may have found one; those of a run that was killed come first.
         self.finish_cut_off(&scope, lease, source).await?;
-        self.work_off(&scope, lease, source, connection).await?;
+        self.work_off(&scope, lease, source).await?;
         Ok(run)
     }
 

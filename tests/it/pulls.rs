@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clb_hub::store::run::approve;
-use clb_hub::store::setup::find_source;
 use clb_hub::sync::{Source, Sync, SyncError};
 use futures::FutureExt;
 use hub_connectors::oneroster::{PupilRow, Roster, Says, SchoolLink};
@@ -48,16 +47,11 @@ impl Scene {
     }
 
     async fn pull_with(&self, sync: &Sync, roster: &Roster, content: u8) -> Result<run::Model, SyncError> {
-        let scope = self.world.operator().await;
-        let connection = find_source(&self.world.db, &scope, SCHOOL, "files")
-            .await
-            .unwrap()
-            .unwrap();
         let source = Source {
             id: self.school.source,
             school: self.school.id,
         };
-        sync.roster(source, &connection, "s", roster, vec![content; 32]).await
+        sync.roster(source, "s", roster, vec![content; 32]).await
     }
 
     async fn pull(&self, roster: &Roster, content: u8) -> run::Model {

@@ -131,10 +131,8 @@ impl Region {
     /// Imports this package for the school at this place.
     pub(crate) async fn try_roster(&self, place: usize, path: &Path) -> Result<run::Model, SyncError> {
         let number = &self.manifest.schools[place].institution_number;
-        let (source, connection) = (self.source(place), &self.connections[place]);
-        let imported = self
-            .sync
-            .roster_package(source, connection, number, path, Settings::default());
+        let source = self.source(place);
+        let imported = self.sync.roster_package(source, number, path, Settings::default());
         imported.await.map(|(run, _)| run)
     }
 
