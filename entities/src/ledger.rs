@@ -68,6 +68,8 @@ pub mod revision {
         pub revision: i32,
         /// What was registered then.
         pub mark: i16,
+        /// The run that had brought it. `None` in rows of before it was kept.
+        pub brought_by: Option<RunId>,
         /// When it was replaced.
         pub ended_at: DateTimeUtc,
     }

@@ -30,6 +30,18 @@ closed_enum! {
     }
 }
 
+closed_enum! {
+    /// By which number the rows of a source name a pupil.
+    KeyKind {
+        /// The roster's own key.
+        SourceKey = "source_key",
+        /// The school's number for the pupil.
+        Identifier = "identifier",
+        /// Registration number (stamnummer).
+        Stamnummer = "stamnummer",
+    }
+}
+
 /// One connection.
 pub mod connection {
     use sea_orm::entity::prelude::*;
@@ -226,7 +238,7 @@ pub mod gap {
 pub mod quarantine {
     use sea_orm::entity::prelude::*;
 
-    use super::RunKind;
+    use super::{KeyKind, RunKind};
     use crate::id::{QuarantineId, RunId, SchoolId, SourceId};
 
     /// All rows of one source key that found no record.
@@ -244,9 +256,12 @@ pub mod quarantine {
         pub kind: RunKind,
         /// The key that was not found.
         pub source_key: String,
+        /// What kind of number that key is: one pupil's identifier may be another's stamnummer. `None` in rows of
+        /// before it was kept: they wait until the source says them again.
+        pub key_kind: Option<KeyKind>,
         /// How many rows.
         pub rows: i32,
-        /// The rows, filtered by the agreement, packed as when staged.
+        /// The rows, filtered by the agreement: half-days packed as when staged, numbers carried in as lines.
         pub body: Vec<u8>,
         /// The run that brought the latest.
         pub run_id: RunId,

@@ -10,7 +10,7 @@ use sea_orm::Value;
 
 use super::ledger::{Work, reevaluate};
 use super::run::{Progress, advance};
-use super::sql::{execute, list_of, rows, values_of};
+use super::sql::{execute, list, rows};
 use super::{Db, DbError};
 
 /// One number.
@@ -35,15 +35,10 @@ pub async fn merge_carried(db: &Db, work: Work<'_>, said: &[CarriedSaid]) -> Res
     };
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let records: Vec<RecordId> = said.iter().map(|one| one.record).collect();
-    let text = format!(
-        "select id, pupil_id from record where school_id = ? and id in {}",
-        list_of(records.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(values_of(&records));
+    let text = "select id, pupil_id from record where school_id = ? and id in ?";
+    let values = vec![school.into(), list(said.iter().map(|one| one.record))];
     let mut pupil_of: std::collections::BTreeMap<RecordId, PupilId> = std::collections::BTreeMap::new();
-    for row in rows(&tx, &text, values).await? {
+    for row in rows(&tx, text, values).await? {
         pupil_of.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     }
     let pupils: BTreeSet<PupilId> = pupil_of.values().copied().collect();

@@ -11,7 +11,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::DbError;
-use super::sql::{bulk, execute, list_of, rows, values_of};
+use super::sql::{bulk, execute, list, rows};
 
 /// Derives the ties of these pupils again and writes the difference. The caller holds their locks.
 pub(super) async fn derive_again(
@@ -23,12 +23,11 @@ pub(super) async fn derive_again(
     if pupils.is_empty() {
         return Ok(());
     }
-    let of_pupils = list_of(pupils.len());
-
     let mut enrolled: BTreeMap<PupilId, Vec<Enrolled>> = BTreeMap::new();
     let mut schools: BTreeSet<SchoolId> = BTreeSet::new();
-    let text = format!("select pupil_id, school_id, begins_on, ends_on from enrolment where pupil_id in {of_pupils}");
-    for row in rows(tx, &text, values_of(pupils)).await? {
+    let of_pupils = list(pupils.iter().copied());
+    let text = "select pupil_id, school_id, begins_on, ends_on from enrolment where pupil_id in ?";
+    for row in rows(tx, text, vec![of_pupils.clone()]).await? {
         let school = row.try_get_by_index(1)?;
         schools.insert(school);
         let period = Period {
@@ -41,16 +40,15 @@ pub(super) async fn derive_again(
             .push(Enrolled { school, period });
     }
 
-    let schools: Vec<SchoolId> = schools.into_iter().collect();
-    let text = format!(
-        "select school_id, clb_id, begins_on, ends_on from agreement
-         where state in (?, ?) and decided_at is not null and school_id in {}",
-        list_of(schools.len())
-    );
-    let mut values: Vec<Value> = vec![AgreementState::Accepted.into(), AgreementState::Ended.into()];
-    values.extend(values_of(&schools));
+    let text = "select school_id, clb_id, begins_on, ends_on from agreement
+         where state in (?, ?) and decided_at is not null and school_id in ?";
+    let values = vec![
+        AgreementState::Accepted.into(),
+        AgreementState::Ended.into(),
+        list(schools),
+    ];
     let mut serves = Vec::new();
-    for row in rows(tx, &text, values).await? {
+    for row in rows(tx, text, values).await? {
         let period = Period {
             begins: row.try_get_by_index(2)?,
             ends: row.try_get_by_index(3)?,
@@ -64,13 +62,10 @@ pub(super) async fn derive_again(
 
     // Only what follows from enrolments is derived; home education and own requests stay as they are.
     let mut stored: BTreeMap<PupilId, Vec<(Uuid, Derived)>> = BTreeMap::new();
-    let text = format!(
-        "select pupil_id, id, clb_id, ground, begins_on, ends_on from competence
-         where ground in (?, ?) and pupil_id in {of_pupils}"
-    );
-    let mut values: Vec<Value> = vec![Ground::Enrolment.into(), Ground::LastEnrolment.into()];
-    values.extend(values_of(pupils));
-    for row in rows(tx, &text, values).await? {
+    let text = "select pupil_id, id, clb_id, ground, begins_on, ends_on from competence
+         where ground in (?, ?) and pupil_id in ?";
+    let values = vec![Ground::Enrolment.into(), Ground::LastEnrolment.into(), of_pupils];
+    for row in rows(tx, text, values).await? {
         let clb: ClbId = row.try_get_by_index(2)?;
         let ground: Ground = row.try_get_by_index(3)?;
         let begins: NaiveDate = row.try_get_by_index(4)?;
@@ -102,12 +97,8 @@ pub(super) async fn derive_again(
         }
     }
     for some in gone.chunks(1_000) {
-        execute(
-            tx,
-            &format!("delete from competence where id in {}", list_of(some.len())),
-            values_of(some),
-        )
-        .await?;
+        let text = "delete from competence where id in ?";
+        execute(tx, text, vec![list(some.iter().copied())]).await?;
     }
     let head = "insert into competence (id, pupil_id, clb_id, ground, begins_on, ends_on)";
     bulk(tx, head, 6, new.into_iter(), "").await

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use hub_entities::id::QuarantineId;
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::source::{RunKind, quarantine};
+use hub_entities::source::{KeyKind, RunKind, quarantine};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
 
 use super::lease::Lease;
@@ -60,9 +60,11 @@ pub async fn note_gaps(db: &Db, work: Work<'_>, gaps: Vec<Gap>) -> Result<(), Db
 pub struct Unmatched {
     /// The key.
     pub source_key: String,
+    /// What kind of number it is.
+    pub key_kind: KeyKind,
     /// How many rows.
     pub rows: i32,
-    /// The rows, packed as when staged.
+    /// The rows, as they are worked off.
     pub body: Vec<u8>,
 }
 
@@ -87,6 +89,7 @@ pub async fn put_in_quarantine(
                 (*school).into(),
                 kind.into(),
                 one.source_key.into(),
+                one.key_kind.into(),
                 one.rows.into(),
                 one.body.into(),
                 work.run.into(),
@@ -94,15 +97,16 @@ pub async fn put_in_quarantine(
             ]
         })
         .collect();
-    let head = "insert into quarantine (id, source_id, school_id, kind, source_key, rows, body, run_id, since)";
+    let head =
+        "insert into quarantine (id, source_id, school_id, kind, source_key, key_kind, rows, body, run_id, since)";
     // The same run again, or the same content again, does not pile up.
-    let tail = "on conflict (source_id, kind, source_key) where resolved_at is null do update
+    let tail = "on conflict (source_id, kind, key_kind, source_key) where resolved_at is null do update
                 set rows = case when quarantine.body = excluded.body then quarantine.rows
                                 else quarantine.rows + excluded.rows end,
                     body = case when quarantine.body = excluded.body then quarantine.body
                                 else quarantine.body || excluded.body end,
                     run_id = excluded.run_id";
-    bulk(&tx, head, 9, tuples.into_iter(), tail).await?;
+    bulk(&tx, head, 10, tuples.into_iter(), tail).await?;
     tx.commit().await?;
     Ok(())
 }

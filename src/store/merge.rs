@@ -3,16 +3,15 @@
 //! Everything their records brought goes along, both are counted again, and signals follow from the
 //! new counts, so that none is lost and none doubled (R43).
 
-use chrono::{DateTime, Utc};
 use hub_entities::competence::Ground;
-use hub_entities::id::{Ids, PupilId};
+use hub_entities::id::PupilId;
 use sea_orm::{DatabaseTransaction, Value};
 
 use super::DbError;
 use super::competence::derive_again;
 use super::ledger::{Work, reevaluate};
 use super::run::Progress;
-use super::sql::{execute, list_of, values_of};
+use super::sql::{execute, list};
 
 /// Makes two pupils one: every record of `from` becomes `into`'s, and the old id keeps resolving.
 /// The caller holds the locks of both.
@@ -60,32 +59,14 @@ async fn settle(
     pupils: &[PupilId],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
-    let list = list_of(pupils.len());
-    execute(
-        tx,
-        &format!("delete from absence_count where pupil_id in {list}"),
-        values_of(pupils),
-    )
-    .await?;
-    let text = format!(
-        "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)
+    let of_pupils = list(pupils.iter().copied());
+    let text = "delete from absence_count where pupil_id in ?";
+    execute(tx, text, vec![of_pupils.clone()]).await?;
+    let text = "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)
          select a.pupil_id, a.school_year, r.school_id, a.mark, count(*)
          from absence a join record r on r.id = a.record_id
-         where a.pupil_id in {list} group by a.pupil_id, a.school_year, r.school_id, a.mark"
-    );
-    execute(tx, &text, values_of(pupils)).await?;
+         where a.pupil_id in ? group by a.pupil_id, a.school_year, r.school_id, a.mark";
+    execute(tx, text, vec![of_pupils]).await?;
     derive_again(tx, work.ids, pupils, work.now).await?;
     reevaluate(tx, work, pupils, progress).await
-}
-
-/// A new canonical pupil.
-pub(super) async fn new_pupil(tx: &DatabaseTransaction, ids: &dyn Ids, now: DateTime<Utc>) -> Result<PupilId, DbError> {
-    let id = PupilId(ids.next(now));
-    execute(
-        tx,
-        "insert into pupil (id, created_at) values (?, ?)",
-        vec![id.into(), now.into()],
-    )
-    .await?;
-    Ok(id)
 }

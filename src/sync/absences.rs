@@ -7,15 +7,14 @@ use hub_entities::absence::letters::{LetterTable, Reading};
 use hub_entities::evaluation::Said;
 use hub_entities::id::{PupilId, RecordId, RunId};
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::source::{RunKind, RunState, connection, run};
+use hub_entities::source::{KeyKind, RunKind, RunState, connection, run};
 use hub_entities::time::{HalfDay, SchoolYear};
-use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use super::{Source, Sync, SyncError, filter, half_day};
 use crate::store::lease::Lease;
-use crate::store::loss::{Gap, Unmatched, note_gaps, put_in_quarantine, resolve, waiting};
-use crate::store::roster::{KeyKind, keys};
+use crate::store::loss::{Gap, Unmatched, note_gaps, put_in_quarantine};
+use crate::store::roster::keys;
 use crate::store::run::set_state;
 use crate::store::staging::{Pack, next_packs, put_packs};
 use crate::store::{ledger, run as runs};
@@ -103,11 +102,7 @@ impl Sync {
         letters: &LetterTable,
         rows: &mut dyn Rows,
     ) -> Result<run::Model, SyncError> {
-        let by_key: HashMap<String, (RecordId, PupilId)> = keys(&self.db, scope, rows.key_kind())
-            .await?
-            .into_iter()
-            .map(|(key, record, pupil)| (key, (record, pupil)))
-            .collect();
+        let by_key = keys(&self.db, scope, rows.key_kind()).await?;
         // What an earlier try left behind is replaced: a run stages as a whole or not at all.
         runs::discard(&self.db, lease, run.id).await?;
         let mut staging = Staging::new(self, scope, letters, &by_key);
@@ -146,6 +141,7 @@ impl Sync {
             .into_iter()
             .map(|(source_key, body)| Unmatched {
                 source_key,
+                key_kind: rows.key_kind(),
                 rows: i32::try_from(body.len() / half_day::WIDTH).unwrap_or(i32::MAX),
                 body,
             })
@@ -161,7 +157,7 @@ impl Sync {
         Ok(set_state(&self.db, lease, next).await?)
     }
 
-    async fn put_aside(
+    pub(super) async fn put_aside(
         &self,
         lease: &Lease,
         run: RunId,
@@ -223,60 +219,6 @@ impl Sync {
             after = Some(last);
         }
         self.finish(lease, run).await
-    }
-
-    /// Works off what waits in quarantine and can be matched by now: after every roster, and before
-    /// anything newer.
-    pub(super) async fn work_off(&self, scope: &Scope, lease: &Lease, source: Source) -> Result<(), SyncError> {
-        let waiting = waiting(&self.db, scope, RunKind::Absences).await?;
-        if waiting.is_empty() || !filter::keeps_absences(scope) {
-            return Ok(());
-        }
-        let mut by_key: HashMap<String, (RecordId, PupilId)> = HashMap::new();
-        for kind in [KeyKind::Stamnummer, KeyKind::Identifier, KeyKind::SourceKey] {
-            let known = keys(&self.db, scope, kind).await?;
-            by_key.extend(known.into_iter().map(|(key, record, pupil)| (key, (record, pupil))));
-        }
-        let mut packs: BTreeMap<(PupilId, RecordId), Vec<u8>> = BTreeMap::new();
-        let mut worked_off = Vec::new();
-        let mut hash = Sha256::new();
-        let mut staged = 0_i64;
-        for row in waiting {
-            let Some((record, pupil)) = by_key.get(&row.source_key) else {
-                continue;
-            };
-            hash.update(row.id.0.as_bytes());
-            hash.update(&row.body);
-            staged = staged.saturating_add(i64::from(row.rows));
-            packs.entry((*pupil, *record)).or_default().extend_from_slice(&row.body);
-            worked_off.push(row.id);
-        }
-        if worked_off.is_empty() {
-            return Ok(());
-        }
-        let run = self
-            .begin(scope, lease, source, RunKind::Absences, hash.finalize().to_vec(), false)
-            .await?;
-        let run = match run.state {
-            RunState::Staging => {
-                runs::discard(&self.db, lease, run.id).await?;
-                self.put_aside(lease, run.id, 0, packs).await?;
-                set_state(
-                    &self.db,
-                    lease,
-                    run::Model {
-                        state: RunState::Merging,
-                        staged,
-                        ..run
-                    },
-                )
-                .await?
-            }
-            _ => run,
-        };
-        self.merge_absences(scope, lease, run).await?;
-        resolve(&self.db, lease, &worked_off, self.clock.now()).await?;
-        Ok(())
     }
 }
 

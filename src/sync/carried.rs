@@ -1,6 +1,6 @@
 //! Files of numbers carried in: `pupil,halfDays,begins,former`, a line per pupil.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -9,18 +9,27 @@ use chrono::NaiveDate;
 use hub_connectors::csv::{Reader, clean_name};
 use hub_connectors::report::Report;
 use hub_entities::id::RecordId;
-use hub_entities::source::{RunKind, RunState, run};
+use hub_entities::policy::Scope;
+use hub_entities::source::{KeyKind, RunKind, run};
+use serde::{Deserialize, Serialize};
 
 use super::{Source, Sync, SyncError};
+use crate::store::DbError;
 use crate::store::carried::{CarriedSaid, merge_carried};
-use crate::store::roster::{KeyKind, keys};
-use crate::store::run::set_state;
+use crate::store::lease::Lease;
+use crate::store::loss::{Unmatched, put_in_quarantine};
+use crate::store::roster::keys;
 
-/// One line: the pupil's key, and what it says.
-type Line = (String, NaiveDate, i16, Option<String>);
+/// What one line says of a pupil.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    begins_on: NaiveDate,
+    half_days: i16,
+    former_institution: Option<String>,
+}
 
 impl Sync {
-    /// Imports the numbers carried in of one school. A line whose pupil is unknown is counted as a gap.
+    /// Imports the numbers carried in of one school. A line whose pupil is unknown waits in quarantine.
     pub async fn carried_file(&self, source: Source, path: &Path) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
         let outcome = self.carried_under(&lease, source, path).await;
@@ -28,17 +37,13 @@ impl Sync {
         outcome
     }
 
-    async fn carried_under(
-        &self,
-        lease: &crate::store::lease::Lease,
-        source: Source,
-        path: &Path,
-    ) -> Result<run::Model, SyncError> {
+    async fn carried_under(&self, lease: &Lease, source: Source, path: &Path) -> Result<run::Model, SyncError> {
         let scope = self.scope(source).await?;
         if !super::filter::keeps_absences(&scope) {
             return Err(SyncError::NotAgreed);
         }
         let hash = super::files::hash_of(path)?;
+        self.work_off(&scope, lease, source).await?;
         let run = self
             .begin(&scope, lease, source, RunKind::CarriedIn, hash, false)
             .await?;
@@ -47,49 +52,89 @@ impl Sync {
         if !report.usable() {
             return Err(self.refuse(lease, run, report).await);
         }
-        let records: HashMap<String, RecordId> = keys(&self.db, &scope, KeyKind::SourceKey)
-            .await?
-            .into_iter()
-            .map(|(key, record, _)| (key, record))
-            .collect();
+        let records = keys(&self.db, &scope, KeyKind::SourceKey).await?;
         let staged = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let mut said = Vec::new();
-        let mut dangling = 0_i64;
-        for (key, begins_on, half_days, former_institution) in lines {
-            match records.get(&key) {
-                Some(record) => said.push(CarriedSaid {
-                    record: *record,
-                    begins_on,
-                    half_days,
-                    former_institution,
-                }),
-                None => dangling = dangling.saturating_add(1),
+        let mut unmatched: BTreeMap<String, Unmatched> = BTreeMap::new();
+        for (key, line) in lines {
+            if let Some((record, _)) = records.get(&key) {
+                said.push(line.of(*record));
+                continue;
             }
+            let waiting = unmatched.entry(key).or_insert_with_key(|key| Unmatched {
+                source_key: key.clone(),
+                key_kind: KeyKind::SourceKey,
+                rows: 0,
+                body: Vec::new(),
+            });
+            waiting.rows = waiting.rows.saturating_add(1);
+            waiting.body.extend(line.packed());
         }
-        let work = self.work(&scope, lease, run.id);
-        if dangling > 0 {
-            let gap = crate::store::loss::Gap {
-                rule: "carried.unknown_pupil",
-                detail: String::new(),
-                rows: dangling,
-            };
-            crate::store::loss::note_gaps(&self.db, work, vec![gap]).await?;
-        }
+        let unmatched: Vec<Unmatched> = unmatched.into_values().collect();
         let run = run::Model {
-            state: RunState::Merging,
             staged,
+            quarantined: unmatched.iter().map(|one| i64::from(one.rows)).sum(),
             ..run
         };
-        let run = set_state(&self.db, lease, run).await?;
+        put_in_quarantine(
+            &self.db,
+            self.work(&scope, lease, run.id),
+            RunKind::CarriedIn,
+            unmatched,
+        )
+        .await?;
+        self.merge_carried_in(&scope, lease, run, &said).await
+    }
+
+    /// Merges numbers carried in, and ends the run. Nothing of them is put aside: a run that is killed here is still
+    /// `staging`, and gives way to the file when it is read again.
+    pub(super) async fn merge_carried_in(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        run: run::Model,
+        said: &[CarriedSaid],
+    ) -> Result<run::Model, SyncError> {
         for some in said.chunks(200) {
-            merge_carried(&self.db, self.work(&scope, lease, run.id), some).await?;
+            merge_carried(&self.db, self.work(scope, lease, run.id), some).await?;
         }
         self.finish(lease, run).await
     }
 }
 
+impl Line {
+    fn of(self, record: RecordId) -> CarriedSaid {
+        CarriedSaid {
+            record,
+            begins_on: self.begins_on,
+            half_days: self.half_days,
+            former_institution: self.former_institution,
+        }
+    }
+
+    /// As it waits in quarantine: a line of JSON, after those that wait already.
+    fn packed(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+}
+
+/// The lines that waited, in the order they came: the last word is merged last.
+pub(super) fn unpacked(body: &[u8], record: RecordId) -> Result<Vec<CarriedSaid>, SyncError> {
+    let lines = serde_json::Deserializer::from_slice(body).into_iter::<Line>();
+    lines
+        .map(|line| match line {
+            Ok(line) => Ok(line.of(record)),
+            Err(_unreadable) => Err(SyncError::Store(DbError::Unreadable {
+                column: "quarantine.body",
+            })),
+        })
+        .collect()
+}
+
 /// The lines of a file, with where and what for each that cannot be read.
-fn lines(path: &Path, report: &mut Report) -> Result<Vec<Line>, SyncError> {
+fn lines(path: &Path, report: &mut Report) -> Result<Vec<(String, Line)>, SyncError> {
     let name = path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
@@ -134,7 +179,14 @@ fn lines(path: &Path, report: &mut Report) -> Result<Vec<Line>, SyncError> {
             _ if is_blank => report.error(&name, line, column(pupil), "row.blank_required"),
             (None, _) => report.error(&name, line, column(half_days), "row.number"),
             (_, None) => report.error(&name, line, column(begins), "row.date"),
-            (Some(number), Some(day)) => lines.push((key.to_owned(), day, number, former)),
+            (Some(half_days), Some(begins_on)) => lines.push((
+                key.to_owned(),
+                Line {
+                    begins_on,
+                    half_days,
+                    former_institution: former,
+                },
+            )),
         }
     }
     Ok(lines)

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::absences::Rows;
 use super::{Source, Sync, SyncError};
-use crate::store::roster::KeyKind;
-use hub_entities::source::run;
+use hub_entities::source::{KeyKind, run};
 
 /// A file of half-day absences.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use hub_entities::category::Categories;
 use hub_entities::evaluation::Said;
 use hub_entities::id::{Ids, RunId};
 use hub_entities::policy::Scope;
-use hub_entities::source::{RunKind, RunState, run};
+use hub_entities::source::{KeyKind, RunKind, RunState, run};
 use hub_entities::time::SchoolYear;
 use sea_orm::DatabaseConnection;
 
@@ -154,6 +154,7 @@ impl Scene {
             bytes: vec![0; 6],
         };
         let unmatched = Unmatched {
+            key_kind: KeyKind::SourceKey,
             source_key: key(),
             rows: 1,
             body: vec![0; 6],

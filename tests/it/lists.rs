@@ -102,12 +102,12 @@ both_databases!(
         let town = Town::new(database).await;
         // East lets the first CLB know that Cas is there and no more; south registers 30 of the B.
         let scope = town.world.source_scope(town.south).await;
-        let known = clb_hub::store::roster::keys(&town.world.db, &scope, clb_hub::store::roster::KeyKind::SourceKey);
+        let known = clb_hub::store::roster::keys(&town.world.db, &scope, hub_entities::source::KeyKind::SourceKey);
         let known = known.await.unwrap();
-        let (_, record, _) = known.iter().find(|(key, _, _)| key == "cas").unwrap();
+        let (record, _) = known["cas"];
         let calendar = town.world.book.laws().calendar(hub_entities::time::SchoolYear(2026));
         let b = hub_entities::absence::letters::Reading::Absent(hub_entities::absence::code::Code::B);
-        let said: Vec<_> = calendar.iter().take(30).map(|at| (*record, at, b)).collect();
+        let said: Vec<_> = calendar.iter().take(30).map(|at| (record, at, b)).collect();
         town.world.say(town.south, &said).await;
 
         let [ada, bo, cas] = [town.ada, town.bo, town.cas].map(|id| id.to_string());

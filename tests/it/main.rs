@@ -25,6 +25,7 @@ mod outbox;
 mod policy_matrix;
 mod privacy;
 mod pulls;
+mod quarantine;
 mod questions;
 mod race;
 mod reading;

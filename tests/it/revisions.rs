@@ -16,6 +16,13 @@ use crate::support::world::{World, am, at, born};
 const B: Reading = Reading::Absent(Code::B);
 const Z: Reading = Reading::Absent(Code::Z);
 
+/// The runs that had brought the former states, in their order.
+async fn brought_by(look: &DatabaseConnection) -> Vec<Option<RunId>> {
+    let found = revision::Entity::find().order_by_asc(revision::Column::EndedAt);
+    let found = found.all(look).await.unwrap();
+    found.into_iter().map(|one| one.brought_by).collect()
+}
+
 /// Former states in their order: revision, mark, the run that replaced it, when.
 async fn former(look: &DatabaseConnection) -> Vec<(i32, i16, RunId, DateTime<Utc>)> {
     let found = revision::Entity::find().order_by_asc(revision::Column::EndedAt);
@@ -60,6 +67,7 @@ both_databases!(a_correction_keeps_what_stood_there, async |database: &TestDatab
         (3, b, runs[4], times[4]),
     ];
     assert_eq!(former(&world.look).await, expected);
+    assert_eq!(brought_by(&world.look).await, [0, 1, 3].map(|run| Some(runs[run])));
     assert_eq!(now(&world.look).await, [(4, Mark::Unresolved.to_i16(), runs[4])]);
     // The numbers beside the rows count what stands there, and no former state.
     let counts = "select count(*) from absence_count where half_days <> case mark when 20 then 1 else 0 end";

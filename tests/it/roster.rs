@@ -318,6 +318,34 @@ both_databases!(
 );
 
 both_databases!(
+    two_records_of_one_index_that_come_together_are_one_pupil,
+    async |database: &TestDatabase| {
+        let world = World::new(database, NOW).await;
+        let [first, _] = two_schools(&world).await;
+        // A change of programme half-way the year: the school keeps a second record.
+        let twice = [("a", indexed("2012-05-01", 1)), ("b", indexed("2012-05-01", 1))];
+        let known = world.pupils(first, &twice).await;
+        assert_ne!(known[0].0, known[1].0);
+        assert_eq!(known[0].1, known[1].1);
+        assert_eq!(number(&world.look, "select count(*) from pupil").await, 1);
+        // One that was known without an index gets it in the very rows that bring another record of it.
+        world.roster(first, &[("c", born("2011-05-01"))]).await;
+        let twice = [("c", indexed("2011-05-01", 2)), ("d", indexed("2011-05-01", 2))];
+        let known = world.pupils(first, &twice).await;
+        assert_eq!(known[0].1, known[1].1);
+        let twice = [("e", indexed("2010-05-01", 3)), ("g", born("2010-05-01"))];
+        world.roster(first, &twice[1..]).await;
+        let known = world
+            .pupils(
+                first,
+                &[("e", indexed("2010-05-01", 3)), ("g", indexed("2010-05-01", 3))],
+            )
+            .await;
+        assert_eq!(known[0].1, known[1].1);
+    }
+);
+
+both_databases!(
     two_records_of_one_index_are_counted_together,
     async |database: &TestDatabase| {
         let world = World::new(database, NOW).await;

@@ -12,6 +12,7 @@ mod m20261122_000003_ledger;
 mod m20261122_000004_signals;
 mod m20261122_000005_sources;
 mod m20261122_000006_access;
+mod m20261122_000007_provenance;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_signals::Migration),
             Box::new(m20261122_000005_sources::Migration),
             Box::new(m20261122_000006_access::Migration),
+            Box::new(m20261122_000007_provenance::Migration),
         ]
     }
 }
@@ -71,6 +73,26 @@ async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbE
             .await?;
     }
     Ok(())
+}
+
+/// Adds a column, unless a step that was cut off has added it already.
+async fn add_column(manager: &SchemaManager<'_>, table: &str, column: &str, of_type: &str) -> Result<(), DbErr> {
+    if manager.has_column(table, column).await? {
+        return Ok(());
+    }
+    run(
+        manager,
+        &[&format!("alter table {table} add column {column} {of_type}")],
+    )
+    .await
+}
+
+/// Takes a column away, unless it is gone already.
+async fn drop_column(manager: &SchemaManager<'_>, table: &str, column: &str) -> Result<(), DbErr> {
+    if !manager.has_column(table, column).await? {
+        return Ok(());
+    }
+    run(manager, &[&format!("alter table {table} drop column {column}")]).await
 }
 
 /// Drops tables, the dependent ones first.

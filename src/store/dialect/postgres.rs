@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{Dialect, Held};
 use crate::store::DbError;
-use crate::store::sql::{list_of, rows, statement, values_of};
+use crate::store::sql::{list, rows, statement};
 
 /// The key of the advisory lock under which one replica migrates.
 const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
@@ -60,11 +60,8 @@ impl Dialect for Postgres {
     }
 
     async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError> {
-        let text = format!(
-            "select id from pupil where id in {} order by id for update",
-            list_of(sorted.len())
-        );
-        rows(tx, &text, values_of(sorted)).await?;
+        let text = "select id from pupil where id in ? order by id for update";
+        rows(tx, text, vec![list(sorted.iter().copied())]).await?;
         Ok(())
     }
 

@@ -3,15 +3,14 @@
 //!
 //! Whatever else happens, a signal is committed with the half-day that caused it or not at all.
 
+mod changes;
 mod signals;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hub_entities::absence::mark::Mark;
 use hub_entities::absence::tally::HalfDayMark;
-use hub_entities::category::{Categories, Category};
 use hub_entities::evaluation::{Change, Facts, LawBook, Outcome, Said, evaluate, merge};
 use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
@@ -20,8 +19,9 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::lease::Lease;
 use super::run::{Progress, advance};
-use super::sql::{bulk, execute, list_of, rows, values_of};
+use super::sql::{bulk, execute, list, rows};
 use super::{Db, DbError};
+use changes::write_changes;
 use signals::write_signals;
 pub(super) use signals::{Event, tell};
 use state::State;
@@ -122,11 +122,10 @@ pub(super) async fn reevaluate(
 
 /// The school years in which anything is known of these pupils.
 async fn years_of(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<Vec<SchoolYear>, DbError> {
-    let list = list_of(pupils.len());
     let mut years = BTreeSet::new();
     for table in ["absence_count", "carried_in", "tally", "signal"] {
-        let text = format!("select distinct school_year from {table} where pupil_id in {list}");
-        for row in rows(tx, &text, values_of(pupils)).await? {
+        let text = format!("select distinct school_year from {table} where pupil_id in ?");
+        for row in rows(tx, &text, vec![list(pupils.iter().copied())]).await? {
             years.insert(SchoolYear(row.try_get_by_index(0)?));
         }
     }
@@ -160,13 +159,8 @@ async fn pupils_of(
     school: SchoolId,
     records: &[RecordId],
 ) -> Result<BTreeMap<RecordId, PupilId>, DbError> {
-    let text = format!(
-        "select id, pupil_id from record where school_id = ? and id in {}",
-        list_of(records.len())
-    );
-    let mut values = vec![school.into()];
-    values.extend(values_of(records));
-    let found = rows(tx, &text, values).await?;
+    let text = "select id, pupil_id from record where school_id = ? and id in ?";
+    let found = rows(tx, text, vec![school.into(), list(records.iter().copied())]).await?;
     found
         .iter()
         .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
@@ -175,123 +169,6 @@ async fn pupils_of(
 
 fn count(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
-}
-
-/// Writes what changed: rows, revisions, counts.
-async fn write_changes(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    school: SchoolId,
-    agreed: Categories,
-    changes: &[(PupilId, Change)],
-) -> Result<(), DbError> {
-    let fresh: Vec<&(PupilId, Change)> = changes.iter().filter(|(_, change)| change.before.is_none()).collect();
-    let tuples = fresh.iter().map(|(pupil, change)| {
-        let mark = change.after.map_or(0, Mark::to_i16);
-        vec![
-            SchoolYear::of(change.at.day).into(),
-            (*pupil).into(),
-            change.at.day.into(),
-            change.at.part.to_i16().into(),
-            change.record.into(),
-            mark.into(),
-            1_i32.into(),
-            work.run.into(),
-        ]
-    });
-    let head = "insert into absence (school_year, pupil_id, day, part, record_id, mark, revision, run_id)";
-    bulk(tx, head, 8, tuples, "").await?;
-
-    let before = |(pupil, change): &'_ (PupilId, Change)| change.before.map(|before| (*pupil, *change, before));
-    let corrected: Vec<(PupilId, Change, (Mark, i32))> = changes.iter().filter_map(before).collect();
-    // A code that is agreed no more is not copied: what stands there goes with the purge.
-    let may_be_kept = |mark: Mark| agreed.has(Category::Attendance) || mark.is_about_truancy();
-    let kept = corrected.iter().filter(|(_, _, (mark, _))| may_be_kept(*mark));
-    let kept: Vec<&(PupilId, Change, (Mark, i32))> = kept.collect();
-    let revisions = kept.iter().map(|(_, change, (mark, revision))| {
-        vec![
-            change.record.into(),
-            change.at.day.into(),
-            change.at.part.to_i16().into(),
-            (*revision).into(),
-            mark.to_i16().into(),
-            work.run.into(),
-            work.now.into(),
-        ]
-    });
-    let head = "insert into absence_revision (record_id, day, part, revision, mark, run_id, ended_at)";
-    bulk(tx, head, 7, revisions, "").await?;
-    for (pupil, change, (_, revision)) in &corrected {
-        let place: [Value; 5] = [
-            (*pupil).into(),
-            change.at.day.into(),
-            change.at.part.to_i16().into(),
-            change.record.into(),
-            SchoolYear::of(change.at.day).into(),
-        ];
-        let at = "where pupil_id = ? and day = ? and part = ? and record_id = ? and school_year = ?";
-        match change.after {
-            Some(mark) => {
-                let mut values: Vec<Value> =
-                    vec![mark.to_i16().into(), revision.saturating_add(1).into(), work.run.into()];
-                values.extend(place);
-                execute(
-                    tx,
-                    &format!("update absence set mark = ?, revision = ?, run_id = ? {at}"),
-                    values,
-                )
-                .await?;
-            }
-            None => {
-                execute(tx, &format!("delete from absence {at}"), place.into()).await?;
-            }
-        }
-    }
-    write_counts(tx, school, changes).await
-}
-
-/// Keeps the numbers beside the rows in step with them.
-async fn write_counts(
-    tx: &DatabaseTransaction,
-    school: SchoolId,
-    changes: &[(PupilId, Change)],
-) -> Result<(), DbError> {
-    let mut by: BTreeMap<(PupilId, SchoolYear, i16), i32> = BTreeMap::new();
-    for (pupil, change) in changes {
-        let year = SchoolYear::of(change.at.day);
-        if let Some((mark, _)) = change.before {
-            let less = by.entry((*pupil, year, mark.to_i16())).or_default();
-            *less = less.saturating_sub(1);
-        }
-        if let Some(mark) = change.after {
-            let more = by.entry((*pupil, year, mark.to_i16())).or_default();
-            *more = more.saturating_add(1);
-        }
-    }
-    let tuples: Vec<Vec<Value>> = by
-        .into_iter()
-        .filter(|(_, by)| *by != 0)
-        .map(|((pupil, year, mark), by)| vec![pupil.into(), year.into(), school.into(), mark.into(), by.into()])
-        .collect();
-    let head = "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)";
-    let tail = "on conflict (pupil_id, school_year, school_id, mark)
-                do update set half_days = absence_count.half_days + excluded.half_days";
-    bulk(tx, head, 5, tuples.into_iter(), tail).await?;
-    // A number of none would still tell that there once was one.
-    let corrected: BTreeSet<PupilId> = changes
-        .iter()
-        .filter(|(_, change)| change.before.is_some())
-        .map(|(pupil, _)| *pupil)
-        .collect();
-    if !corrected.is_empty() {
-        let corrected: Vec<PupilId> = corrected.into_iter().collect();
-        let text = format!(
-            "delete from absence_count where half_days = 0 and pupil_id in {}",
-            list_of(corrected.len())
-        );
-        execute(tx, &text, values_of(&corrected)).await?;
-    }
-    Ok(())
 }
 
 /// Tallies each pupil and year and writes what follows.

@@ -11,7 +11,7 @@ use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use crate::store::DbError;
-use crate::store::sql::{list_of, rows, values_of};
+use crate::store::sql::{list, rows};
 
 /// All that is known of some pupils, read after the lock.
 #[derive(Debug, Default)]
@@ -36,18 +36,11 @@ impl State {
         if pupils.is_empty() || years.is_empty() {
             return Ok(state);
         }
-        let of_pupils = list_of(pupils.len());
-        let of_years = list_of(years.len());
-        let both = || -> Vec<Value> {
-            let years = years.iter().map(|year| Value::from(year.0));
-            values_of(pupils).into_iter().chain(years).collect()
-        };
+        let both = || -> Vec<Value> { vec![list(pupils.iter().copied()), list(years.iter().copied())] };
 
-        let text = format!(
-            "select pupil_id, record_id, day, part, mark, revision from absence
-             where pupil_id in {of_pupils} and school_year in {of_years} order by pupil_id, day, part, record_id"
-        );
-        for row in rows(tx, &text, both()).await? {
+        let text = "select pupil_id, record_id, day, part, mark, revision from absence
+             where pupil_id in ? and school_year in ? order by pupil_id, day, part, record_id";
+        for row in rows(tx, text, both()).await? {
             let known = Known {
                 record: row.try_get_by_index(1)?,
                 at: half_day(row.try_get_by_index(2)?, row.try_get_by_index(3)?)?,
@@ -57,14 +50,12 @@ impl State {
             state.known.entry(row.try_get_by_index(0)?).or_default().push(known);
         }
 
-        let text = format!(
-            "select c.pupil_id, c.school_year, c.record_id, c.half_days, c.begins_on, r.id
+        let text = "select c.pupil_id, c.school_year, c.record_id, c.half_days, c.begins_on, r.id
              from carried_in c
              left join school s on s.institution_number = c.former_institution
              left join record r on r.school_id = s.id and r.pupil_id = c.pupil_id
-             where c.pupil_id in {of_pupils} and c.school_year in {of_years}"
-        );
-        for row in rows(tx, &text, both()).await? {
+             where c.pupil_id in ? and c.school_year in ?";
+        for row in rows(tx, text, both()).await? {
             let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
             let half_days: i16 = row.try_get_by_index(3)?;
             state.carried.entry(key).or_default().push(CarriedIn {
@@ -75,11 +66,9 @@ impl State {
             });
         }
 
-        let text = format!(
-            "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
-             where pupil_id in {of_pupils} and school_year in {of_years}"
-        );
-        for row in rows(tx, &text, both()).await? {
+        let text = "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
+             where pupil_id in ? and school_year in ?";
+        for row in rows(tx, text, both()).await? {
             let totals = Totals {
                 half_days: row.try_get_by_index(2)?,
                 carried: row.try_get_by_index(3)?,
@@ -92,27 +81,23 @@ impl State {
                 .insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)), totals);
         }
 
-        let text = format!(
+        let text =
             "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
-             where pupil_id in {of_pupils} and school_year in {of_years}
-             and generation = (select max(generation) from signal o where o.key = s.key)"
-        );
-        for row in rows(tx, &text, both()).await? {
+             where pupil_id in ? and school_year in ?
+             and generation = (select max(generation) from signal o where o.key = s.key)";
+        for row in rows(tx, text, both()).await? {
             let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
             state.latest.entry(key).or_default().push(latest(&row)?);
         }
 
-        let text = format!(
-            "select pupil_id, min(birth_date) from record
-             where pupil_id in {of_pupils} and birth_date is not null group by pupil_id"
-        );
-        for row in rows(tx, &text, values_of(pupils)).await? {
+        let text = "select pupil_id, min(birth_date) from record
+             where pupil_id in ? and birth_date is not null group by pupil_id";
+        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
             state.births.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         }
 
-        let text =
-            format!("select pupil_id, day, part from conflict where pupil_id in {of_pupils} and resolved_at is null");
-        for row in rows(tx, &text, values_of(pupils)).await? {
+        let text = "select pupil_id, day, part from conflict where pupil_id in ? and resolved_at is null";
+        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
             let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
             state.open_conflicts.insert((row.try_get_by_index(0)?, at));
         }
@@ -130,16 +115,13 @@ impl State {
     }
 
     async fn load_days_off(&mut self, tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<(), DbError> {
-        let of_pupils = list_of(pupils.len());
-        let text = format!("select id, school_id from record where pupil_id in {of_pupils}");
-        for row in rows(tx, &text, values_of(pupils)).await? {
+        let text = "select id, school_id from record where pupil_id in ?";
+        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
             self.school_of
                 .insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         }
-        let text = format!(
-            "select id, days_off from school where id in (select school_id from record where pupil_id in {of_pupils})"
-        );
-        for row in rows(tx, &text, values_of(pupils)).await? {
+        let text = "select id, days_off from school where id in (select school_id from record where pupil_id in ?)";
+        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
             let days: serde_json::Value = row.try_get_by_index(1)?;
             let days: BTreeSet<NaiveDate> =
                 serde_json::from_value(days).map_err(|_unreadable| DbError::Unreadable {

@@ -9,7 +9,7 @@ use sea_orm::Value;
 use super::{MembershipSaid, note, records_of, school_of};
 use crate::store::ledger::Work;
 use crate::store::run::{Progress, advance};
-use crate::store::sql::{bulk, list_of, rows, values_of};
+use crate::store::sql::{bulk, list, rows};
 use crate::store::{Db, DbError};
 
 /// From when until when, where the source gives it.
@@ -26,15 +26,10 @@ pub async fn merge_memberships(
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
     let class_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.class_key.as_str()).collect();
-    let class_keys: Vec<&str> = class_keys.into_iter().collect();
-    let text = format!(
-        "select source_key, id from class_group where school_id = ? and source_key in {} order by school_year",
-        list_of(class_keys.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(values_of(&class_keys));
+    let text = "select source_key, id from class_group where school_id = ? and source_key in ? order by school_year";
+    let values = vec![school.into(), list(class_keys.into_iter().map(str::to_owned))];
     let mut classes: BTreeMap<String, ClassId> = BTreeMap::new();
-    for row in rows(&tx, &text, values).await? {
+    for row in rows(&tx, text, values).await? {
         // Two years may use one key: the latest is meant.
         classes.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     }
@@ -42,14 +37,10 @@ pub async fn merge_memberships(
     let pupil_keys: Vec<&str> = pupil_keys.into_iter().collect();
     let records = records_of(&tx, school, &pupil_keys).await?;
 
-    let text = format!(
-        "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in {}",
-        list_of(records.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(records.values().map(|record| Value::from(record.id)));
+    let text = "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in ?";
+    let values = vec![school.into(), list(records.values().map(|record| record.id))];
     let mut known: BTreeMap<(ClassId, RecordId), Period> = BTreeMap::new();
-    for row in rows(&tx, &text, values).await? {
+    for row in rows(&tx, text, values).await? {
         let place = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         known.insert(place, (row.try_get_by_index(2)?, row.try_get_by_index(3)?));
     }

@@ -2,14 +2,16 @@
 
 mod endings;
 mod enrolments;
+mod fresh;
 mod memberships;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::pupil::record;
+use hub_entities::source::KeyKind;
 use hub_entities::time::SchoolYear;
 use sea_orm::{DatabaseTransaction, EntityTrait, Value};
 use serde::{Deserialize, Serialize};
@@ -17,12 +19,13 @@ use sha2::{Digest, Sha256};
 
 use super::competence::derive_again;
 use super::ledger::{Work, reevaluate};
-use super::merge::{merge, new_pupil};
+use super::merge::merge;
 use super::run::{Progress, advance};
-use super::sql::{execute, list_of, row, rows, values_of};
+use super::sql::{execute, list, row, rows};
 use super::{Db, DbError};
 pub use endings::{Ending, end_missing, end_missing_memberships, ending};
 use enrolments::{end_enrolments, enrol};
+use fresh::Fresh;
 pub use memberships::merge_memberships;
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
@@ -189,6 +192,7 @@ pub async fn merge_pupils(
     let mut touched: BTreeSet<PupilId> = BTreeSet::new();
     let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
     let mut same_person: Vec<(PupilId, PupilId)> = Vec::new();
+    let mut fresh = Fresh::default();
     for (key, pupil) in said {
         let before = known.get(key.as_str());
         let completed = match before {
@@ -216,8 +220,12 @@ pub async fn merge_pupils(
             continue;
         }
         note(&mut progress, true);
-        let other = other_pupil(&tx, pupil.national_index.as_deref(), before.map(|record| record.id)).await?;
-        let (record, of) = if let Some(record) = before {
+        let index = pupil.national_index.as_deref();
+        let other = match other_pupil(&tx, index, before.map(|record| record.id)).await? {
+            Some(other) => Some(other),
+            None => fresh.of_index(index),
+        };
+        if let Some(record) = before {
             if record.birth_date != pupil.birth_date {
                 born_again.insert(record.pupil_id);
             }
@@ -227,23 +235,17 @@ pub async fn merge_pupils(
                     .map(|into| (record.pupil_id, into)),
             );
             update_record(&tx, &work, record.id, pupil, hash).await?;
-            (record.id, record.pupil_id)
+            if !pupil.unsaid.schools {
+                enrol(&tx, &work, school, record.id, record.pupil_id, pupil).await?;
+            }
+            touched.insert(record.pupil_id);
         } else {
-            let of = match other {
-                Some(other) => {
-                    // What is known of this person already may count on other days from now on.
-                    born_again.extend(pupil.birth_date.map(|_| other));
-                    other
-                }
-                None => new_pupil(&tx, work.ids, work.now).await?,
-            };
-            (insert_record(&tx, &work, school, of, key, pupil, hash).await?, of)
-        };
-        if !pupil.unsaid.schools || before.is_none() {
-            enrol(&tx, &work, school, record, of, pupil).await?;
+            // What is known of this person already may count on other days from now on.
+            born_again.extend(other.filter(|_| pupil.birth_date.is_some()));
+            touched.insert(fresh.add(&work, school, other, (key, pupil), hash));
         }
-        touched.insert(of);
     }
+    fresh.write(&tx).await?;
 
     let touched: Vec<PupilId> = touched.into_iter().collect();
     derive_again(&tx, work.ids, &touched, work.now).await?;
@@ -310,28 +312,16 @@ async fn touched_by(
     said: &[(String, PupilSaid)],
     keys: &[&str],
 ) -> Result<BTreeSet<PupilId>, DbError> {
-    let text = format!(
-        "select pupil_id from record where school_id = ? and source_key in {}",
-        list_of(keys.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(values_of(keys));
+    let text = "select pupil_id from record where school_id = ? and source_key in ?";
+    let values = vec![school.into(), list(keys.iter().map(|key| (*key).to_owned()))];
     let mut pupils: BTreeSet<PupilId> = BTreeSet::new();
-    for row in rows(tx, &text, values).await? {
+    for row in rows(tx, text, values).await? {
         pupils.insert(row.try_get_by_index(0)?);
     }
-    let indexes: Vec<Value> = said
-        .iter()
-        .filter_map(|(_, pupil)| Some(pupil.national_index.clone()?.into()))
-        .collect();
-    if !indexes.is_empty() {
-        let text = format!(
-            "select pupil_id from record where national_index in {}",
-            list_of(indexes.len())
-        );
-        for row in rows(tx, &text, indexes).await? {
-            pupils.insert(row.try_get_by_index(0)?);
-        }
+    let indexes = list(said.iter().filter_map(|(_, pupil)| pupil.national_index.clone()));
+    let text = "select pupil_id from record where national_index in ?";
+    for row in rows(tx, text, vec![indexes]).await? {
+        pupils.insert(row.try_get_by_index(0)?);
     }
     Ok(pupils)
 }
@@ -352,16 +342,12 @@ async fn records_of(
     school: SchoolId,
     keys: &[&str],
 ) -> Result<BTreeMap<String, KnownRecord>, DbError> {
-    let text = format!(
-        "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date,
+    let text = "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date,
          (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1)
-         from record r where r.school_id = ? and r.source_key in {}",
-        list_of(keys.len())
-    );
-    let mut values: Vec<Value> = vec![school.into()];
-    values.extend(values_of(keys));
+         from record r where r.school_id = ? and r.source_key in ?";
+    let values = vec![school.into(), list(keys.iter().map(|key| (*key).to_owned()))];
     let mut known = BTreeMap::new();
-    for row in rows(tx, &text, values).await? {
+    for row in rows(tx, text, values).await? {
         let record = KnownRecord {
             id: row.try_get_by_index(1)?,
             pupil_id: row.try_get_by_index(2)?,
@@ -435,38 +421,6 @@ fn columns(pupil: &PupilSaid) -> Vec<Value> {
     ]
 }
 
-async fn insert_record(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    school: SchoolId,
-    pupil: PupilId,
-    key: &str,
-    said: &PupilSaid,
-    hash: Vec<u8>,
-) -> Result<RecordId, DbError> {
-    let id = RecordId(work.ids.next(work.now));
-    let mut values = columns(said);
-    values.extend::<[Value; 7]>([
-        hash.into(),
-        work.run.into(),
-        work.now.into(),
-        id.into(),
-        pupil.into(),
-        school.into(),
-        key.into(),
-    ]);
-    execute(
-        tx,
-        "insert into record (identifier, stamnummer, given_name, family_name, sex, sort_name, birth_date, street,
-         postal_code, city, contacts, language, national_index, content_hash, run_id, changed_at,
-         id, pupil_id, school_id, source_key, revision)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-        values,
-    )
-    .await?;
-    Ok(id)
-}
-
 async fn update_record(
     tx: &DatabaseTransaction,
     work: &Work<'_>,
@@ -488,35 +442,21 @@ async fn update_record(
     Ok(())
 }
 
-/// The records of the scope's school by the key that its absences use.
-pub async fn keys(db: &Db, scope: &Scope, by: KeyKind) -> Result<Vec<(String, RecordId, PupilId)>, DbError> {
+/// The records of the scope's school by the key that its rows use. A key that two pupils share names neither.
+pub async fn keys(db: &Db, scope: &Scope, by: KeyKind) -> Result<HashMap<String, (RecordId, PupilId)>, DbError> {
     let school = school_of(scope)?;
-    let column = match by {
-        KeyKind::SourceKey => "source_key",
-        KeyKind::Identifier => "identifier",
-        KeyKind::Stamnummer => "stamnummer",
-    };
+    let column = by.name();
     let text = format!("select {column}, id, pupil_id from record where school_id = ? and {column} is not null");
-    let found = rows(db.reader(), &text, vec![school.into()]).await?;
-    found
-        .iter()
-        .map(|row| {
-            Ok((
-                row.try_get_by_index(0)?,
-                row.try_get_by_index(1)?,
-                row.try_get_by_index(2)?,
-            ))
-        })
-        .collect()
-}
-
-/// By which number the absences of a source name a pupil.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
-    /// The roster's own key.
-    SourceKey,
-    /// The school's number for the pupil.
-    Identifier,
-    /// Registration number (stamnummer).
-    Stamnummer,
+    let mut known: HashMap<String, (RecordId, PupilId)> = HashMap::new();
+    let mut shared: Vec<String> = Vec::new();
+    for row in rows(db.reader(), &text, vec![school.into()]).await? {
+        let found = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        if known.insert(row.try_get_by_index(0)?, found).is_some() {
+            shared.push(row.try_get_by_index(0)?);
+        }
+    }
+    for key in shared {
+        known.remove(&key);
+    }
+    Ok(known)
 }

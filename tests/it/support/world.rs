@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
-use clb_hub::store::roster::{KeyKind, PupilSaid, end_missing, keys, merge_pupils};
+use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils};
 use clb_hub::store::run::{Begun, Coming, Progress, begin};
 use clb_hub::store::staging::put_rows;
 use clb_hub::store::{Db, ledger, relations, setup};
@@ -18,7 +18,7 @@ use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
 use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::{Action, Decision, Scope, decide};
-use hub_entities::source::{RunKind, run};
+use hub_entities::source::{KeyKind, RunKind, run};
 use hub_entities::time::{HalfDay, Part};
 use sea_orm::DatabaseConnection;
 
@@ -213,12 +213,7 @@ impl World {
         self.roster(school, said).await;
         let scope = self.source_scope(school).await;
         let known = keys(&self.db, &scope, KeyKind::SourceKey).await.unwrap();
-        said.iter()
-            .map(|(key, _)| {
-                let (_, record, pupil) = known.iter().find(|(of, _, _)| of == key).unwrap();
-                (*record, *pupil)
-            })
-            .collect()
+        said.iter().map(|(key, _)| known[*key]).collect()
     }
 
     /// Merges what the school says of half-days, in one transaction.

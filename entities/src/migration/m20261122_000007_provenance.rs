@@ -1,0 +1,46 @@
+//! Whence things came: the run that brought a mark that was corrected, the kind of key a waiting row has.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (table, column, of_type) in COLUMNS {
+            super::add_column(manager, table, column, of_type).await?;
+        }
+        super::run(
+            manager,
+            &[
+                "drop index if exists quarantine_waiting",
+                "create unique index if not exists quarantine_waiting_for
+                 on quarantine (source_id, kind, key_kind, source_key) where resolved_at is null",
+            ],
+        )
+        .await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        super::run(
+            manager,
+            &[
+                "drop index if exists quarantine_waiting_for",
+                "create unique index if not exists quarantine_waiting
+                 on quarantine (source_id, kind, source_key) where resolved_at is null",
+            ],
+        )
+        .await?;
+        for (table, column, _) in COLUMNS {
+            super::drop_column(manager, table, column).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Nullable: rows of before do not know.
+const COLUMNS: [(&str, &str, &str); 2] = [
+    ("absence_revision", "brought_by", "{id}"),
+    ("quarantine", "key_kind", "text"),
+];
