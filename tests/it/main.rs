@@ -15,6 +15,7 @@
 mod agreements;
 mod architecture;
 mod door;
+mod evidence;
 mod http;
 mod leases;
 mod lists;

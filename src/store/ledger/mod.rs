@@ -24,7 +24,7 @@ use super::sql::{bulk, execute, list_of, rows, values_of};
 use super::{Db, DbError};
 use signals::write_signals;
 pub(super) use signals::{Event, tell};
-use state::State;
+pub(super) use state::State;
 
 /// What a transaction of the ledger needs besides its data.
 #[derive(Clone, Copy)]
@@ -306,17 +306,7 @@ async fn evaluate_all(
     let mut half_days: Vec<HalfDayMark> = Vec::new();
     for (pupil, year) in which {
         half_days.clear();
-        let known = state.known.get(pupil).map(Vec::as_slice).unwrap_or_default();
-        half_days.extend(
-            known
-                .iter()
-                .filter(|one| year.contains(one.at.day) && !state.is_off(one.record, one.at.day))
-                .map(|one| HalfDayMark {
-                    record: one.record,
-                    at: one.at,
-                    mark: one.mark,
-                }),
-        );
+        half_days.extend(state.half_days(*pupil, *year));
         let facts = Facts {
             pupil: *pupil,
             year: *year,

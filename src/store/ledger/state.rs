@@ -1,21 +1,22 @@
-//! All that is known of the pupils of a transaction, read after the lock.
+//! All that is known of the pupils of a transaction, read after the lock; and, of that, what a reader's
+//! evidence is counted from.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use hub_entities::absence::mark::Mark;
-use hub_entities::absence::tally::CarriedIn;
-use hub_entities::evaluation::{Known, Latest, Totals};
+use hub_entities::absence::tally::{CarriedIn, HalfDayMark, Tally};
+use hub_entities::evaluation::{Facts, Known, Latest, LawBook, Totals};
 use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::time::{HalfDay, Part, SchoolYear};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
 use crate::store::DbError;
 use crate::store::sql::{list_of, rows, values_of};
 
 /// All that is known of some pupils, read after the lock.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(in crate::store) struct State {
     pub(super) known: BTreeMap<PupilId, Vec<Known>>,
     pub(super) carried: BTreeMap<(PupilId, SchoolYear), Vec<CarriedIn>>,
     pub(super) totals: BTreeMap<(PupilId, SchoolYear), Totals>,
@@ -29,6 +30,59 @@ pub(super) struct State {
 impl State {
     pub(super) async fn load(
         tx: &DatabaseTransaction,
+        pupils: &[PupilId],
+        years: &[SchoolYear],
+    ) -> Result<Self, DbError> {
+        let mut state = Self::counted(tx, pupils, years).await?;
+        if pupils.is_empty() || years.is_empty() {
+            return Ok(state);
+        }
+        let of_pupils = list_of(pupils.len());
+        let of_years = list_of(years.len());
+        let both = || -> Vec<Value> {
+            let years = years.iter().map(|year| Value::from(year.0));
+            values_of(pupils).into_iter().chain(years).collect()
+        };
+
+        let text = format!(
+            "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
+             where pupil_id in {of_pupils} and school_year in {of_years}"
+        );
+        for row in rows(tx, &text, both()).await? {
+            let totals = Totals {
+                half_days: row.try_get_by_index(2)?,
+                carried: row.try_get_by_index(3)?,
+                pending: row.try_get_by_index(4)?,
+                reached_5: row.try_get_by_index(5)?,
+                reached_30: row.try_get_by_index(6)?,
+            };
+            state
+                .totals
+                .insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)), totals);
+        }
+
+        let text = format!(
+            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
+             where pupil_id in {of_pupils} and school_year in {of_years}
+             and generation = (select max(generation) from signal o where o.key = s.key)"
+        );
+        for row in rows(tx, &text, both()).await? {
+            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
+            state.latest.entry(key).or_default().push(latest(&row)?);
+        }
+
+        let text =
+            format!("select pupil_id, day, part from conflict where pupil_id in {of_pupils} and resolved_at is null");
+        for row in rows(tx, &text, values_of(pupils)).await? {
+            let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
+            state.open_conflicts.insert((row.try_get_by_index(0)?, at));
+        }
+        Ok(state)
+    }
+
+    /// Only what is counted: half-days, carried-in numbers, birth dates, local days off.
+    pub(in crate::store) async fn counted<C: ConnectionTrait>(
+        tx: &C,
         pupils: &[PupilId],
         years: &[SchoolYear],
     ) -> Result<Self, DbError> {
@@ -76,33 +130,6 @@ impl State {
         }
 
         let text = format!(
-            "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
-             where pupil_id in {of_pupils} and school_year in {of_years}"
-        );
-        for row in rows(tx, &text, both()).await? {
-            let totals = Totals {
-                half_days: row.try_get_by_index(2)?,
-                carried: row.try_get_by_index(3)?,
-                pending: row.try_get_by_index(4)?,
-                reached_5: row.try_get_by_index(5)?,
-                reached_30: row.try_get_by_index(6)?,
-            };
-            state
-                .totals
-                .insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)), totals);
-        }
-
-        let text = format!(
-            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
-             where pupil_id in {of_pupils} and school_year in {of_years}
-             and generation = (select max(generation) from signal o where o.key = s.key)"
-        );
-        for row in rows(tx, &text, both()).await? {
-            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
-            state.latest.entry(key).or_default().push(latest(&row)?);
-        }
-
-        let text = format!(
             "select pupil_id, min(birth_date) from record
              where pupil_id in {of_pupils} and birth_date is not null group by pupil_id"
         );
@@ -110,26 +137,47 @@ impl State {
             state.births.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         }
 
-        let text =
-            format!("select pupil_id, day, part from conflict where pupil_id in {of_pupils} and resolved_at is null");
-        for row in rows(tx, &text, values_of(pupils)).await? {
-            let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
-            state.open_conflicts.insert((row.try_get_by_index(0)?, at));
-        }
         state.load_days_off(tx, pupils).await?;
         Ok(state)
     }
 
+    /// The tally of one pupil in one school year, over the records of all schools.
+    pub(in crate::store) fn tally(&self, book: &LawBook, pupil: PupilId, year: SchoolYear) -> Tally {
+        let facts = Facts {
+            pupil,
+            year,
+            half_days: &self.half_days(pupil, year).collect::<Vec<_>>(),
+            carried: self.carried.get(&(pupil, year)).map(Vec::as_slice).unwrap_or_default(),
+            book: &book.year(year),
+            counts: book.counting(year, self.births.get(&pupil).copied()),
+            latest: &[],
+        };
+        facts.tally()
+    }
+
+    /// The half-days of a pupil in a school year, but for those that their school had off.
+    pub(super) fn half_days(&self, pupil: PupilId, year: SchoolYear) -> impl Iterator<Item = HalfDayMark> {
+        let known = self.known.get(&pupil).map(Vec::as_slice).unwrap_or_default();
+        let counted = known
+            .iter()
+            .filter(move |one| year.contains(one.at.day) && !self.is_off(one.record, one.at.day));
+        counted.map(|one| HalfDayMark {
+            record: one.record,
+            at: one.at,
+            mark: one.mark,
+        })
+    }
+
     /// Whether the school of this record had a local day off: what it says of that day does not count. Another
     /// school may have had lessons.
-    pub(super) fn is_off(&self, record: RecordId, day: NaiveDate) -> bool {
+    fn is_off(&self, record: RecordId, day: NaiveDate) -> bool {
         let school = self.school_of.get(&record);
         school
             .and_then(|school| self.days_off.get(school))
             .is_some_and(|off| off.contains(&day))
     }
 
-    async fn load_days_off(&mut self, tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<(), DbError> {
+    async fn load_days_off<C: ConnectionTrait>(&mut self, tx: &C, pupils: &[PupilId]) -> Result<(), DbError> {
         let of_pupils = list_of(pupils.len());
         let text = format!("select id, school_id from record where pupil_id in {of_pupils}");
         for row in rows(tx, &text, values_of(pupils)).await? {
