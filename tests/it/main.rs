@@ -30,6 +30,7 @@ mod questions;
 mod race;
 mod reading;
 mod recount;
+mod report;
 mod resume;
 mod revisions;
 mod roster;
