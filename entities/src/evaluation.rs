@@ -249,23 +249,33 @@ pub struct Facts<'a> {
     pub latest: &'a [Latest],
 }
 
+impl Facts<'_> {
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            thresholds: &self.book.thresholds,
+            counts: self.counts,
+        }
+    }
+
+    /// What the half-days add up to: that of which signals follow, and the evidence for whoever may read it.
+    pub fn tally(&self) -> Tally {
+        tally(&TallyInput {
+            marks: self.half_days,
+            calendar: &self.book.calendar,
+            carried_in: self.carried,
+            rules: self.rules(),
+        })
+    }
+}
+
 /// Evaluates one pupil in one school year.
 ///
 /// A signal is raised for the running school year only: the count restarts on 1 September, and the
 /// import of past years raises nothing (R46). One that stands is withdrawn in any year.
 pub fn evaluate(facts: Facts<'_>, now: DateTime<Utc>) -> Outcome {
     let today = brussels_day(now);
-    let rules = Rules {
-        thresholds: &facts.book.thresholds,
-        counts: facts.counts,
-    };
-    let counted = tally(&TallyInput {
-        marks: facts.half_days,
-        calendar: &facts.book.calendar,
-        carried_in: facts.carried,
-        rules,
-    });
-    let due = due(&counted, &rules);
+    let counted = facts.tally();
+    let due = due(&counted, &facts.rules());
     let reached = |number: u16| reached_on(&counted, number);
     let mut outcome = Outcome {
         totals: Totals {

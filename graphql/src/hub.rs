@@ -23,7 +23,7 @@ use crate::problem::Problem;
 use crate::pupil::{Enrolment, PupilRow};
 use crate::pupils::{PupilFilter, PupilOrder};
 use crate::school::SchoolRow;
-use crate::signal::{ProofRow, SignalFilter, SignalRow};
+use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 
 /// An answer, or a fault.
 pub type Answer<T> = Result<T, Problem>;
@@ -153,6 +153,14 @@ pub trait Signals: Send + Sync {
 
     /// The signals of these pupils, latest raised first.
     async fn signals_of(&self, operation: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<SignalRow>>>;
+
+    /// What the reports of those that oblige carry, with the columns of these categories.
+    async fn reported(
+        &self,
+        operation: &Operation,
+        of: &[SignalId],
+        columns: Categories,
+    ) -> Answer<HashMap<SignalId, ReportedRow>>;
 
     /// The school reports it to the CLB.
     async fn report(&self, operation: &Operation, signal: SignalId, version: Option<i32>) -> Answer<Stepped>;

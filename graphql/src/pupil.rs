@@ -388,7 +388,7 @@ impl Pupil {
         let asked = Asked::of(context)?;
         let load = || async {
             let found = asked.hub.signals_of(asked.operation, &self.level.ids).await?;
-            let level = signal::Level::about(self.level.ids.clone());
+            let level = signal::Level::of(found.values().flatten());
             let with_level = |(id, rows)| (id, (rows, Arc::clone(&level)));
             Ok(found.into_iter().map(with_level).collect())
         };

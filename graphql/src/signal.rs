@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject, Union};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Lookahead, Object, SimpleObject, Union};
 use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::{PrincipalId, PupilId, SignalId};
 use hub_entities::signal::{SignalState as Standing, Track as Step};
 use hub_entities::time::SchoolYear;
@@ -17,6 +18,7 @@ use crate::page::{Slice, connection};
 use crate::problem::Problem;
 use crate::pupil::{Pupil, PupilRow};
 use crate::scalar::{Gid, Year};
+use crate::school::SchoolRow;
 
 /// Who took a step, for which party, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,45 @@ pub struct SignalRow {
     pub pupil: Option<PupilId>,
     /// The steps that this viewer may know of.
     pub proofs: Vec<ProofRow>,
+}
+
+/// What an obligatory report carries whatever an agreement lists: its legal minimum. What the school's system
+/// did not give, or was not kept, is null.
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+#[graphql(name = "ReportedPupil")]
+pub struct ReportedRow {
+    /// Given name (voornaam).
+    #[graphql(tag = "class:case")]
+    pub given_name: Option<String>,
+    /// Family name (naam).
+    #[graphql(tag = "class:case")]
+    pub family_name: Option<String>,
+    /// Date of birth.
+    #[graphql(tag = "class:case")]
+    pub birth_date: Option<NaiveDate>,
+    /// The school that must report.
+    #[graphql(tag = "class:case")]
+    pub school: SchoolRow,
+    /// The classes of that school in which the pupil sits today, by name.
+    #[graphql(tag = "class:case")]
+    pub classes: Vec<String>,
+    /// Half-days as last counted.
+    #[graphql(tag = "class:case")]
+    pub count: i32,
+}
+
+/// The categories of the columns that are asked for below `reportedPupil`.
+fn reported(look: &Lookahead<'_>) -> Categories {
+    const FIELDS: [(&str, Category); 6] = [
+        ("givenName", Category::Identity),
+        ("familyName", Category::Identity),
+        ("birthDate", Category::Birth),
+        ("school", Category::Enrolment),
+        ("classes", Category::Enrolment),
+        ("count", Category::Truancy),
+    ];
+    let asked = FIELDS.into_iter().filter(|(field, _)| look.field(field).exists());
+    asked.map(|(_, category)| category).collect()
 }
 
 /// Whether a signal stands.
@@ -117,7 +158,9 @@ impl From<ProofRow> for Proof {
 /// The signals of one list level, and what was loaded for all of them.
 #[derive(Default)]
 pub(crate) struct Level {
+    ids: Vec<SignalId>,
     pupils: Vec<PupilId>,
+    reported: Batch<Categories, SignalId, ReportedRow>,
     rows: Batch<i32, PupilId, PupilRow>,
 }
 
@@ -171,11 +214,14 @@ pub struct Signal {
 }
 
 impl Level {
-    /// The level of all signals about these pupils.
-    pub(crate) fn about(mut pupils: Vec<PupilId>) -> Arc<Self> {
+    /// The level of these signals.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a SignalRow>) -> Arc<Self> {
+        let (ids, pupils): (Vec<SignalId>, Vec<Option<PupilId>>) = rows.map(|row| (row.id, row.pupil)).unzip();
+        let mut pupils: Vec<PupilId> = pupils.into_iter().flatten().collect();
         pupils.sort_unstable();
         pupils.dedup();
         Arc::new(Self {
+            ids,
             pupils,
             ..Self::default()
         })
@@ -184,7 +230,7 @@ impl Level {
 
 /// The signals of one list level: they know each other as siblings.
 pub(crate) fn siblings(rows: Vec<SignalRow>) -> Vec<Signal> {
-    let level = Level::about(rows.iter().filter_map(|row| row.pupil).collect());
+    let level = Level::of(rows.iter());
     at_level(rows, &level)
 }
 
@@ -230,6 +276,16 @@ impl Signal {
         let load = || asked.hub.pupils_by_id(asked.operation, &self.level.pupils, columns);
         let row = self.level.rows.get(columns.bits(), &about, load).await?;
         Ok(row.and_then(|row| crate::pupil::siblings(vec![(about, row)]).pop()))
+    }
+
+    /// What the report of an obligatory signal carries whatever an agreement lists, while the signal stands: to
+    /// the competent CLB, and to the school what it said itself. Null for any other signal.
+    #[graphql(tag = "class:case")]
+    async fn reported_pupil(&self, context: &Context<'_>) -> Result<Option<ReportedRow>, Problem> {
+        let asked = Asked::of(context)?;
+        let columns = reported(&context.look_ahead());
+        let load = || asked.hub.reported(asked.operation, &self.level.ids, columns);
+        self.level.reported.get(columns, &self.id.0, load).await
     }
 }
 

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use hub_entities::evaluation::LawBook;
 use hub_entities::id::Ids;
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Decision, Relations, Scope, decide};
@@ -32,6 +33,7 @@ use access::{Lines, Place, Seen};
 /// The hub's answers.
 pub struct App {
     db: Db,
+    book: Arc<LawBook>,
     ids: Arc<dyn Ids>,
     /// Woken after a commit that has something to tell.
     wake: Arc<Notify>,
@@ -55,11 +57,12 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    /// The hub over this database; `wake` is notified when there is something to tell, `lines` takes
+    /// The hub over this database, by these laws; `wake` is notified when there is something to tell, `lines` takes
     /// the lines of the access log.
-    pub fn new(db: Db, ids: Arc<dyn Ids>, wake: Arc<Notify>, lines: Lines) -> Self {
+    pub fn new(db: Db, book: Arc<LawBook>, ids: Arc<dyn Ids>, wake: Arc<Notify>, lines: Lines) -> Self {
         Self {
             db,
+            book,
             ids,
             wake,
             lines,

@@ -312,7 +312,7 @@ impl Pupils for App {
         let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
-        let found = absences::evidence(&self.db, &scope, of, year)
+        let found = absences::evidence(&self.db, &scope, &self.book, of, year)
             .await
             .map_err(|fault| failed(&fault))?;
         self.note(operation, found.keys().copied(), columns)?;

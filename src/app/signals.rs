@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use hub_entities::category::Categories;
 use hub_entities::id::{PupilId, SignalId};
 use hub_entities::operation::Operation;
 use hub_entities::policy::{Action, Reach, Scope};
 use hub_entities::signal::Track;
 use hub_graphql::hub::{Answer, Signals, Stepped};
 use hub_graphql::page::{Mark, Page, Slice};
-use hub_graphql::signal::{ProofRow, SignalFilter, SignalRow, party_of};
+use hub_graphql::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow, party_of};
 
-use super::answer::{counted, slice, text, time};
+use super::answer::{counted, schools, slice, text, time};
 use super::{App, failed};
+use crate::store::read::report;
 use crate::store::read::signal::{self as signals, Filter, Signal, Step};
 use crate::store::signal::{self as tracks, NewStep};
 
@@ -30,7 +32,7 @@ fn party(scope: &Scope, track: Track) -> String {
     match scope.reach() {
         Reach::School(school) => party_of(track, school.0),
         Reach::Clb { clb, .. } => party_of(track, clb.0),
-        Reach::Public | Reach::Operations | Reach::Source { .. } => String::new(),
+        Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => String::new(),
     }
 }
 
@@ -102,6 +104,34 @@ impl Signals for App {
             answer.entry(signal.pupil).or_default().push(row(signal));
         }
         Ok(answer)
+    }
+
+    async fn reported(
+        &self,
+        operation: &Operation,
+        of: &[SignalId],
+        columns: Categories,
+    ) -> Answer<HashMap<SignalId, ReportedRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadReport)? else {
+            return Ok(HashMap::new());
+        };
+        let found = report::of_signals(&self.db, &scope, of)
+            .await
+            .map_err(|fault| failed(&fault))?;
+        self.note(operation, found.values().map(|one| one.pupil), columns)?;
+        let schools = schools(&self.db, &scope, found.values().map(|one| one.school)).await?;
+        let answer = |(signal, one): (SignalId, report::Reported)| {
+            let row = ReportedRow {
+                given_name: one.given_name,
+                family_name: one.family_name,
+                birth_date: one.birth_date,
+                school: schools.get(&one.school)?.clone(),
+                classes: one.classes,
+                count: one.half_days,
+            };
+            Some((signal, row))
+        };
+        Ok(found.into_iter().filter_map(answer).collect())
     }
 
     async fn report(&self, operation: &Operation, signal: SignalId, version: Option<i32>) -> Answer<Stepped> {

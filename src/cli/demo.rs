@@ -145,7 +145,7 @@ impl Demo {
         let url = format!("sqlite://{}", self.folder.join("hub.sqlite").display());
         let db = Db::open(&Options::new(url)).await?;
         db.migrate().await?;
-        let running = Running::over(db)?;
+        let running = Running::over(db, hub_entities::law::compulsory::Settings::default())?;
         let today = brussels_day(running.clock.now());
         let calendar = Laws::embedded()?.calendar(SchoolYear::of(today));
         let population = Population::new(Shape::demo(), SEED, today, &calendar);
@@ -159,11 +159,7 @@ impl Demo {
             shown.set_length(total);
             shown.set_position(done);
         });
-        let sync = running.sync(
-            hub_entities::law::compulsory::Settings::default(),
-            Some(blind_index),
-            progress,
-        )?;
+        let sync = running.sync(Some(blind_index), progress);
         let schools = register(&running, &manifest).await?;
         let mut summary = Summary::new(&manifest);
         for (school, connection) in manifest.schools.iter().zip(&schools) {

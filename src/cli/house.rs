@@ -29,22 +29,32 @@ pub(super) struct Running {
     pub(super) ids: Arc<dyn Ids>,
     pub(super) sequencer: Sequencer,
     pub(super) access_log: AccessLog,
+    book: Arc<LawBook>,
     app: Arc<App>,
 }
 
 impl Running {
-    pub(super) fn over(db: Db) -> Result<Self, Failure> {
+    /// The hub over this database; the settings answer what the laws leave open.
+    pub(super) fn over(db: Db, settings: Settings) -> Result<Self, Failure> {
+        let book = Arc::new(LawBook::new(Laws::embedded()?, settings));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(SystemIds::new()?);
         let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
         let (lines, access_log) = access_log(db.clone());
-        let app = Arc::new(App::new(db.clone(), ids.clone(), sequencer.waker(), lines));
+        let app = Arc::new(App::new(
+            db.clone(),
+            book.clone(),
+            ids.clone(),
+            sequencer.waker(),
+            lines,
+        ));
         Ok(Self {
             db,
             clock,
             ids,
             sequencer,
             access_log,
+            book,
             app,
         })
     }
@@ -77,19 +87,18 @@ impl Running {
     /// What brings files in. `progress` is told how far a run has come.
     pub(super) fn sync(
         &self,
-        settings: Settings,
         national_numbers: Option<[u8; 32]>,
         progress: Arc<dyn Fn(u64, u64) + Send + std::marker::Sync>,
-    ) -> Result<Sync, Failure> {
-        Ok(Sync {
+    ) -> Sync {
+        Sync {
             db: self.db.clone(),
-            book: Arc::new(LawBook::new(Laws::embedded()?, settings)),
+            book: self.book.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             national_numbers: national_numbers
                 .map(|key| Arc::new(hub_entities::number::national::BlindIndexKey::new(key))),
             progress,
-        })
+        }
     }
 }
 

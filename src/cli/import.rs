@@ -54,7 +54,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let running = Running::over(open(config).await?)?;
+        let running = Running::over(open(config).await?, law_settings(config))?;
         let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
         let connection = register
             .find_source(&self.school, &self.source)
@@ -71,7 +71,7 @@ impl Import {
             shown.set_length(total);
             shown.set_position(done);
         });
-        let sync = running.sync(law_settings(config), national_numbers, progress)?;
+        let sync = running.sync(national_numbers, progress);
         let kind = self.kind.unwrap_or_else(|| guess(&self.path));
         let outcome = match kind {
             Kind::Roster => {

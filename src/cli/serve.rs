@@ -7,7 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use super::house::{Running, key};
+use super::house::{Running, key, law_settings};
 use super::{Failure, open};
 use crate::auth::Verifier;
 use crate::auth::jwks::{FetchKeys, Jwks};
@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
             "the schema is not up to date: run `clb-hub migrate`".to_owned(),
         ));
     }
-    let running = Running::over(db)?;
+    let running = Running::over(db, law_settings(config))?;
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(outbound);
     let issuers = config.issuers.values().map(|issuer| {

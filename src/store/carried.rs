@@ -81,7 +81,7 @@ pub async fn merge_carried(db: &Db, work: Work<'_>, said: &[CarriedSaid]) -> Res
     }
     let touched: Vec<PupilId> = touched.into_iter().collect();
     if !touched.is_empty() {
-        reevaluate(&tx, &work, &touched, &mut progress).await?;
+        reevaluate(&tx, &work.judge(), &touched, &mut progress).await?;
     }
     advance(&tx, work.run, None, progress).await?;
     tx.commit().await?;

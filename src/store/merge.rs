@@ -68,5 +68,5 @@ async fn settle(
          where a.pupil_id in ? group by a.pupil_id, a.school_year, r.school_id, a.mark";
     execute(tx, text, vec![of_pupils]).await?;
     derive_again(tx, work.ids, pupils, work.now).await?;
-    reevaluate(tx, work, pupils, progress).await
+    reevaluate(tx, &work.judge(), pupils, progress).await
 }

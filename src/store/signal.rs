@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::ledger::{Event, tell};
+use super::read::told;
 use super::sql::{execute, row};
 use super::{Db, DbError};
 
@@ -54,17 +55,9 @@ pub struct NewStep {
 
 /// Takes a step for the scope's school (report) or CLB (accept).
 pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result<Stepped, DbError> {
-    let (party, relation) = match (scope.reach(), new.track) {
-        (Reach::School(school), Track::Report) => (
-            school.0,
-            "exists (select 1 from enrolment e where e.pupil_id = s.pupil_id and e.school_id = ?
-             and e.begins_on <= ? and (e.ends_on is null or e.ends_on > ?))",
-        ),
-        (Reach::Clb { clb, .. }, Track::Accept) => (
-            clb.0,
-            "exists (select 1 from competence e where e.pupil_id = s.pupil_id and e.clb_id = ?
-             and e.begins_on <= ? and (e.ends_on is null or e.ends_on > ?))",
-        ),
+    let party = match (scope.reach(), new.track) {
+        (Reach::School(school), Track::Report) => school.0,
+        (Reach::Clb { clb, .. }, Track::Accept) => clb.0,
         _ => return Err(DbError::OutOfScope),
     };
     let Some(by) = scope.viewer() else {
@@ -72,11 +65,14 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
     };
     let tx = db.begin().await?;
     let lock = db.dialect().for_update();
+    let told = told(scope, "s.kind", "s.pupil_id");
     let text = format!(
         "select s.pupil_id, s.kind, s.school_year, s.state, s.half_days, s.version from signal s
-         where s.id = ? and {relation} {lock}"
+         where s.id = ? and {} {lock}",
+        told.text
     );
-    let values: Vec<Value> = vec![new.signal.into(), party.into(), scope.day().into(), scope.day().into()];
+    let mut values: Vec<Value> = vec![new.signal.into()];
+    values.extend(told.values);
     let Some(signal) = row(&tx, &text, values).await? else {
         return Ok(Stepped::Unknown);
     };

@@ -30,10 +30,12 @@ const PUPIL: &str = "id givenName familyName sex birthDate address { street post
     absenceCounts { code n }
     truancy { count carried pending reached5 reached30 evidence { ownHalfDays { day part } elsewhereCount } }
     signals { id kind state generation schoolYear count reachedOn raisedAt withdrawnAt backfill version
-        report { track by party at } acceptance { track by party at } pupil { id givenName } }";
+        report { track by party at } acceptance { track by party at } pupil { id givenName }
+        reportedPupil { givenName familyName birthDate school { id institutionNumber name city } classes count } }";
 
 const SIGNAL: &str = "id kind state generation schoolYear count reachedOn raisedAt withdrawnAt backfill version
-    report { track by party at } acceptance { track by party at } pupil { id givenName familyName birthDate }";
+    report { track by party at } acceptance { track by party at } pupil { id givenName familyName birthDate }
+    reportedPupil { givenName familyName birthDate school { id institutionNumber name city } classes count }";
 
 async fn ids(town: &Town, text: &str) -> Vec<Uuid> {
     list(&town.world.look, text).await
@@ -91,7 +93,8 @@ async fn ada(town: &Town) -> Value {
         "signals": [{
             "id": raised(town.ada).to_string(), "kind": "truancy.5", "state": "RAISED", "generation": 1,
             "schoolYear": "2026-2027", "count": 5, "reachedOn": "2026-09-04", "raisedAt": at, "withdrawnAt": null,
-            "backfill": false, "version": 3, "pupil": { "id": town.ada.to_string(), "givenName": "Ada" },
+            "backfill": false, "version": 3, "reportedPupil": { "givenName": "Ada", "familyName": "Zeger",
+                "birthDate": "2012-05-01", "school": north, "classes": ["1A"], "count": 5 }, "pupil": { "id": town.ada.to_string(), "givenName": "Ada" },
             "report": { "track": "REPORT", "by": principal(&town.viewers.north).to_string(), "party": town.north.id.to_string(), "at": at },
             "acceptance": { "track": "ACCEPT", "by": principal(&town.viewers.first).to_string(), "party": town.first.to_string(), "at": at },
         }],

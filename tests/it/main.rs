@@ -15,6 +15,7 @@
 mod agreements;
 mod architecture;
 mod door;
+mod evidence;
 mod http;
 mod leases;
 mod lists;
@@ -30,6 +31,7 @@ mod questions;
 mod race;
 mod reading;
 mod recount;
+mod report;
 mod resume;
 mod revisions;
 mod roster;

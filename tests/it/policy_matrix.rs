@@ -136,6 +136,7 @@ fn word(decision: &Decision) -> &'static str {
         Reach::Public => "public",
         Reach::School(OURS) => "school",
         Reach::Clb { clb: CLB, agreed } if agreed == &[(OURS, default())] => "clb",
+        Reach::Report { clb: CLB, schools } if schools == &[OURS] => "report",
         Reach::Operations => "all",
         Reach::Source {
             source: SOURCE,

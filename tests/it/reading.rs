@@ -365,8 +365,6 @@ both_databases!(
                 i64::try_from(expected).unwrap()
             );
         }
-        let evidence = absence::evidence(&f.world.db, &f.first, &of, YEAR).await.unwrap();
-        assert_eq!(evidence[&f.bram.1].len(), 5);
     }
 );
 

@@ -77,6 +77,10 @@ fn the_thresholds_of_each_time() {
     assert_eq!(thresholds(laws, 2016), five);
     assert_eq!(thresholds(laws, 2015), ten);
     assert_eq!(thresholds(laws, 2006), [(10, Truancy10, Obligatory)]);
+    // What a kind obliges to is the same in every year in which it raises a signal.
+    for (_, kind, effect) in (2000..2040).flat_map(|year| thresholds(laws, year)) {
+        assert_eq!(kind.is_obligatory(), effect == Obligatory, "{kind}");
+    }
 }
 
 #[test]

@@ -43,6 +43,16 @@ impl SignalKind {
             Self::Truancy30 => "truancy.30",
         }
     }
+
+    /// Whether a signal of this kind obliges the school to report to the CLB: it carries its legal minimum
+    /// whatever an agreement lists (design §3). The others follow from half-days of category `truancy`, and are
+    /// told where that was agreed.
+    pub const fn is_obligatory(self) -> bool {
+        match self {
+            Self::Truancy5 | Self::Truancy10 => true,
+            Self::TruancyEarly | Self::Truancy30 => false,
+        }
+    }
 }
 
 impl fmt::Display for SignalKind {

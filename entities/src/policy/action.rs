@@ -11,6 +11,8 @@ closed_enum! {
         ReadPupils = "read_pupils",
         /// Read truancy signals and where they stand: class `case`.
         ReadSignals = "read_signals",
+        /// Read the legal minimum that an obligatory report carries.
+        ReadReport = "read_report",
         /// Report a signal to the CLB, for the school.
         ReportSignal = "report_signal",
         /// Take a signal up, for the CLB.

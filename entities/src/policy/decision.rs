@@ -40,6 +40,14 @@ pub enum Reach {
         /// Per school with an agreement in force today, what was agreed.
         agreed: Vec<(SchoolId, Categories)>,
     },
+    /// One CLB, of an obligatory report alone: name, birth date, school, class and count of a pupil it is
+    /// competent for today, as one of its own schools has them, whatever the agreement lists.
+    Report {
+        /// The CLB.
+        clb: ClbId,
+        /// The schools with an agreement in force today.
+        schools: Vec<SchoolId>,
+    },
     /// Sources, runs and gaps of all schools; no pupil content.
     Operations,
     /// What one source says of its own school.

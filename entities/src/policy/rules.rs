@@ -63,7 +63,11 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
         // Design §3, classes `agreed.*` and `case`: the pupil's school. Design §4: the school must
         // report, with who and when; its software may act for it, by grant.
         (
-            Action::ReadPupils | Action::ReadSignals | Action::ReadAgreements | Action::ReportSignal,
+            Action::ReadPupils
+            | Action::ReadSignals
+            | Action::ReadReport
+            | Action::ReadAgreements
+            | Action::ReportSignal,
             SchoolClient | SchoolCareTeam | SchoolDataManager,
         ) => of_school(),
         // Domain facts §3.2: the school takes the initiative for the agreement, not its software.
@@ -74,6 +78,16 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
             Action::ReadPupils | Action::ReadSignals | Action::ReadAgreements,
             ClbWorker | ClbDirector | ClbAdministration,
         ) => of_clb(),
+        // Design §3: an obligatory report carries its legal minimum to the competent CLB whatever the
+        // agreement lists. Domain facts §2.1: the school must report, and to the CLB it works with: an
+        // agreement there is, and it is not asked what it lists.
+        (Action::ReadReport, ClbWorker | ClbDirector | ClbAdministration) => clb.map(|clb| Reach::Report {
+            clb,
+            schools: agreed(operation, relations, clb)
+                .into_iter()
+                .map(|(school, _)| school)
+                .collect(),
+        }),
         // Design §4: the CLB takes it up, with who and when.
         (Action::AcceptSignal, ClbWorker | ClbDirector) => of_clb(),
         // Domain facts §3.2: the director signs for the CLB.

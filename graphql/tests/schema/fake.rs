@@ -26,7 +26,7 @@ use hub_graphql::problem::Problem;
 use hub_graphql::pupil::{Enrolment, PupilRow};
 use hub_graphql::pupils::{PupilFilter, PupilOrder};
 use hub_graphql::school::SchoolRow;
-use hub_graphql::signal::{ProofRow, SignalFilter, SignalRow};
+use hub_graphql::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use hub_graphql::{Options, Schemas, schemas};
 use uuid::Uuid;
 
@@ -264,6 +264,11 @@ impl Signals for Fake {
     async fn signals(&self, _: &Operation, _: &SignalFilter, page: &Page) -> Answer<Slice<SignalRow>> {
         self.count()?;
         Ok(Slice::empty(page.count))
+    }
+
+    async fn reported(&self, _: &Operation, _: &[SignalId], _: Categories) -> Answer<HashMap<SignalId, ReportedRow>> {
+        self.count()?;
+        Ok(HashMap::new())
     }
 
     async fn signals_of(&self, _: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<SignalRow>>> {

@@ -4,14 +4,14 @@
 //! Whatever else happens, a signal is committed with the half-day that caused it or not at all.
 
 mod changes;
+mod recheck;
 mod signals;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use hub_entities::absence::tally::HalfDayMark;
-use hub_entities::evaluation::{Change, Facts, LawBook, Outcome, Said, evaluate, merge};
+use hub_entities::evaluation::{Change, LawBook, Outcome, Said, merge};
 use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::{HalfDay, SchoolYear};
@@ -22,9 +22,10 @@ use super::run::{Progress, advance};
 use super::sql::{bulk, execute, list, rows};
 use super::{Db, DbError};
 use changes::write_changes;
+pub use recheck::{Checked, check, settle_again};
 use signals::write_signals;
 pub(super) use signals::{Event, tell};
-use state::State;
+pub(super) use state::State;
 
 /// What a transaction of the ledger needs besides its data.
 #[derive(Clone, Copy)]
@@ -43,9 +44,37 @@ pub struct Work<'a> {
     pub now: DateTime<Utc>,
 }
 
+impl<'a> Work<'a> {
+    /// What an evaluation needs of it.
+    pub(super) fn judge(&self) -> Judge<'a> {
+        Judge {
+            book: self.book,
+            ids: self.ids,
+            now: self.now,
+        }
+    }
+}
+
 impl std::fmt::Debug for Work<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Work").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// What an evaluation needs besides its data.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// The laws.
+    pub book: &'a LawBook,
+    /// Where ids come from.
+    pub ids: &'a dyn Ids,
+    /// When it is.
+    pub now: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for Judge<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").field("now", &self.now).finish_non_exhaustive()
     }
 }
 
@@ -97,7 +126,7 @@ pub async fn merge_half_days(
         .iter()
         .map(|(pupil, change)| (*pupil, SchoolYear::of(change.at.day)))
         .collect();
-    evaluate_all(&tx, &work, &state, &changed, &mut progress).await?;
+    evaluate_all(&tx, &work.judge(), &state, &changed, &mut progress).await?;
     advance(&tx, work.run, cursor, progress).await?;
     tx.commit().await?;
     Ok(progress)
@@ -107,7 +136,7 @@ pub async fn merge_half_days(
 /// records did. The caller holds the locks.
 pub(super) async fn reevaluate(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     pupils: &[PupilId],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
@@ -117,7 +146,7 @@ pub(super) async fn reevaluate(
         .iter()
         .flat_map(|pupil| years.iter().map(|year| (*pupil, *year)))
         .collect();
-    evaluate_all(tx, work, &state, &all, progress).await
+    evaluate_all(tx, judge, &state, &all, progress).await
 }
 
 /// The school years in which anything is known of these pupils.
@@ -174,48 +203,16 @@ fn count(of: usize) -> i64 {
 /// Tallies each pupil and year and writes what follows.
 async fn evaluate_all(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     state: &State,
     which: &BTreeSet<(PupilId, SchoolYear)>,
     progress: &mut Progress,
 ) -> Result<(), DbError> {
-    let mut outcomes: Vec<((PupilId, SchoolYear), Outcome)> = Vec::new();
-    let mut half_days: Vec<HalfDayMark> = Vec::new();
-    for (pupil, year) in which {
-        half_days.clear();
-        let known = state.known.get(pupil).map(Vec::as_slice).unwrap_or_default();
-        half_days.extend(
-            known
-                .iter()
-                .filter(|one| year.contains(one.at.day) && !state.is_off(one.record, one.at.day))
-                .map(|one| HalfDayMark {
-                    record: one.record,
-                    at: one.at,
-                    mark: one.mark,
-                }),
-        );
-        let facts = Facts {
-            pupil: *pupil,
-            year: *year,
-            half_days: &half_days,
-            carried: state
-                .carried
-                .get(&(*pupil, *year))
-                .map(Vec::as_slice)
-                .unwrap_or_default(),
-            book: &work.book.year(*year),
-            counts: work.book.counting(*year, state.births.get(pupil).copied()),
-            latest: state
-                .latest
-                .get(&(*pupil, *year))
-                .map(Vec::as_slice)
-                .unwrap_or_default(),
-        };
-        outcomes.push(((*pupil, *year), evaluate(facts, work.now)));
-    }
+    let outcome = |(pupil, year): &(PupilId, SchoolYear)| ((*pupil, *year), state.outcome(judge, *pupil, *year));
+    let outcomes: Vec<((PupilId, SchoolYear), Outcome)> = which.iter().map(outcome).collect();
     write_totals(tx, state, &outcomes).await?;
-    write_conflicts(tx, work, state, &outcomes).await?;
-    write_signals(tx, work, &outcomes, progress).await
+    write_conflicts(tx, judge, state, &outcomes).await?;
+    write_signals(tx, judge, &outcomes, progress).await
 }
 
 async fn write_totals(
@@ -248,14 +245,19 @@ async fn write_totals(
 
 async fn write_conflicts(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     state: &State,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
 ) -> Result<(), DbError> {
     for ((pupil, year), outcome) in outcomes {
         for at in &outcome.conflicts {
             if !state.open_conflicts.contains(&(*pupil, *at)) {
-                let values: Vec<Value> = vec![(*pupil).into(), at.day.into(), at.part.to_i16().into(), work.now.into()];
+                let values: Vec<Value> = vec![
+                    (*pupil).into(),
+                    at.day.into(),
+                    at.part.to_i16().into(),
+                    judge.now.into(),
+                ];
                 execute(
                     tx,
                     "insert into conflict (pupil_id, day, part, since) values (?, ?, ?, ?)
@@ -271,7 +273,12 @@ async fn write_conflicts(
             .filter(|(of, at)| of == pupil && year.contains(at.day))
         {
             if !outcome.conflicts.contains(at) {
-                let values: Vec<Value> = vec![work.now.into(), (*pupil).into(), at.day.into(), at.part.to_i16().into()];
+                let values: Vec<Value> = vec![
+                    judge.now.into(),
+                    (*pupil).into(),
+                    at.day.into(),
+                    at.part.to_i16().into(),
+                ];
                 execute(
                     tx,
                     "update conflict set resolved_at = ? where pupil_id = ? and day = ? and part = ?",

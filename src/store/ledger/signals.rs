@@ -8,14 +8,14 @@ use hub_entities::time::SchoolYear;
 use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
-use super::Work;
+use super::Judge;
 use crate::store::DbError;
 use crate::store::run::Progress;
 use crate::store::sql::execute;
 
 pub(super) async fn write_signals(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
@@ -23,14 +23,14 @@ pub(super) async fn write_signals(
         for step in &outcome.steps {
             match step.event {
                 EventKind::Raised => {
-                    raise(tx, work, *pupil, *year, step).await?;
+                    raise(tx, judge, *pupil, *year, step).await?;
                     progress.raised = progress.raised.saturating_add(1);
                 }
                 EventKind::Withdrawn => {
-                    update(tx, work, step).await?;
+                    update(tx, judge, step).await?;
                     progress.withdrawn = progress.withdrawn.saturating_add(1);
                 }
-                _ => update(tx, work, step).await?,
+                _ => update(tx, judge, step).await?,
             }
             let event = Event {
                 kind: step.event,
@@ -41,7 +41,7 @@ pub(super) async fn write_signals(
                 half_days: step.signal.half_days,
                 version: step.signal.version,
             };
-            tell(tx, work.ids.next(work.now), event, work.now).await?;
+            tell(tx, judge.ids.next(judge.now), event, judge.now).await?;
         }
     }
     Ok(())
@@ -49,7 +49,7 @@ pub(super) async fn write_signals(
 
 async fn raise(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     pupil: PupilId,
     year: SchoolYear,
     step: &Step,
@@ -64,7 +64,7 @@ async fn raise(
         signal.generation.into(),
         signal.half_days.into(),
         signal.reached_on.into(),
-        work.now.into(),
+        judge.now.into(),
         step.backfill.into(),
     ];
     // No `on conflict`: a second one of this key must fail, not be swallowed.
@@ -79,9 +79,9 @@ async fn raise(
     Ok(())
 }
 
-async fn update(tx: &DatabaseTransaction, work: &Work<'_>, step: &Step) -> Result<(), DbError> {
+async fn update(tx: &DatabaseTransaction, judge: &Judge<'_>, step: &Step) -> Result<(), DbError> {
     let signal = &step.signal;
-    let withdrawn_at = (signal.state == SignalState::Withdrawn).then_some(work.now);
+    let withdrawn_at = (signal.state == SignalState::Withdrawn).then_some(judge.now);
     let values: Vec<Value> = vec![
         signal.state.into(),
         signal.half_days.into(),

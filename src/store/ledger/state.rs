@@ -1,64 +1,158 @@
-//! All that is known of the pupils of a transaction, read after the lock.
+//! All that is known of some pupils: read after the lock in the transaction that changes them; and, of that, what a
+//! reader's evidence or a look over all pupils is counted from.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
-use hub_entities::absence::mark::Mark;
-use hub_entities::absence::tally::CarriedIn;
-use hub_entities::evaluation::{Known, Latest, Totals};
+use hub_entities::absence::mark::{Mark, Weight};
+use hub_entities::absence::tally::{CarriedIn, HalfDayMark, Tally};
+use hub_entities::evaluation::{Facts, Known, Latest, LawBook, Outcome, Totals, evaluate};
 use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::time::{HalfDay, Part, SchoolYear};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
+use super::Judge;
 use crate::store::DbError;
 use crate::store::sql::{list, rows};
 
-/// All that is known of some pupils, read after the lock.
+/// Whose state is read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) enum Of<'a> {
+    /// These pupils'.
+    These(&'a [PupilId]),
+    /// Of all pupils after the first and up to the second: what lies together is read together.
+    Between(PupilId, PupilId),
+}
+
+impl Of<'_> {
+    fn is_nobody(self) -> bool {
+        matches!(self, Self::These([]))
+    }
+
+    /// The condition on a column, and its values.
+    fn condition(self, column: &str) -> (String, Vec<Value>) {
+        match self {
+            Self::These(pupils) => (format!("{column} in ?"), vec![list(pupils.iter().copied())]),
+            Self::Between(after, last) => (
+                format!("({column} > ? and {column} <= ?)"),
+                vec![after.into(), last.into()],
+            ),
+        }
+    }
+}
+
+/// All that is known of some pupils.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(in crate::store) struct State {
     pub(super) known: BTreeMap<PupilId, Vec<Known>>,
-    pub(super) carried: BTreeMap<(PupilId, SchoolYear), Vec<CarriedIn>>,
+    carried: BTreeMap<(PupilId, SchoolYear), Vec<CarriedIn>>,
     pub(super) totals: BTreeMap<(PupilId, SchoolYear), Totals>,
-    pub(super) latest: BTreeMap<(PupilId, SchoolYear), Vec<Latest>>,
-    pub(super) births: BTreeMap<PupilId, NaiveDate>,
+    latest: BTreeMap<(PupilId, SchoolYear), Vec<Latest>>,
+    births: BTreeMap<PupilId, NaiveDate>,
     pub(super) open_conflicts: BTreeSet<(PupilId, HalfDay)>,
+    records: BTreeMap<PupilId, u32>,
     school_of: HashMap<RecordId, SchoolId>,
     days_off: HashMap<SchoolId, BTreeSet<NaiveDate>>,
 }
 
 impl State {
-    pub(super) async fn load(
-        tx: &DatabaseTransaction,
+    /// Everything: what is registered, what was counted of it, what was signalled.
+    pub(super) async fn load<C: ConnectionTrait>(
+        db: &C,
+        pupils: &[PupilId],
+        years: &[SchoolYear],
+    ) -> Result<Self, DbError> {
+        let mut state = Self::counted(db, pupils, years).await?;
+        state.load_outcome(db, Of::These(pupils), years).await?;
+        Ok(state)
+    }
+
+    /// Only what is counted: half-days, carried-in numbers, birth dates, local days off.
+    pub(in crate::store) async fn counted<C: ConnectionTrait>(
+        db: &C,
         pupils: &[PupilId],
         years: &[SchoolYear],
     ) -> Result<Self, DbError> {
         let mut state = Self::default();
-        if pupils.is_empty() || years.is_empty() {
+        let of = Of::These(pupils);
+        if of.is_nobody() || years.is_empty() {
             return Ok(state);
         }
-        let both = || -> Vec<Value> { vec![list(pupils.iter().copied()), list(years.iter().copied())] };
+        state.load_half_days(db, of, years, "").await?;
+        state.load_circumstances(db, of, years).await?;
+        Ok(state)
+    }
 
-        let text = "select pupil_id, record_id, day, part, mark, revision from absence
-             where pupil_id in ? and school_year in ? order by pupil_id, day, part, record_id";
-        for row in rows(tx, text, both()).await? {
+    /// What an evaluation rests on and what came of the last one, without the half-days that weigh nothing: a
+    /// twentieth of them all.
+    pub(super) async fn weighed<C: ConnectionTrait>(db: &C, of: Of<'_>, year: SchoolYear) -> Result<Self, DbError> {
+        let mut state = Self::default();
+        let years = &[year];
+        state.load_circumstances(db, of, years).await?;
+        let weighing = weighing();
+        state
+            .load_half_days(db, of, years, &format!("and mark in ({weighing})"))
+            .await?;
+        // What weighs nothing contradicts a B of another school: it matters where there are several records.
+        let several: Vec<PupilId> = state
+            .records
+            .iter()
+            .filter(|(_, records)| **records > 1)
+            .map(|(pupil, _)| *pupil)
+            .collect();
+        if !several.is_empty() {
+            let rest = format!("and mark not in ({weighing})");
+            state.load_half_days(db, Of::These(&several), years, &rest).await?;
+        }
+        state.load_outcome(db, of, years).await?;
+        Ok(state)
+    }
+
+    async fn load_half_days<C: ConnectionTrait>(
+        &mut self,
+        db: &C,
+        of: Of<'_>,
+        years: &[SchoolYear],
+        and: &str,
+    ) -> Result<(), DbError> {
+        let (of_pupils, mut values) = of.condition("pupil_id");
+        values.push(list(years.iter().copied()));
+        let text = format!(
+            "select pupil_id, record_id, day, part, mark, revision from absence
+             where {of_pupils} and school_year in ? {and} order by pupil_id, day, part, record_id"
+        );
+        for row in rows(db, &text, values).await? {
             let known = Known {
                 record: row.try_get_by_index(1)?,
                 at: half_day(row.try_get_by_index(2)?, row.try_get_by_index(3)?)?,
                 mark: mark(row.try_get_by_index(4)?)?,
                 revision: row.try_get_by_index(5)?,
             };
-            state.known.entry(row.try_get_by_index(0)?).or_default().push(known);
+            self.known.entry(row.try_get_by_index(0)?).or_default().push(known);
         }
+        Ok(())
+    }
 
-        let text = "select c.pupil_id, c.school_year, c.record_id, c.half_days, c.begins_on, r.id
+    /// Numbers carried in, birth dates, and the local days off of the schools.
+    async fn load_circumstances<C: ConnectionTrait>(
+        &mut self,
+        db: &C,
+        of: Of<'_>,
+        years: &[SchoolYear],
+    ) -> Result<(), DbError> {
+        let (of_pupils, mut values) = of.condition("c.pupil_id");
+        values.push(list(years.iter().copied()));
+        let text = format!(
+            "select c.pupil_id, c.school_year, c.record_id, c.half_days, c.begins_on, r.id
              from carried_in c
              left join school s on s.institution_number = c.former_institution
              left join record r on r.school_id = s.id and r.pupil_id = c.pupil_id
-             where c.pupil_id in ? and c.school_year in ?";
-        for row in rows(tx, text, both()).await? {
+             where {of_pupils} and c.school_year in ?"
+        );
+        for row in rows(db, &text, values).await? {
             let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
             let half_days: i16 = row.try_get_by_index(3)?;
-            state.carried.entry(key).or_default().push(CarriedIn {
+            self.carried.entry(key).or_default().push(CarriedIn {
                 record: row.try_get_by_index(2)?,
                 half_days: u16::try_from(half_days).unwrap_or_default(),
                 from_begin: row.try_get_by_index(4)?,
@@ -66,62 +160,25 @@ impl State {
             });
         }
 
-        let text = "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
-             where pupil_id in ? and school_year in ?";
-        for row in rows(tx, text, both()).await? {
-            let totals = Totals {
-                half_days: row.try_get_by_index(2)?,
-                carried: row.try_get_by_index(3)?,
-                pending: row.try_get_by_index(4)?,
-                reached_5: row.try_get_by_index(5)?,
-                reached_30: row.try_get_by_index(6)?,
-            };
-            state
-                .totals
-                .insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)), totals);
+        let (of_pupils, values) = of.condition("pupil_id");
+        let text = format!("select pupil_id, id, school_id, birth_date from record where {of_pupils}");
+        let mut schools: BTreeSet<SchoolId> = BTreeSet::new();
+        for row in rows(db, &text, values).await? {
+            let pupil: PupilId = row.try_get_by_index(0)?;
+            let school = row.try_get_by_index(2)?;
+            schools.insert(school);
+            self.school_of.insert(row.try_get_by_index(1)?, school);
+            let records = self.records.entry(pupil).or_default();
+            *records = records.saturating_add(1);
+            // Of several birth dates the earliest holds: compulsory education begins no later than that.
+            if let Some(birth) = row.try_get_by_index::<Option<NaiveDate>>(3)? {
+                let earliest = self.births.entry(pupil).or_insert(birth);
+                *earliest = birth.min(*earliest);
+            }
         }
 
-        let text =
-            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
-             where pupil_id in ? and school_year in ?
-             and generation = (select max(generation) from signal o where o.key = s.key)";
-        for row in rows(tx, text, both()).await? {
-            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
-            state.latest.entry(key).or_default().push(latest(&row)?);
-        }
-
-        let text = "select pupil_id, min(birth_date) from record
-             where pupil_id in ? and birth_date is not null group by pupil_id";
-        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
-            state.births.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        }
-
-        let text = "select pupil_id, day, part from conflict where pupil_id in ? and resolved_at is null";
-        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
-            let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
-            state.open_conflicts.insert((row.try_get_by_index(0)?, at));
-        }
-        state.load_days_off(tx, pupils).await?;
-        Ok(state)
-    }
-
-    /// Whether the school of this record had a local day off: what it says of that day does not count. Another
-    /// school may have had lessons.
-    pub(super) fn is_off(&self, record: RecordId, day: NaiveDate) -> bool {
-        let school = self.school_of.get(&record);
-        school
-            .and_then(|school| self.days_off.get(school))
-            .is_some_and(|off| off.contains(&day))
-    }
-
-    async fn load_days_off(&mut self, tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<(), DbError> {
-        let text = "select id, school_id from record where pupil_id in ?";
-        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
-            self.school_of
-                .insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        }
-        let text = "select id, days_off from school where id in (select school_id from record where pupil_id in ?)";
-        for row in rows(tx, text, vec![list(pupils.iter().copied())]).await? {
+        let text = "select id, days_off from school where id in ?";
+        for row in rows(db, text, vec![list(schools)]).await? {
             let days: serde_json::Value = row.try_get_by_index(1)?;
             let days: BTreeSet<NaiveDate> =
                 serde_json::from_value(days).map_err(|_unreadable| DbError::Unreadable {
@@ -131,6 +188,125 @@ impl State {
         }
         Ok(())
     }
+
+    /// What came of the last evaluation: totals, signals, conflicts.
+    async fn load_outcome<C: ConnectionTrait>(
+        &mut self,
+        db: &C,
+        of: Of<'_>,
+        years: &[SchoolYear],
+    ) -> Result<(), DbError> {
+        if of.is_nobody() || years.is_empty() {
+            return Ok(());
+        }
+        let (of_pupils, of_these) = of.condition("pupil_id");
+        let both = || {
+            let mut values = of_these.clone();
+            values.push(list(years.iter().copied()));
+            values
+        };
+        let text = format!(
+            "select pupil_id, school_year, half_days, carried, pending, reached_5, reached_30 from tally
+             where {of_pupils} and school_year in ?"
+        );
+        for row in rows(db, &text, both()).await? {
+            let totals = Totals {
+                half_days: row.try_get_by_index(2)?,
+                carried: row.try_get_by_index(3)?,
+                pending: row.try_get_by_index(4)?,
+                reached_5: row.try_get_by_index(5)?,
+                reached_30: row.try_get_by_index(6)?,
+            };
+            self.totals
+                .insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)), totals);
+        }
+
+        let text = format!(
+            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
+             where {of_pupils} and school_year in ?
+             and generation = (select max(generation) from signal o where o.key = s.key)"
+        );
+        for row in rows(db, &text, both()).await? {
+            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
+            self.latest.entry(key).or_default().push(latest(&row)?);
+        }
+
+        let text = format!("select pupil_id, day, part from conflict where {of_pupils} and resolved_at is null");
+        for row in rows(db, &text, of_these).await? {
+            let at = half_day(row.try_get_by_index(1)?, row.try_get_by_index(2)?)?;
+            self.open_conflicts.insert((row.try_get_by_index(0)?, at));
+        }
+        Ok(())
+    }
+
+    /// What follows for one pupil in one school year.
+    pub(super) fn outcome(&self, judge: &Judge<'_>, pupil: PupilId, year: SchoolYear) -> Outcome {
+        self.facts(judge.book, pupil, year, |facts| evaluate(facts, judge.now))
+    }
+
+    /// The tally of one pupil in one school year, over the records of all schools.
+    pub(in crate::store) fn tally(&self, book: &LawBook, pupil: PupilId, year: SchoolYear) -> Tally {
+        self.facts(book, pupil, year, |facts| facts.tally())
+    }
+
+    fn facts<T>(&self, book: &LawBook, pupil: PupilId, year: SchoolYear, of: impl FnOnce(Facts<'_>) -> T) -> T {
+        let key = (pupil, year);
+        let half_days: Vec<HalfDayMark> = self.half_days(pupil, year).collect();
+        of(Facts {
+            pupil,
+            year,
+            half_days: &half_days,
+            carried: self.carried.get(&key).map(Vec::as_slice).unwrap_or_default(),
+            book: &book.year(year),
+            counts: book.counting(year, self.births.get(&pupil).copied()),
+            latest: self.latest.get(&key).map(Vec::as_slice).unwrap_or_default(),
+        })
+    }
+
+    /// Whether what is stored of a pupil is what follows from its half-days.
+    pub(super) fn is_settled(&self, pupil: PupilId, year: SchoolYear, outcome: &Outcome) -> bool {
+        let open = self
+            .open_conflicts
+            .range((pupil, first(year))..)
+            .take_while(|(of, _)| *of == pupil);
+        let open = open.map(|(_, at)| *at).filter(|at| year.contains(at.day));
+        outcome.steps.is_empty()
+            && self.totals.get(&(pupil, year)).copied().unwrap_or_default() == outcome.totals
+            && open.eq(outcome.conflicts.iter().copied())
+    }
+
+    /// The half-days of a pupil in a school year, but for those that their school had off.
+    pub(super) fn half_days(&self, pupil: PupilId, year: SchoolYear) -> impl Iterator<Item = HalfDayMark> {
+        let known = self.known.get(&pupil).map(Vec::as_slice).unwrap_or_default();
+        let counted = known
+            .iter()
+            .filter(move |one| year.contains(one.at.day) && !self.is_off(one.record, one.at.day));
+        counted.map(|one| HalfDayMark {
+            record: one.record,
+            at: one.at,
+            mark: one.mark,
+        })
+    }
+
+    /// Whether the school of this record had a local day off: what it says of that day does not count. Another
+    /// school may have had lessons.
+    fn is_off(&self, record: RecordId, day: NaiveDate) -> bool {
+        let school = self.school_of.get(&record);
+        school
+            .and_then(|school| self.days_off.get(school))
+            .is_some_and(|off| off.contains(&day))
+    }
+}
+
+fn first(year: SchoolYear) -> HalfDay {
+    HalfDay::new(year.first_day(), Part::Am)
+}
+
+/// The stored numbers of the marks that weigh something: what the index `absence_that_weighs` holds.
+fn weighing() -> String {
+    let weighing = Mark::ALL.into_iter().filter(|mark| mark.weight() != Weight::Nothing);
+    let numbers: Vec<String> = weighing.map(|mark| mark.to_i16().to_string()).collect();
+    numbers.join(", ")
 }
 
 fn latest(row: &QueryResult) -> Result<Latest, DbError> {

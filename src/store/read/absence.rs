@@ -6,12 +6,14 @@ use chrono::NaiveDate;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::mark::Mark;
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::{PupilId, SchoolId};
+use hub_entities::evaluation::LawBook;
+use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::Scope;
 use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{QueryResult, Value};
 
 use super::{Piece, agreed, related};
+use crate::store::ledger::State;
 use crate::store::sql::{list_of, rows, values_of};
 use crate::store::{Db, DbError};
 
@@ -210,36 +212,52 @@ pub async fn tallies(
     Ok(found)
 }
 
-/// The B half-days that this reader may see dated: a school its own, a CLB those of schools with which
-/// `truancy` was agreed.
-pub async fn evidence(
+/// Of these pupils, the records whose truancy this reader may see: a school its own, a CLB those of schools
+/// with which `truancy` was agreed.
+async fn readable_records(
     db: &Db,
     scope: &Scope,
     pupils: &[PupilId],
-    year: SchoolYear,
-) -> Result<BTreeMap<PupilId, Vec<HalfDay>>, DbError> {
+) -> Result<BTreeMap<PupilId, Vec<RecordId>>, DbError> {
     let may = agreed(scope, "r.school_id", TRUANCY);
-    let related = related(scope, "a.pupil_id");
+    let related = related(scope, "r.pupil_id");
     let text = format!(
-        "select distinct a.pupil_id, a.day, a.part from absence a join record r on r.id = a.record_id
-         where a.pupil_id in {} and a.school_year = ? and a.mark = ? and {} and {}
-         order by a.pupil_id, a.day, a.part",
+        "select r.pupil_id, r.id from record r where r.pupil_id in {} and {} and {}",
         list_of(pupils.len()),
         may.text,
         related.text
     );
     let mut values = values_of(pupils);
-    values.extend([year.into(), Value::from(Mark::Code(Code::B).to_i16())]);
     values.extend(may.values);
     values.extend(related.values);
-    let mut found: BTreeMap<PupilId, Vec<HalfDay>> = BTreeMap::new();
+    let mut found: BTreeMap<PupilId, Vec<RecordId>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
-        let (day, part): (NaiveDate, i16) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-        let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
         found
             .entry(row.try_get_by_index(0)?)
             .or_default()
-            .push(HalfDay::new(day, part));
+            .push(row.try_get_by_index(1)?);
     }
     Ok(found)
+}
+
+/// The half-days that count and that this reader may see dated: exactly those of the tally, cut to the reader's
+/// records.
+///
+/// What another school says decides what counts (a conflict does not), so all records of a pupil are counted;
+/// only the dates of the reader's own leave here.
+pub async fn evidence(
+    db: &Db,
+    scope: &Scope,
+    book: &LawBook,
+    pupils: &[PupilId],
+    year: SchoolYear,
+) -> Result<BTreeMap<PupilId, Vec<HalfDay>>, DbError> {
+    let own = readable_records(db, scope, pupils).await?;
+    let of: Vec<PupilId> = own.keys().copied().collect();
+    let state = State::counted(db.reader(), &of, &[year]).await?;
+    let dated = |(pupil, records): (PupilId, Vec<RecordId>)| {
+        let evidence = state.tally(book, pupil, year).evidence(&records);
+        (pupil, evidence.own_dated)
+    };
+    Ok(own.into_iter().map(dated).collect())
 }

@@ -13,7 +13,7 @@ fn own(scope: &Scope) -> SimpleExpr {
         Reach::School(school) => Column::SchoolId.eq(*school),
         Reach::Clb { clb, .. } => Column::ClbId.eq(*clb),
         Reach::Operations => Column::Id.is_not_null(),
-        Reach::Public | Reach::Source { .. } => Column::Id.is_null(),
+        Reach::Public | Reach::Report { .. } | Reach::Source { .. } => Column::Id.is_null(),
     }
 }
 

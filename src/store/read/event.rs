@@ -9,7 +9,7 @@ use hub_entities::time::SchoolYear;
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::{Piece, agreed, related};
+use super::{Piece, agreed, told};
 use crate::store::sql::{row, rows};
 use crate::store::{Db, DbError};
 
@@ -91,7 +91,7 @@ pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<
         return Ok(None);
     };
     let concerns = match scope.reach() {
-        Reach::School(_) | Reach::Clb { .. } => related(scope, "o.pupil_id"),
+        Reach::School(_) | Reach::Clb { .. } => told(scope, "o.signal_kind", "o.pupil_id"),
         _ => Piece::new("1 = 0", Vec::new()),
     };
     let school = school_of(scope);

@@ -11,11 +11,13 @@ pub mod enrolment;
 pub mod event;
 pub mod operations;
 pub mod pupil;
+pub mod report;
 pub mod school;
 pub mod signal;
 
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::SchoolId;
+use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
 
@@ -45,7 +47,7 @@ impl Piece {
 pub(super) fn related(scope: &Scope, pupil: &str) -> Piece {
     let (table, column, party): (_, _, Value) = match scope.reach() {
         Reach::School(school) => ("enrolment", "school_id", (*school).into()),
-        Reach::Clb { clb, .. } => ("competence", "clb_id", (*clb).into()),
+        Reach::Clb { clb, .. } | Reach::Report { clb, .. } => ("competence", "clb_id", (*clb).into()),
         Reach::Public | Reach::Operations | Reach::Source { .. } => return Piece::never(),
     };
     let text = format!(
@@ -53,6 +55,30 @@ pub(super) fn related(scope: &Scope, pupil: &str) -> Piece {
          and rel.begins_on <= ? and (rel.ends_on is null or rel.ends_on > ?))"
     );
     Piece::new(text, vec![party, scope.day().into(), scope.day().into()])
+}
+
+/// That a signal of this kind about this pupil concerns the reader: it is related to the pupil today, and the
+/// signal is its to know of.
+///
+/// An obligatory signal is the competent CLB's whatever was agreed: the school must report it (design §3). Any
+/// other follows from half-days of category `truancy` and obliges nobody (domain facts §2.1), so it is told where
+/// that category was agreed with a school of the pupil. Nothing is lost by it: the obligatory one carries the
+/// same count. One that was withdrawn is told by the same rule: whoever heard of it hears that it is gone.
+pub(super) fn told(scope: &Scope, kind: &str, pupil: &str) -> Piece {
+    let related = related(scope, pupil);
+    if !matches!(scope.reach(), Reach::Clb { .. }) {
+        return related;
+    }
+    let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
+    let obligatory: Vec<Value> = obligatory.map(|kind| kind.name().into()).collect();
+    let agreed = absence::truancy_agreed(scope, pupil);
+    let text = format!(
+        "{} and ({kind} in {} or {})",
+        related.text,
+        list_of(obligatory.len()),
+        agreed.text
+    );
+    Piece::new(text, [related.values, obligatory, agreed.values].concat())
 }
 
 /// That a row of the school in this column may be read, when any of these categories was agreed with it.
@@ -63,7 +89,7 @@ pub(super) fn agreed(scope: &Scope, school: &str, any_of: Categories) -> Piece {
             let schools = schools_with(scope, any_of);
             Piece::new(format!("{school} in {}", list_of(schools.len())), values_of(&schools))
         }
-        Reach::Public | Reach::Operations | Reach::Source { .. } => Piece::never(),
+        Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => Piece::never(),
     }
 }
 
@@ -76,7 +102,7 @@ fn schools_with(scope: &Scope, any_of: Categories) -> Vec<SchoolId> {
             .filter(|(_, of)| !of.and(any_of).is_empty())
             .map(|(school, _)| *school)
             .collect(),
-        Reach::Public | Reach::Operations | Reach::Source { .. } => Vec::new(),
+        Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => Vec::new(),
     }
 }
 
@@ -96,7 +122,9 @@ pub(super) fn column(scope: &Scope, school: &str, name: &str, category: Category
                 Piece::new(text, values_of(&with))
             }
         }
-        Reach::Public | Reach::Operations | Reach::Source { .. } => Piece::new("null", Vec::new()),
+        Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => {
+            Piece::new("null", Vec::new())
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use hub_entities::time::SchoolYear;
 use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
-use super::{Piece, related};
+use super::{Piece, told};
 use crate::store::sql::{list_of, row, rows, values_of};
 use crate::store::{Db, DbError};
 
@@ -90,9 +90,9 @@ fn signal(row: &QueryResult) -> Result<Signal, DbError> {
     })
 }
 
-/// That a signal concerns the reader: it is related to the pupil.
+/// That a signal concerns the reader.
 fn concerns(scope: &Scope) -> Piece {
-    related(scope, "s.pupil_id")
+    told(scope, "s.kind", "s.pupil_id")
 }
 
 async fn with_steps(db: &Db, scope: &Scope, mut signals: Vec<Signal>) -> Result<Vec<Signal>, DbError> {

@@ -251,7 +251,7 @@ pub async fn merge_pupils(
     derive_again(&tx, work.ids, &touched, work.now).await?;
     let born_again: Vec<PupilId> = born_again.into_iter().collect();
     if !born_again.is_empty() {
-        reevaluate(&tx, &work, &born_again, &mut progress).await?;
+        reevaluate(&tx, &work.judge(), &born_again, &mut progress).await?;
     }
     // A pupil that was merged a moment ago stands for the one it became.
     let mut became: BTreeMap<PupilId, PupilId> = BTreeMap::new();

@@ -33,7 +33,13 @@ impl Hub {
     pub(crate) fn over(world: World) -> Self {
         let (lines, log) = access_log(world.db.clone());
         let wake = Arc::new(tokio::sync::Notify::new());
-        let app = Arc::new(App::new(world.db.clone(), world.ids.clone(), wake, lines));
+        let app = Arc::new(App::new(
+            world.db.clone(),
+            world.book.clone(),
+            world.ids.clone(),
+            wake,
+            lines,
+        ));
         let house = House::new(Arc::clone(&app), &CursorKey::new(&[7; 32]), Options::default());
         Self {
             world,

@@ -176,7 +176,13 @@ impl Town {
         let clock = Arc::new(FixedClock(world.now));
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
-        let app = App::new(world.db.clone(), world.ids.clone(), sequencer.waker(), lines);
+        let app = App::new(
+            world.db.clone(),
+            world.book.clone(),
+            world.ids.clone(),
+            sequencer.waker(),
+            lines,
+        );
         let house = Arc::new(House::new(Arc::new(app), &CursorKey::new(&[3; 32]), Options::default()));
         let town = Self {
             world,

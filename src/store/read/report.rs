@@ -1,0 +1,91 @@
+//! What an obligatory report carries whatever an agreement lists: its legal minimum, and no more (design §3).
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use hub_entities::id::{PupilId, SchoolId, SignalId};
+use hub_entities::law::threshold::SignalKind;
+use hub_entities::policy::{Reach, Scope};
+use sea_orm::Value;
+
+use super::{Piece, related};
+use crate::store::sql::{list_of, rows, values_of};
+use crate::store::{Db, DbError};
+
+/// The legal minimum of one report: who, where, how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// The canonical pupil.
+    pub pupil: PupilId,
+    /// Given name, where the school's system gave one.
+    pub given_name: Option<String>,
+    /// Family name, where the school's system gave one.
+    pub family_name: Option<String>,
+    /// Date of birth, where the school's system gave one.
+    pub birth_date: Option<NaiveDate>,
+    /// The school that must report.
+    pub school: SchoolId,
+    /// The classes of that school in which the pupil sits today, by name.
+    pub classes: Vec<String>,
+    /// Half-days, as last counted.
+    pub half_days: i32,
+}
+
+/// Whose words these are: of a CLB's reader those of its own schools, of a school's its own.
+fn own(scope: &Scope, school: &str) -> Piece {
+    match scope.reach() {
+        Reach::School(own) => Piece::new(format!("{school} = ?"), vec![(*own).into()]),
+        Reach::Report { schools, .. } => {
+            Piece::new(format!("{school} in {}", list_of(schools.len())), values_of(schools))
+        }
+        Reach::Public | Reach::Clb { .. } | Reach::Operations | Reach::Source { .. } => Piece::never(),
+    }
+}
+
+/// What the reports of these signals carry: of those that oblige and stand, about pupils the reader is related
+/// to today. A school where the pupil is enrolled today speaks before any other, the latest before the earlier.
+pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<BTreeMap<SignalId, Reported>, DbError> {
+    let (related, own) = (related(scope, "s.pupil_id"), own(scope, "b.school_id"));
+    let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
+    let obligatory: Vec<Value> = obligatory.map(|kind| kind.name().into()).collect();
+    let text = format!(
+        "select s.id, s.pupil_id, r.given_name, r.family_name, r.birth_date, r.school_id, s.half_days, c.name
+         from signal s join record r on r.id = (
+           select b.id from record b
+           left join enrolment n on n.record_id = b.id and n.begins_on <= ? and (n.ends_on is null or n.ends_on > ?)
+           where b.pupil_id = s.pupil_id and {}
+           order by case when n.id is null then 1 else 0 end, n.begins_on desc, b.changed_at desc, b.id limit 1)
+         left join membership m on m.record_id = r.id
+           and (m.begins_on is null or m.begins_on <= ?) and (m.ends_on is null or m.ends_on > ?)
+         left join class_group c on c.id = m.class_id and c.school_year = s.school_year
+         where s.id in {} and s.state = 'raised' and s.kind in {} and {} order by s.id, c.name, c.id",
+        own.text,
+        list_of(signals.len()),
+        list_of(obligatory.len()),
+        related.text
+    );
+    let today = || [Value::from(scope.day()), scope.day().into()];
+    let mut values: Vec<Value> = today().into();
+    values.extend(own.values);
+    values.extend(today());
+    values.extend(values_of(signals));
+    values.extend(obligatory);
+    values.extend(related.values);
+    let mut found: BTreeMap<SignalId, Reported> = BTreeMap::new();
+    for row in rows(db.reader(), &text, values).await? {
+        let class: Option<String> = row.try_get_by_index(7)?;
+        let new = Reported {
+            pupil: row.try_get_by_index(1)?,
+            given_name: row.try_get_by_index(2)?,
+            family_name: row.try_get_by_index(3)?,
+            birth_date: row.try_get_by_index(4)?,
+            school: row.try_get_by_index(5)?,
+            classes: Vec::new(),
+            half_days: row.try_get_by_index(6)?,
+        };
+        // One row for each class in which the pupil sits.
+        let one = found.entry(row.try_get_by_index(0)?).or_insert(new);
+        one.classes.extend(class);
+    }
+    Ok(found)
+}
