@@ -127,6 +127,11 @@ impl Register {
         setup::principal(&self.db, &self.scope, new).await
     }
 
+    /// A school by its institution number.
+    pub async fn find_school(&self, institution_number: &str) -> Result<Option<SchoolId>, DbError> {
+        setup::find_school(&self.db, &self.scope, institution_number).await
+    }
+
     /// The source of a school by its name.
     pub async fn find_source(
         &self,

@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod house;
 mod import;
+mod recheck;
 mod schema;
 mod serve;
 
@@ -37,6 +38,8 @@ enum Verb {
     Migrate,
     /// Import files of one school: a OneRoster package, half-day absences, carried-in numbers.
     Import(import::Import),
+    /// Count all pupils of a school year again from their half-days, and put right what differs.
+    Recheck(recheck::Recheck),
     /// Print the schema of a realm, or the annotated example of the configuration.
     Schema(schema::Schema),
     /// Say what works, what does not and what to do about it.
@@ -106,6 +109,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Serve => serve::run(&config, metrics).await,
             Verb::Migrate => migrate(&config).await,
             Verb::Import(import) => import.run(&config).await,
+            Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),
             Verb::Doctor => doctor::run(&config).await,
             Verb::Token(token) => token.run(),

@@ -203,6 +203,14 @@ pub async fn agreement(
     Ok(AgreementId(id))
 }
 
+/// A school by its institution number.
+pub async fn find_school(db: &Db, scope: &Scope, institution_number: &str) -> Result<Option<SchoolId>, DbError> {
+    may(scope)?;
+    let text = "select id from school where institution_number = ?";
+    let found = row(db.reader(), text, vec![institution_number.into()]).await?;
+    Ok(found.map(|row| row.try_get_by_index(0)).transpose()?)
+}
+
 /// The source of a school by its name.
 pub async fn find_source(
     db: &Db,

@@ -92,39 +92,81 @@ pub async fn next_packs(
     most_half_days: usize,
 ) -> Result<Vec<Pack>, DbError> {
     let after = after.unwrap_or(PupilId(uuid::Uuid::nil()));
-    let values: Vec<Value> = vec![run.into(), after.into()];
-    let sizes = rows(
-        db.reader(),
-        "select pupil_id, sum(length(pack)) from staged_half_days where run_id = ? and pupil_id > ?
-         group by pupil_id order by pupil_id limit 1000",
-        values,
-    )
-    .await?;
-    let mut bytes = 0_usize;
-    let mut last = None;
-    for size in sizes {
-        let of_pupil: i64 = size.try_get_by_index(1)?;
-        bytes = bytes.saturating_add(usize::try_from(of_pupil).unwrap_or(usize::MAX));
-        last = Some(size.try_get_by_index::<PupilId>(0)?);
-        if bytes >= most_half_days.saturating_mul(6) {
-            break;
+    let mut most_packs = 512;
+    loop {
+        let values: Vec<Value> = vec![run.into(), after.into(), most_packs.into()];
+        let found = rows(
+            db.reader(),
+            "select pupil_id, record_id, pack from staged_half_days where run_id = ? and pupil_id > ?
+             order by pupil_id, record_id, sequence limit ?",
+            values,
+        )
+        .await?;
+        let pack = |row: &sea_orm::QueryResult| {
+            Ok::<_, DbError>(Pack {
+                pupil: row.try_get_by_index(0)?,
+                record: row.try_get_by_index(1)?,
+                bytes: row.try_get_by_index(2)?,
+            })
+        };
+        let packs: Vec<Pack> = found.iter().map(pack).collect::<Result<_, _>>()?;
+        let all = i64::try_from(packs.len()).unwrap_or(i64::MAX) < most_packs;
+        if let Some(whole) = whole_pupils(packs, all, most_half_days.saturating_mul(6)) {
+            return Ok(whole);
         }
+        most_packs = most_packs.saturating_mul(2);
     }
-    let Some(last) = last else { return Ok(Vec::new()) };
-    let values: Vec<Value> = vec![run.into(), after.into(), last.into()];
-    let found = rows(
-        db.reader(),
-        "select pupil_id, record_id, pack from staged_half_days
-         where run_id = ? and pupil_id > ? and pupil_id <= ? order by pupil_id, record_id, sequence",
-        values,
-    )
-    .await?;
-    let pack = |row: &sea_orm::QueryResult| {
-        Ok(Pack {
-            pupil: row.try_get_by_index(0)?,
-            record: row.try_get_by_index(1)?,
-            bytes: row.try_get_by_index(2)?,
-        })
-    };
-    found.iter().map(pack).collect()
+}
+
+/// The packs of whole pupils up to about so many bytes. Unless these are `all` packs, the last pupil may have more of
+/// them; `None` when it is the only one.
+fn whole_pupils(mut packs: Vec<Pack>, all: bool, most_bytes: usize) -> Option<Vec<Pack>> {
+    let last = packs.last().map(|pack| pack.pupil);
+    let mut bytes = 0_usize;
+    for (place, pack) in packs.iter().enumerate() {
+        let begins = place == 0
+            || packs
+                .get(place.wrapping_sub(1))
+                .is_some_and(|before| before.pupil != pack.pupil);
+        if begins {
+            if bytes >= most_bytes || (!all && Some(pack.pupil) == last) {
+                packs.truncate(place);
+                return (place > 0).then_some(packs);
+            }
+        }
+        bytes = bytes.saturating_add(pack.bytes.len());
+    }
+    Some(packs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packs(of: &[(u128, usize)]) -> Vec<Pack> {
+        let pack = |(pupil, bytes): &(u128, usize)| Pack {
+            pupil: PupilId(uuid::Uuid::from_u128(*pupil)),
+            record: RecordId(uuid::Uuid::nil()),
+            bytes: vec![0; *bytes],
+        };
+        of.iter().map(pack).collect()
+    }
+
+    #[test]
+    fn only_whole_pupils_are_handed_over() {
+        let some = [(1, 6), (1, 6), (2, 6), (3, 6), (3, 6)];
+        let whole = |all, most| whole_pupils(packs(&some), all, most).map(|packs| packs.len());
+        assert_eq!(whole(true, 1_000), Some(5));
+        // Pupil 3 may have more.
+        assert_eq!(whole(false, 1_000), Some(3));
+        // Pupil 1 reaches the border, and is handed over whole.
+        assert_eq!(whole(true, 7), Some(2));
+        assert_eq!(whole(true, 13), Some(3));
+        assert_eq!(whole_pupils(packs(&some[..2]), false, 1_000), None);
+        assert_eq!(
+            whole_pupils(packs(&some[..2]), true, 1_000).map(|packs| packs.len()),
+            Some(2)
+        );
+        assert_eq!(whole_pupils(Vec::new(), true, 1_000), Some(Vec::new()));
+    }
 }

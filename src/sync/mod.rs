@@ -10,6 +10,7 @@ pub mod files;
 mod filter;
 pub mod half_day;
 mod quarantine;
+pub mod recheck;
 pub mod roster;
 
 use std::sync::Arc;

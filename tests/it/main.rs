@@ -30,6 +30,7 @@ mod quarantine;
 mod questions;
 mod race;
 mod reading;
+mod recheck;
 mod recount;
 mod report;
 mod resume;
