@@ -12,6 +12,7 @@
     reason = "a test may fail loudly, and tells one story from beginning to end"
 )]
 
+mod access;
 mod agreements;
 mod architecture;
 mod door;
