@@ -35,6 +35,7 @@ mod report;
 mod resume;
 mod revisions;
 mod roster;
+mod runs;
 mod signals;
 mod support;
 mod tracks;
