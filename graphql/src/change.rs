@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::{EventId, PupilId, SchoolId, SignalId};
 use hub_entities::signal::EventKind as Happened;
 
@@ -131,7 +132,14 @@ impl ChangeRoot {
         let asked = Asked::of(context)?;
         let open = |cursor: String| asked.keys.open::<Position>(asked.operation, LIST, &cursor);
         let after = after.map(open).transpose()?;
-        let found = asked.hub.changes(asked.operation, after, size(first)?).await?;
+        let school = context.look_ahead().field("changes").field("schoolId").exists();
+        let columns = if school {
+            Categories::NONE.with(Category::Enrolment)
+        } else {
+            Categories::NONE
+        };
+        let found = asked.hub.changes(asked.operation, after, size(first)?, columns);
+        let found = found.await?;
         let seal = |at: Position| asked.keys.seal(asked.operation, LIST, &at);
         let change = |(at, row): (Position, ChangeRow)| {
             Ok(Change {

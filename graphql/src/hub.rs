@@ -194,8 +194,14 @@ pub struct Changed {
 /// What happened, in the order of the sequencer.
 #[async_trait]
 pub trait Changes: Send + Sync {
-    /// What happened after a position; from the beginning without one.
-    async fn changes(&self, operation: &Operation, after: Option<Position>, first: u32) -> Answer<Changed>;
+    /// What happened after a position, with the columns of these categories; from the beginning without one.
+    async fn changes(
+        &self,
+        operation: &Operation,
+        after: Option<Position>,
+        first: u32,
+        columns: Categories,
+    ) -> Answer<Changed>;
 }
 
 /// A proposal of an agreement.

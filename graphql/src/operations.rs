@@ -173,25 +173,12 @@ connection!(
     "class:public"
 );
 
-/// The roots of operators.
+/// The roots about what arrived: of all schools for operators, of their own for those who may let a run go on.
 #[derive(Default)]
-pub struct OperationsRoot;
+pub struct RunRoot;
 
 #[Object]
-impl OperationsRoot {
-    /// Connections to schools' systems.
-    #[graphql(tag = "class:operations")]
-    async fn sources(
-        &self,
-        context: &Context<'_>,
-        #[graphql(tag = "class:public", desc = "How many, 1 to 200.")] first: i32,
-        #[graphql(tag = "class:public", desc = "After this cursor of the same list.")] after: Option<String>,
-    ) -> Result<SourceConnection, Problem> {
-        let asked = Asked::of(context)?;
-        let page = asked.page("sources", first, after.as_deref(), counted(context))?;
-        SourceConnection::of(&asked, "sources", asked.hub.sources(asked.operation, &page).await?)
-    }
-
+impl RunRoot {
     /// Imports, pulls and pushes, latest first.
     #[graphql(tag = "class:operations")]
     async fn sync_runs(
@@ -216,6 +203,26 @@ impl OperationsRoot {
         let asked = Asked::of(context)?;
         let page = asked.page("gaps", first, after.as_deref(), counted(context))?;
         GapConnection::of(&asked, "gaps", asked.hub.gaps(asked.operation, &page).await?)
+    }
+}
+
+/// The roots of operators alone.
+#[derive(Default)]
+pub struct OperationsRoot;
+
+#[Object]
+impl OperationsRoot {
+    /// Connections to schools' systems.
+    #[graphql(tag = "class:operations")]
+    async fn sources(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "How many, 1 to 200.")] first: i32,
+        #[graphql(tag = "class:public", desc = "After this cursor of the same list.")] after: Option<String>,
+    ) -> Result<SourceConnection, Problem> {
+        let asked = Asked::of(context)?;
+        let page = asked.page("sources", first, after.as_deref(), counted(context))?;
+        SourceConnection::of(&asked, "sources", asked.hub.sources(asked.operation, &page).await?)
     }
 
     /// All schools, by institution number.

@@ -12,17 +12,31 @@ use crate::agreement::{AgreementMutation, AgreementRoot};
 use crate::change::ChangeRoot;
 use crate::hub::Hub;
 use crate::node::NodeRoot;
-use crate::operations::{OperationsRoot, RunMutation};
+use crate::operations::{OperationsRoot, RunMutation, RunRoot};
 use crate::page::CursorKey;
 use crate::pupils::PupilRoot;
 use crate::school::SchoolRoot;
 use crate::signal::{AcceptMutation, ReportMutation, SignalRoot};
 use crate::viewer::ViewerRoot;
 
-/// What may be asked in the realms of schools and CLBs.
+/// What may be asked by schools: what CLBs ask, and what arrived of their own.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct SharedQuery(
+struct SchoolQuery(
+    ViewerRoot,
+    PupilRoot,
+    SchoolRoot,
+    SignalRoot,
+    ChangeRoot,
+    AgreementRoot,
+    NodeRoot,
+    RunRoot,
+);
+
+/// What may be asked by CLBs.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+struct ClbQuery(
     ViewerRoot,
     PupilRoot,
     SchoolRoot,
@@ -45,7 +59,7 @@ struct ClbMutation(AcceptMutation, AgreementMutation);
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct OperationsQuery(ViewerRoot, OperationsRoot, AgreementRoot);
+struct OperationsQuery(ViewerRoot, OperationsRoot, RunRoot, AgreementRoot);
 
 /// What operators may do.
 #[derive(MergedObject, Default)]
@@ -67,8 +81,8 @@ pub struct Options {
 /// The schemas, one per realm.
 #[derive(Clone)]
 pub struct Schemas {
-    school: Schema<SharedQuery, SchoolMutation, EmptySubscription>,
-    clb: Schema<SharedQuery, ClbMutation, EmptySubscription>,
+    school: Schema<SchoolQuery, SchoolMutation, EmptySubscription>,
+    clb: Schema<ClbQuery, ClbMutation, EmptySubscription>,
     person: Schema<PersonQuery, EmptyMutation, EmptySubscription>,
     operations: Schema<OperationsQuery, OperationsMutation, EmptySubscription>,
 }
@@ -158,8 +172,8 @@ pub fn sdl(realm: Realm) -> String {
         format!("{DIRECTIVE}\n\n{}\n", body.trim())
     }
     match realm {
-        Realm::School => text::<SharedQuery, _>(SchoolMutation::default()),
-        Realm::Clb => text::<SharedQuery, _>(ClbMutation::default()),
+        Realm::School => text::<SchoolQuery, _>(SchoolMutation::default()),
+        Realm::Clb => text::<ClbQuery, _>(ClbMutation::default()),
         Realm::Person => text::<PersonQuery, _>(EmptyMutation),
         Realm::Operations => text::<OperationsQuery, _>(OperationsMutation::default()),
     }

@@ -1,6 +1,7 @@
 //! What happened, for those it concerns.
 
 use async_trait::async_trait;
+use hub_entities::category::{Categories, Category};
 use hub_entities::operation::Operation;
 use hub_entities::policy::Action;
 use hub_graphql::change::ChangeRow;
@@ -13,7 +14,13 @@ use crate::store::read::event;
 
 #[async_trait]
 impl Changes for App {
-    async fn changes(&self, operation: &Operation, after: Option<Position>, first: u32) -> Answer<Changed> {
+    async fn changes(
+        &self,
+        operation: &Operation,
+        after: Option<Position>,
+        first: u32,
+        columns: Categories,
+    ) -> Answer<Changed> {
         let nothing = Changed {
             rows: Vec::new(),
             end: after.unwrap_or(Position {
@@ -26,7 +33,7 @@ impl Changes for App {
             return Ok(nothing);
         };
         let from = after.map_or(0, |after| after.position);
-        let found = event::after(&self.db, &scope, from, first)
+        let found = event::after(&self.db, &scope, from, first, columns)
             .await
             .map_err(|fault| failed(&fault))?;
         let begun = after.filter(|after| after.position > 0);
@@ -47,6 +54,12 @@ impl Changes for App {
             epoch: found.epoch,
             position,
         };
+        for event in &found.told {
+            // What happened is of category `truancy`; where the pupil goes to school may be told beside it.
+            let school = event.school.map(|_told| Category::Enrolment);
+            let left = [Some(Category::Truancy), school].into_iter().flatten();
+            self.note(operation, [event.pupil], left.collect())?;
+        }
         let rows = found.told.into_iter().map(|event| {
             let row = ChangeRow {
                 id: event.id,

@@ -22,7 +22,7 @@ use crate::store::read::enrolment as enrolments;
 use crate::store::read::pupil::{self as pupils, After, Filter, Order, Pupil};
 
 impl App {
-    /// Notes what left of these pupils: of the columns asked for, those that were agreed.
+    /// Notes what left of these pupils: of these categories, those that were agreed.
     fn note_rows<'a>(
         &self,
         operation: &Operation,
@@ -91,6 +91,22 @@ fn contacts(stored: &serde_json::Value) -> Vec<Contact> {
     contacts
 }
 
+/// What a list tells by which pupils stand in it, and in which order: a filter and a sort key are answers too.
+fn told_by(filter: &Filter) -> Categories {
+    let told = [
+        (filter.school.is_some() || filter.class.is_some(), Category::Enrolment),
+        (
+            filter.at_least.is_some() || filter.order == Order::HalfDays,
+            Category::Truancy,
+        ),
+        (filter.order == Order::Name, Category::Identity),
+    ];
+    told.into_iter()
+        .filter(|(told, _)| *told)
+        .map(|(_, category)| category)
+        .collect()
+}
+
 const fn order(order: PupilOrder) -> Order {
     match order {
         PupilOrder::Id => Order::Id,
@@ -153,7 +169,7 @@ impl Pupils for App {
         let found = pupils::page(&self.db, &scope, &filter, after.as_ref(), page.first, columns).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let first = usize::try_from(page.first).unwrap_or(usize::MAX);
-        self.note_rows(operation, found.iter().take(first), columns)?;
+        self.note_rows(operation, found.iter().take(first), columns.or(told_by(&filter)))?;
         Ok(slice(found, page, total, |pupil| {
             (mark(&pupil, filter.order), row(pupil, columns))
         }))
@@ -215,7 +231,6 @@ impl Pupils for App {
         year: SchoolYear,
         page: &Page,
     ) -> Answer<HashMap<PupilId, Slice<Absence>>> {
-        let columns = Categories::NONE.with(Category::Truancy);
         let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
@@ -225,14 +240,19 @@ impl Pupils for App {
             .and_then(|mark| Some((half_day(text(page)?)?, SchoolId(mark.id))));
         let found = absences::page(&self.db, &scope, of, year, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
-        self.note(operation, found.keys().copied(), columns)?;
+        let first = usize::try_from(page.first).unwrap_or(usize::MAX);
+        for (pupil, rows) in &found {
+            let rows = rows.iter().take(first);
+            let left = rows.map(|one| absences::category(&scope, one.school, one.mark));
+            self.note(operation, [*pupil], left.collect())?;
+        }
         let totals = if page.count {
             let counts = absences::counts(&self.db, &scope, of, year)
                 .await
                 .map_err(|fault| failed(&fault))?;
             counts
                 .into_iter()
-                .map(|(pupil, all)| (pupil, all.iter().map(|(_, n)| n).sum()))
+                .map(|(pupil, all)| (pupil, all.iter().map(|one| one.half_days).sum()))
                 .collect()
         } else {
             HashMap::new()
@@ -260,21 +280,32 @@ impl Pupils for App {
         of: &[PupilId],
         year: SchoolYear,
     ) -> Answer<HashMap<PupilId, Vec<AbsenceCount>>> {
-        let columns = Categories::NONE.with(Category::Truancy);
         let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
         let found = absences::counts(&self.db, &scope, of, year)
             .await
             .map_err(|fault| failed(&fault))?;
-        self.note(operation, found.keys().copied(), columns)?;
-        let answer = |(mark, n)| AbsenceCount {
-            code: code(mark),
-            n: i32::try_from(n).unwrap_or(i32::MAX),
+        for (pupil, counts) in &found {
+            let left = counts.iter();
+            let left = left.map(|one| absences::category(&scope, one.school, one.mark));
+            self.note(operation, [*pupil], left.collect())?;
+        }
+        // In the order of the marks, so those of several schools stand together.
+        let answer = |counts: Vec<absences::Count>| {
+            let of_mark = counts.chunk_by(|one, next| one.mark == next.mark);
+            let sum = |same: &[absences::Count]| {
+                let n: i64 = same.iter().map(|one| one.half_days).sum();
+                Some(AbsenceCount {
+                    code: code(same.first()?.mark),
+                    n: i32::try_from(n).unwrap_or(i32::MAX),
+                })
+            };
+            of_mark.filter_map(sum).collect()
         };
         Ok(found
             .into_iter()
-            .map(|(pupil, all)| (pupil, all.into_iter().map(answer).collect()))
+            .map(|(pupil, counts)| (pupil, answer(counts)))
             .collect())
     }
 

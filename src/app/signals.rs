@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::{PupilId, SignalId};
 use hub_entities::operation::Operation;
 use hub_entities::policy::{Action, Reach, Scope};
@@ -70,6 +70,7 @@ impl Signals for App {
         let found = signals::by_id(&self.db, &scope, ids)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note_signals(operation, found.iter())?;
         Ok(found.into_iter().map(|signal| (signal.id, row(signal))).collect())
     }
 
@@ -89,6 +90,8 @@ impl Signals for App {
         let total = counted(page, signals::count(&self.db, &scope, &filter)).await?;
         let found = signals::page(&self.db, &scope, &filter, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
+        let first = usize::try_from(page.first).unwrap_or(usize::MAX);
+        self.note_signals(operation, found.iter().take(first))?;
         Ok(slice(found, page, total, |signal| (mark(&signal), row(signal))))
     }
 
@@ -99,6 +102,7 @@ impl Signals for App {
         let found = signals::of_pupils(&self.db, &scope, of)
             .await
             .map_err(|fault| failed(&fault))?;
+        self.note_signals(operation, found.iter())?;
         let mut answer: HashMap<PupilId, Vec<SignalRow>> = HashMap::new();
         for signal in found {
             answer.entry(signal.pupil).or_default().push(row(signal));
@@ -146,6 +150,12 @@ impl Signals for App {
 }
 
 impl App {
+    /// Notes for the access log that these signals left: what follows from half-days of B is of category `truancy`.
+    fn note_signals<'a>(&self, operation: &Operation, left: impl Iterator<Item = &'a Signal>) -> Answer<()> {
+        let truancy = Categories::NONE.with(Category::Truancy);
+        self.note(operation, left.map(|signal| signal.pupil), truancy)
+    }
+
     async fn step(
         &self,
         operation: &Operation,

@@ -12,6 +12,7 @@
     reason = "a test may fail loudly, and tells one story from beginning to end"
 )]
 
+mod access;
 mod agreements;
 mod architecture;
 mod door;
@@ -36,6 +37,7 @@ mod report;
 mod resume;
 mod revisions;
 mod roster;
+mod runs;
 mod signals;
 mod support;
 mod tracks;

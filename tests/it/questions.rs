@@ -454,9 +454,16 @@ both_databases!(an_operator_sees_runs_and_no_pupil, async |database: &TestDataba
         of_absences,
         [&json!({ "kind": "ABSENCES", "state": "DONE", "raised": 1, "schoolId": school })]
     );
-    // What operators can name, a school cannot.
-    let refused = cast.hub.answer(&cast.care_team, query).await;
-    assert_eq!(refused["data"], Value::Null);
+    // What operators can name, a school cannot, nor a CLB.
+    let sources = "{ sources(first: 9) { totalCount } }";
+    for (viewer, question) in [
+        (&cast.care_team, sources),
+        (&cast.worker, sources),
+        (&cast.worker, query),
+    ] {
+        let refused = cast.hub.answer(viewer, question).await;
+        assert_eq!(refused["data"], Value::Null);
+    }
 });
 
 both_databases!(

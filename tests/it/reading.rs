@@ -333,7 +333,12 @@ both_databases!(
         f.world.say(f.lime, &[(f.bram.0, am("2026-09-10"), Z)]).await;
         let of = [f.bram.1, f.elsa.1, f.anna.1];
         let counts = async |scope: &Scope| absence::counts(&f.world.db, scope, &of, YEAR).await.unwrap();
-        let expected = [(f.bram.1, vec![(Mark::Code(Code::B), 5), (Mark::Code(Code::Z), 1)])];
+        let count = |code, half_days| absence::Count {
+            mark: Mark::Code(code),
+            school: f.lime.id,
+            half_days,
+        };
+        let expected = [(f.bram.1, vec![count(Code::B, 5), count(Code::Z, 1)])];
         assert_eq!(counts(&f.first).await.into_iter().collect::<Vec<_>>(), expected);
         assert_eq!(counts(&f.of_lime).await.into_iter().collect::<Vec<_>>(), expected);
         assert!(counts(&f.second).await.is_empty() && counts(&f.of_elm).await.is_empty());
@@ -392,7 +397,8 @@ both_databases!(
             ("elm", &f.of_elm, f.elm.id),
         ];
         for (who, scope, school) in expected {
-            let told = event::after(&f.world.db, scope, 0, 200).await.unwrap().unwrap().told;
+            let told = event::after(&f.world.db, scope, 0, 200, Categories::all()).await;
+            let told = told.unwrap().unwrap().told;
             let schools: Vec<_> = told.iter().map(|event| event.school).collect();
             assert_eq!(schools, [Some(school)], "{who}");
         }

@@ -21,7 +21,7 @@ closed_enum! {
         ReadAgreements = "read_agreements",
         /// Propose, accept, refuse or end an agreement.
         DecideAgreement = "decide_agreement",
-        /// Read sources, runs and gaps: class `operations`.
+        /// Read sources, runs and gaps: class `operations`; of one's own school, to know what one approves.
         ReadOperations = "read_operations",
         /// Let a held run go on.
         ApproveHeldRun = "approve_held_run",

@@ -71,8 +71,8 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
             SchoolClient | SchoolCareTeam | SchoolDataManager,
         ) => of_school(),
         // Domain facts §3.2: the school takes the initiative for the agreement, not its software.
-        // R08: a person of the school may let a held run of its own go on.
-        (Action::DecideAgreement | Action::ApproveHeldRun, SchoolDataManager) => of_school(),
+        // R08: a person of the school may let a held run of its own go on, and must find it to do so.
+        (Action::DecideAgreement | Action::ApproveHeldRun | Action::ReadOperations, SchoolDataManager) => of_school(),
         // Design §3: the CLB competent for the pupil, by the agreement in force on the day.
         (
             Action::ReadPupils | Action::ReadSignals | Action::ReadAgreements,

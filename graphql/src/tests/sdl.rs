@@ -186,11 +186,12 @@ fn each_realm_has_its_roots_and_no_other() {
         "agreements",
         "node",
     ];
+    let of_school = [&shared[..], &["syncRuns", "gaps"]].concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
             Realm::School,
-            &shared,
+            &of_school,
             [&["reportSignal"], &agreement[..], &["approveHeldRun"]].concat(),
         ),
         (Realm::Clb, &shared, [&["acceptSignal"], &agreement[..]].concat()),

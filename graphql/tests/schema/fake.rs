@@ -302,7 +302,7 @@ impl Signals for Fake {
 
 #[async_trait]
 impl Changes for Fake {
-    async fn changes(&self, _: &Operation, after: Option<Position>, first: u32) -> Answer<Changed> {
+    async fn changes(&self, _: &Operation, after: Option<Position>, first: u32, _: Categories) -> Answer<Changed> {
         self.count()?;
         let epoch = Uuid::from_u128(77);
         if after.is_some_and(|after| after.epoch != epoch) {

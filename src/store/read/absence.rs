@@ -12,7 +12,7 @@ use hub_entities::policy::Scope;
 use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{QueryResult, Value};
 
-use super::{Piece, agreed, related};
+use super::{Piece, agreed, categories_of, related};
 use crate::store::ledger::State;
 use crate::store::sql::{list_of, rows, values_of};
 use crate::store::{Db, DbError};
@@ -31,6 +31,27 @@ pub struct Absence {
     pub mark: Mark,
     /// The school that says so.
     pub school: SchoolId,
+}
+
+/// How many half-days of one mark one school registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// What is registered.
+    pub mark: Mark,
+    /// The school that says so.
+    pub school: SchoolId,
+    /// In half-days.
+    pub half_days: i64,
+}
+
+/// The category under which this reader gets a mark of this school: what is about truancy as `truancy` where
+/// that was agreed, everything else as `attendance`.
+pub fn category(scope: &Scope, school: SchoolId, mark: Mark) -> Category {
+    if mark.is_about_truancy() && categories_of(scope, school).has(Category::Truancy) {
+        Category::Truancy
+    } else {
+        Category::Attendance
+    }
 }
 
 /// That a row may be read: any mark where `attendance` was agreed with its school, and what is about truancy
@@ -115,19 +136,20 @@ pub async fn page(
     Ok(found)
 }
 
-/// How many half-days of each mark these pupils have in a school year, as far as the reader may see them.
+/// How many half-days of each mark these pupils have in a school year at each school, in the order of the marks,
+/// as far as the reader may see them.
 pub async fn counts(
     db: &Db,
     scope: &Scope,
     pupils: &[PupilId],
     year: SchoolYear,
-) -> Result<BTreeMap<PupilId, Vec<(Mark, i64)>>, DbError> {
+) -> Result<BTreeMap<PupilId, Vec<Count>>, DbError> {
     let readable = readable(scope, "c.school_id", "c.mark");
     let related = related(scope, "c.pupil_id");
     let text = format!(
-        "select c.pupil_id, c.mark, sum(c.half_days) from absence_count c
-         where c.pupil_id in {} and c.school_year = ? and {} and {}
-         group by c.pupil_id, c.mark having sum(c.half_days) > 0 order by c.pupil_id, c.mark",
+        "select c.pupil_id, c.mark, c.school_id, c.half_days from absence_count c
+         where c.pupil_id in {} and c.school_year = ? and c.half_days > 0 and {} and {}
+         order by c.pupil_id, c.mark, c.school_id",
         list_of(pupils.len()),
         readable.text,
         related.text
@@ -136,15 +158,18 @@ pub async fn counts(
     values.push(year.into());
     values.extend(readable.values);
     values.extend(related.values);
-    let mut found: BTreeMap<PupilId, Vec<(Mark, i64)>> = BTreeMap::new();
+    let mut found: BTreeMap<PupilId, Vec<Count>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
         let mark = Mark::from_i16(row.try_get_by_index(1)?).ok_or(DbError::Unreadable {
             column: "absence_count.mark",
         })?;
-        found
-            .entry(row.try_get_by_index(0)?)
-            .or_default()
-            .push((mark, row.try_get_by_index(2)?));
+        let half_days: i32 = row.try_get_by_index(3)?;
+        let count = Count {
+            mark,
+            school: row.try_get_by_index(2)?,
+            half_days: half_days.into(),
+        };
+        found.entry(row.try_get_by_index(0)?).or_default().push(count);
     }
     Ok(found)
 }

@@ -1,9 +1,9 @@
 //! What happened, by the sequencer's positions: never skipped, and only what concerns the reader.
 
 use chrono::{DateTime, Utc};
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::{EventId, PupilId, SchoolId, SignalId};
-use hub_entities::policy::{Reach, Scope};
+use hub_entities::policy::Scope;
 use hub_entities::signal::EventKind;
 use hub_entities::time::SchoolYear;
 use sea_orm::Value;
@@ -34,7 +34,7 @@ pub struct Event {
     pub version: i32,
     /// About whom.
     pub pupil: PupilId,
-    /// A school where the pupil is enrolled today, as far as the reader may know it.
+    /// enrolment: a school where the pupil is enrolled today, as far as the reader may know it.
     pub school: Option<SchoolId>,
     /// When.
     pub occurred_at: DateTime<Utc>,
@@ -85,16 +85,24 @@ fn school_of(scope: &Scope) -> Piece {
     Piece::new(text, values)
 }
 
-/// What happened after a position. The authority of the reader is decided for each event, as of today.
-pub async fn after(db: &Db, scope: &Scope, position: i64, first: u32) -> Result<Option<Events>, DbError> {
+/// What happened after a position, with the columns of these categories. The authority of the reader is decided
+/// for each event, as of today.
+pub async fn after(
+    db: &Db,
+    scope: &Scope,
+    position: i64,
+    first: u32,
+    wanted: Categories,
+) -> Result<Option<Events>, DbError> {
     let Some((epoch, last)) = sequence(db).await? else {
         return Ok(None);
     };
-    let concerns = match scope.reach() {
-        Reach::School(_) | Reach::Clb { .. } => told(scope, "o.signal_kind", "o.pupil_id"),
-        _ => Piece::new("1 = 0", Vec::new()),
+    let concerns = told(scope, "o.signal_kind", "o.pupil_id");
+    let school = if wanted.has(Category::Enrolment) {
+        school_of(scope)
+    } else {
+        Piece::new("null", Vec::new())
     };
-    let school = school_of(scope);
     let until = last.min(position.saturating_add(LOOK));
     let text = format!(
         "select o.id, o.position, o.kind, o.signal_id, o.signal_kind, o.school_year, o.half_days, o.version,

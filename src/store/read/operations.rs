@@ -1,4 +1,5 @@
-//! Sources, runs and gaps: for operators. Nothing of any pupil is in these columns.
+//! Sources, runs and gaps: of all schools for operators, of one for who may let its runs go on. Nothing of any
+//! pupil is in these columns.
 
 use std::collections::HashMap;
 
@@ -6,16 +7,27 @@ use chrono::{DateTime, Utc};
 use hub_entities::id::{GapId, RunId, SchoolId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{connection, gap, run};
-use sea_orm::sea_query::Condition;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Condition, SimpleExpr};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::store::{Db, DbError};
 
-fn may(scope: &Scope) -> Result<(), DbError> {
+/// The sources that the scope reaches: all of them, or those of one school.
+fn reached(scope: &Scope) -> Result<Condition, DbError> {
     match scope.reach() {
-        Reach::Operations => Ok(()),
+        Reach::Operations => Ok(Condition::all()),
+        Reach::School(own) => Ok(Condition::all().add(connection::Column::SchoolId.eq(*own))),
         _ => Err(DbError::OutOfScope),
     }
+}
+
+/// That a row is of such a source, by this column.
+fn of_reached<T: ColumnTrait>(scope: &Scope, source: T) -> Result<SimpleExpr, DbError> {
+    let sources = connection::Entity::find()
+        .select_only()
+        .column(connection::Column::Id)
+        .filter(reached(scope)?);
+    Ok(source.in_subquery(sources.into_query()))
 }
 
 /// Rows that follow in a list with the latest first and, of those at the same time, the lowest id.
@@ -33,8 +45,9 @@ pub async fn sources(
     after: Option<SourceId>,
     first: u32,
 ) -> Result<Vec<connection::Model>, DbError> {
-    may(scope)?;
-    let mut query = connection::Entity::find().order_by_asc(connection::Column::Id);
+    let mut query = connection::Entity::find()
+        .filter(reached(scope)?)
+        .order_by_asc(connection::Column::Id);
     if let Some(after) = after {
         query = query.filter(connection::Column::Id.gt(after));
     }
@@ -43,13 +56,11 @@ pub async fn sources(
 
 /// The schools that these sources speak for, as far as the scope reaches.
 pub async fn schools_of(db: &Db, scope: &Scope, sources: &[SourceId]) -> Result<HashMap<SourceId, SchoolId>, DbError> {
-    let mut query = connection::Entity::find().filter(connection::Column::Id.is_in(sources.iter().copied()));
-    match scope.reach() {
-        Reach::Operations => {}
-        Reach::School(own) => query = query.filter(connection::Column::SchoolId.eq(*own)),
-        _ => return Err(DbError::OutOfScope),
-    }
-    let found = query.all(db.reader()).await?;
+    let found = connection::Entity::find()
+        .filter(connection::Column::Id.is_in(sources.iter().copied()))
+        .filter(reached(scope)?)
+        .all(db.reader())
+        .await?;
     Ok(found.into_iter().map(|row| (row.id, row.school_id)).collect())
 }
 
@@ -60,8 +71,8 @@ pub async fn runs(
     after: Option<(DateTime<Utc>, RunId)>,
     first: u32,
 ) -> Result<Vec<run::Model>, DbError> {
-    may(scope)?;
     let mut query = run::Entity::find()
+        .filter(of_reached(scope, run::Column::SourceId)?)
         .order_by_desc(run::Column::StartedAt)
         .order_by_asc(run::Column::Id);
     if let Some(after) = after {
@@ -77,8 +88,8 @@ pub async fn gaps(
     after: Option<(DateTime<Utc>, GapId)>,
     first: u32,
 ) -> Result<Vec<gap::Model>, DbError> {
-    may(scope)?;
     let mut query = gap::Entity::find()
+        .filter(of_reached(scope, gap::Column::SourceId)?)
         .order_by_desc(gap::Column::LastSeenAt)
         .order_by_asc(gap::Column::Id);
     if let Some(after) = after {
@@ -89,18 +100,18 @@ pub async fn gaps(
 
 /// How many sources there are.
 pub async fn count_sources(db: &Db, scope: &Scope) -> Result<u64, DbError> {
-    may(scope)?;
-    Ok(connection::Entity::find().count(db.reader()).await?)
+    let query = connection::Entity::find().filter(reached(scope)?);
+    Ok(query.count(db.reader()).await?)
 }
 
 /// How many runs there are.
 pub async fn count_runs(db: &Db, scope: &Scope) -> Result<u64, DbError> {
-    may(scope)?;
-    Ok(run::Entity::find().count(db.reader()).await?)
+    let query = run::Entity::find().filter(of_reached(scope, run::Column::SourceId)?);
+    Ok(query.count(db.reader()).await?)
 }
 
 /// How many gaps there are.
 pub async fn count_gaps(db: &Db, scope: &Scope) -> Result<u64, DbError> {
-    may(scope)?;
-    Ok(gap::Entity::find().count(db.reader()).await?)
+    let query = gap::Entity::find().filter(of_reached(scope, gap::Column::SourceId)?);
+    Ok(query.count(db.reader()).await?)
 }

@@ -13,14 +13,16 @@ use clb_hub::store::{Db, ledger, relations, setup};
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::evaluation::{LawBook, Said};
-use hub_entities::id::{AgreementId, ClbId, Ids, PrincipalId, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId};
+use hub_entities::id::{
+    AgreementId, ClbId, GapId, Ids, PrincipalId, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId,
+};
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
 use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::{Action, Decision, Scope, decide};
-use hub_entities::source::{KeyKind, RunKind, run};
+use hub_entities::source::{KeyKind, RunKind, gap, run};
 use hub_entities::time::{HalfDay, Part};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ActiveModelTrait as _, DatabaseConnection, IntoActiveModel as _};
 
 use super::database::TestDatabase;
 
@@ -282,10 +284,41 @@ impl World {
         }
     }
 
+    /// A roster of the school that waits for a person.
+    pub(crate) async fn held(&self, school: School) -> RunId {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
+        let id = run.id;
+        let held = run::Model {
+            state: hub_entities::source::RunState::Held,
+            ..run
+        };
+        clb_hub::store::run::set_state(&self.db, &lease, held).await.unwrap();
+        id
+    }
+
+    /// A letter that no table knows, met so many times, last in this run of the school.
+    pub(crate) async fn gap(&self, school: School, run: RunId, letter: &str, occurrences: i64) -> GapId {
+        let id = GapId(self.ids.next(self.now));
+        let gap = gap::Model {
+            id,
+            source_id: school.source,
+            rule: "letter".to_owned(),
+            detail: letter.to_owned(),
+            occurrences,
+            run_id: run,
+            first_seen_at: self.now,
+            last_seen_at: self.now,
+        };
+        gap.into_active_model().insert(&self.look).await.unwrap();
+        id
+    }
+
     /// The run has come to its end.
     pub(crate) async fn done(&self, lease: &Lease, run: run::Model) {
         let done = run::Model {
             state: hub_entities::source::RunState::Done,
+            finished_at: Some(self.now),
             ..run
         };
         clb_hub::store::run::set_state(&self.db, lease, done).await.unwrap();
