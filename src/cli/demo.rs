@@ -32,7 +32,7 @@ use crate::demo::files::{self, DELETED, Manifest, SchoolFiles};
 use crate::demo::population::Population;
 use crate::demo::schools::Shape;
 use crate::http::limits::Limits;
-use crate::http::serve::{DRAIN, serve, stop_signal};
+use crate::http::serve::{Patience, serve, stop_signal};
 use crate::http::{Bounds, router};
 use crate::register::Register;
 use crate::runtime::{key_file, new_signing_key, random};
@@ -222,7 +222,7 @@ impl Demo {
                 say(&format!("the feed stopped: {failure}"), true);
             }
         });
-        serve(listener, router(edge).merge(issuer.routes()), stop, DRAIN).await?;
+        serve(listener, router(edge).merge(issuer.routes()), stop, Patience::DEFAULT).await?;
         feeding.abort();
         sequencing.abort();
         Ok(ExitCode::SUCCESS)
