@@ -14,6 +14,7 @@
 
 mod agreements;
 mod architecture;
+mod commands;
 mod door;
 mod http;
 mod leases;
@@ -29,6 +30,7 @@ mod questions;
 mod race;
 mod reading;
 mod recount;
+mod register;
 mod resume;
 mod revisions;
 mod roster;

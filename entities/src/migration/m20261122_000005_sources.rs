@@ -36,6 +36,7 @@ const UP: &[&str] = &[
         name text not null,
         letters text not null,
         letter_overrides {json} not null,
+        settings {json} not null,
         watermark {json} not null,
         unique (school_id, name)
     )",
