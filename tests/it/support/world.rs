@@ -105,9 +105,12 @@ impl World {
         Registration::begin(&self.db, &self.operator().await).await.unwrap()
     }
 
+    /// The CLB with this number; a new one if there is none.
     pub(crate) async fn clb(&self, number: &str) -> ClbId {
         let registration = self.registration().await;
-        let id = ClbId(self.ids.next(self.now));
+        let new = ClbId(self.ids.next(self.now));
+        let known = registration.find_clb(number).await.unwrap();
+        let id = known.map_or(new, |known| known.id);
         let clb = clb::Model {
             id,
             institution_number: number.to_owned(),
