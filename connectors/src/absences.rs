@@ -122,6 +122,12 @@ pub enum AbsenceFormat {
     InformatText,
 }
 
+impl Default for AbsenceFormat {
+    fn default() -> Self {
+        Self::Csv(Box::default())
+    }
+}
+
 impl AbsenceFormat {
     /// What the pupil column holds.
     pub const fn key(&self) -> &PupilKey {

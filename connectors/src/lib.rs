@@ -2,6 +2,7 @@
 
 pub mod absences;
 pub mod archive;
+pub mod connection;
 pub mod csv;
 pub mod oneroster;
 pub mod report;

@@ -4,12 +4,14 @@ mod manifest;
 mod package;
 mod roster;
 mod schema;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use manifest::{Mode, Version};
-pub use package::{EndDates, Settings, read, read_path};
+pub use package::{read, read_path};
 pub use roster::{
     ClassRow, Complete, Contact, Counts, MembershipRow, OrgRow, PupilRow, Roster, Says, SchoolLink, SessionRow, Status,
 };
+pub use settings::{EndDates, Extensions, Settings};

@@ -63,6 +63,8 @@ pub mod connection {
         pub letters: String,
         /// The tenant's own letters, over the built-in table.
         pub letter_overrides: Json,
+        /// How its files are to be read, where they are not as the defaults say.
+        pub settings: Json,
         /// SHA-256 of the last content fully merged, per kind of run.
         pub watermark: Json,
     }

@@ -36,6 +36,19 @@ pub fn brussels_day(instant: DateTime<Utc>) -> NaiveDate {
     instant.with_timezone(&chrono_tz::Europe::Brussels).date_naive()
 }
 
+/// The instant at which this date begins in Europe/Brussels. Its clocks never change at midnight.
+///
+/// ```
+/// use hub_entities::time::brussels_midnight;
+/// let begins = brussels_midnight("2026-09-01".parse().unwrap());
+/// assert_eq!(begins.to_rfc3339(), "2026-08-31T22:00:00+00:00");
+/// ```
+pub fn brussels_midnight(day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    let local = midnight.and_local_timezone(chrono_tz::Europe::Brussels).earliest();
+    local.map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc))
+}
+
 /// The part of a school day that is registered as one (dagdeel): morning or afternoon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

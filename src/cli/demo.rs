@@ -9,10 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
-use hub_connectors::oneroster::Settings;
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::{ClbId, SchoolId};
 use hub_entities::law::Laws;
 use hub_entities::operation::{Discipline, Role};
 use hub_entities::source::connection;
@@ -28,16 +25,17 @@ use super::{Failure, say};
 use crate::auth::Verifier;
 use crate::auth::demo_issuer::DemoIssuer;
 use crate::demo::feed::Feed;
-use crate::demo::files::{self, DELETED, Manifest, SchoolFiles};
+use crate::demo::files::{self, Manifest, SchoolFiles};
+use crate::demo::parties::{SOURCE, absence_format, parties};
 use crate::demo::population::Population;
 use crate::demo::schools::Shape;
 use crate::http::limits::Limits;
-use crate::http::serve::{DRAIN, serve, stop_signal};
+use crate::http::serve::{Patience, serve, stop_signal};
 use crate::http::{Bounds, router};
-use crate::register::Register;
+use crate::register::{Principal, Register, Who};
 use crate::runtime::{key_file, new_signing_key, random};
 use crate::store::{Db, Options};
-use crate::sync::files::AbsenceFile;
+use crate::sync::files::{AbsenceFile, settings_of};
 use crate::sync::{Source, Sync};
 
 /// The population is always the same one; only the day goes on.
@@ -218,7 +216,7 @@ impl Demo {
                 say(&format!("the feed stopped: {failure}"), true);
             }
         });
-        serve(listener, router(edge).merge(issuer.routes()), stop, DRAIN).await?;
+        serve(listener, router(edge).merge(issuer.routes()), stop, Patience::DEFAULT).await?;
         feeding.abort();
         sequencing.abort();
         Ok(ExitCode::SUCCESS)
@@ -228,41 +226,31 @@ impl Demo {
 /// Registers the region: CLBs, schools, sources, agreements and personas. Doing it again changes nothing.
 async fn register(running: &Running, manifest: &Manifest) -> Result<Vec<connection::Model>, Failure> {
     let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
-    let mut clbs: Vec<(String, ClbId)> = Vec::new();
-    for clb in &manifest.clbs {
-        clbs.push((
-            clb.institution_number.clone(),
-            register.clb(&clb.institution_number, &clb.name).await?,
-        ));
-    }
-    let mut ids: Vec<SchoolId> = Vec::new();
-    let mut connections = Vec::new();
-    for (place, school) in manifest.schools.iter().enumerate() {
-        let id = register
-            .school(&school.institution_number, &school.name, &school.city, &school.days_off)
-            .await?;
-        register.source(id, "files", "school").await?;
-        let clb = clbs
-            .iter()
-            .find(|(number, _)| *number == school.clb)
-            .map(|(_, clb)| *clb);
-        let clb = clb.ok_or_else(|| Failure::Refused("the manifest names a CLB that it does not list".to_owned()))?;
-        let begins = SchoolYear::of(manifest.today).first_day();
-        register
-            .agreement(id, clb, agreed(place), Some("synthetic pupils of the demo"), begins)
-            .await?;
-        let connection = register.find_source(&school.institution_number, "files").await?;
-        connections.extend(connection);
-        ids.push(id);
-    }
+    let mut file = parties(manifest, ISSUER, agreed);
     for (name, role, acts_for) in PERSONAS {
-        let acts_for = match acts_for {
-            ActsFor::School(place) => (ids.get(place).copied(), None),
-            ActsFor::Clb(place) => (None, clbs.get(place).map(|(_, clb)| *clb)),
+        let (school, clb) = match acts_for {
+            ActsFor::School(place) => (manifest.schools.get(place).map(|one| &one.institution_number), None),
+            ActsFor::Clb(place) => (None, manifest.clbs.get(place).map(|one| &one.institution_number)),
             ActsFor::Nobody => (None, None),
         };
-        let discipline = (role == Role::ClbWorker).then_some(Discipline::SocialWorker);
-        register.principal(ISSUER, name, role, acts_for, discipline).await?;
+        file.principals.push(Principal {
+            line: 0,
+            who: Who {
+                issuer: ISSUER.to_owned(),
+                subject: name.to_owned(),
+            },
+            role,
+            school: school.cloned(),
+            clb: clb.cloned(),
+            discipline: (role == Role::ClbWorker).then_some(Discipline::SocialWorker),
+            begins_on: None,
+            ends_on: None,
+        });
+    }
+    register.apply(&file, false).await?;
+    let mut connections = Vec::new();
+    for school in &manifest.schools {
+        connections.extend(register.find_source(&school.institution_number, SOURCE).await?);
     }
     Ok(connections)
 }
@@ -275,17 +263,6 @@ fn agreed(place: usize) -> Categories {
         3 => usual.without(Categories::NONE.with(Category::Address).with(Category::Contact)),
         _ => usual,
     }
-}
-
-fn absence_format() -> AbsenceFormat {
-    AbsenceFormat::Csv(Box::new(ColumnMap {
-        key: PupilKey::SourcedId,
-        delete: Some(DeleteMarker {
-            column: "code".to_owned(),
-            value: DELETED.to_owned(),
-        }),
-        ..ColumnMap::default()
-    }))
 }
 
 async fn import(
@@ -302,9 +279,10 @@ async fn import(
     let folder = folder.join(&school.institution_number);
     let number = &school.institution_number;
     let roster = folder.join("roster.zip");
-    let package = sync.roster_package(source, number, &roster, Settings::default());
+    let files = settings_of(connection)?;
+    let package = sync.roster_package(source, number, &roster, &files.roster);
     summary.add(&package.await?.0);
-    let mut absences = AbsenceFile::new(folder.join("absences.csv"), absence_format())?;
+    let mut absences = AbsenceFile::new(folder.join("absences.csv"), files.absences)?;
     summary.add(&sync.absences(source, connection, &mut absences).await?);
     let carried = folder.join("carried-in.csv");
     if carried.exists() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use hub_connectors::absences::AbsenceFormat;
-use hub_connectors::oneroster::Settings;
+use hub_connectors::connection::Connection;
 use hub_entities::source::{RunState, run};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,7 +15,7 @@ use super::{Failure, open, say};
 use crate::config::Config;
 use crate::register::Register;
 use crate::sync::Source;
-use crate::sync::files::AbsenceFile;
+use crate::sync::files::{AbsenceFile, settings_of};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,7 +44,7 @@ pub(super) struct Import {
     /// The school's source, by its name.
     #[arg(long, default_value = "files")]
     source: String,
-    /// A TOML file that says how the columns of an absence CSV are to be read.
+    /// A TOML file that says how the columns of an absence CSV are to be read, where not as registered.
     #[arg(long, value_name = "FILE")]
     columns: Option<PathBuf>,
     /// Let a roster go on that was held because it would end too many pupils.
@@ -60,6 +60,7 @@ impl Import {
             .find_source(&self.school, &self.source)
             .await?
             .ok_or_else(|| Failure::Refused(format!("school {} has no source `{}`", self.school, self.source)))?;
+        let files = settings_of(&connection)?;
         let source = Source {
             id: connection.id,
             school: connection.school_id,
@@ -79,12 +80,12 @@ impl Import {
                     sync.approve(source).await?;
                 }
                 let package = sync
-                    .roster_package(source, &self.school, &self.path, Settings::default())
+                    .roster_package(source, &self.school, &self.path, &files.roster)
                     .await;
                 package.map(|(run, _)| run)
             }
             Kind::Absences | Kind::Informat => {
-                let mut file = AbsenceFile::new(&self.path, self.format(kind)?)?;
+                let mut file = AbsenceFile::new(&self.path, self.format(kind, files)?)?;
                 sync.absences(source, &connection, &mut file).await
             }
             Kind::CarriedIn => sync.carried_file(source, &self.path).await,
@@ -100,12 +101,12 @@ impl Import {
         })
     }
 
-    fn format(&self, kind: Kind) -> Result<AbsenceFormat, Failure> {
+    fn format(&self, kind: Kind, files: Connection) -> Result<AbsenceFormat, Failure> {
         if kind == Kind::Informat {
             return Ok(AbsenceFormat::InformatText);
         }
         let Some(path) = &self.columns else {
-            return Ok(AbsenceFormat::Csv(Box::default()));
+            return Ok(files.absences);
         };
         let text = std::fs::read_to_string(path)?;
         let map = toml::from_str(&text)

@@ -4,7 +4,9 @@ mod demo;
 mod doctor;
 mod house;
 mod import;
+mod keys;
 mod recheck;
+mod register;
 mod schema;
 mod serve;
 
@@ -36,6 +38,10 @@ enum Verb {
     Serve,
     /// Bring the schema of the database up to date.
     Migrate,
+    /// Register CLBs, schools, sources, principals and first agreements from a file.
+    Register(register::Register),
+    /// Make the key files that the configuration names and that are not there yet.
+    Keys,
     /// Import files of one school: a OneRoster package, half-day absences, carried-in numbers.
     Import(import::Import),
     /// Count all pupils of a school year again from their half-days, and put right what differs.
@@ -63,6 +69,9 @@ pub enum Failure {
     /// Logging could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// Nothing was registered.
+    #[error(transparent)]
+    Register(#[from] crate::register::RegisterError),
     /// The laws that the product brings cannot be read.
     #[error(transparent)]
     Law(#[from] hub_entities::law::LawError),
@@ -108,6 +117,8 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Demo(demo) => demo.run(metrics).await,
             Verb::Serve => serve::run(&config, metrics).await,
             Verb::Migrate => migrate(&config).await,
+            Verb::Register(register) => register.run(&config).await,
+            Verb::Keys => keys::run(&config),
             Verb::Import(import) => import.run(&config).await,
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),

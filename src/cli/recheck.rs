@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use hub_entities::time::{SchoolYear, brussels_day};
 
-use super::house::Running;
+use super::house::{Running, law_settings};
 use super::{Failure, open, say};
 use crate::config::Config;
 use crate::register::Register;
@@ -28,7 +28,7 @@ pub(super) struct Recheck {
 
 impl Recheck {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let running = Running::over(open(config).await?, super::house::law_settings(config))?;
+        let running = Running::over(open(config).await?, law_settings(config))?;
         let school = match &self.school {
             Some(number) => {
                 let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;

@@ -54,8 +54,8 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let (told, stopped) = tokio::sync::oneshot::channel::<()>();
     let sequencing = tokio::spawn(async move { sequencer.run(async { drop(stopped.await) }).await });
     let writing = tokio::spawn(access_log.run());
-    let drain = Duration::from_secs(u64::from(config.server.drain_seconds));
-    let served = serve(listener, router(edge), stop, drain).await;
+    let patience = config.server.patience();
+    let served = serve(listener, router(edge), stop, patience).await;
     // Requests are over: give the last events their positions, write the last lines, and go.
     drop(told);
     for task in [sequencing, writing] {

@@ -1,10 +1,12 @@
 //! `[server]`
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::{Section, Setting};
+use crate::http::serve::Patience;
 
 /// Where the hub listens.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +16,18 @@ pub struct Server {
     pub address: SocketAddr,
     /// Seconds that requests in flight may take to end at a stop.
     pub drain_seconds: u16,
+    /// Seconds that the head of a request may take to arrive, and an idle connection is kept.
+    pub head_seconds: u16,
+}
+
+impl Server {
+    /// For the door.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            head: Duration::from_secs(self.head_seconds.into()),
+            drain: Duration::from_secs(self.drain_seconds.into()),
+        }
+    }
 }
 
 impl Default for Server {
@@ -21,6 +35,7 @@ impl Default for Server {
         Self {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000),
             drain_seconds: 30,
+            head_seconds: 15,
         }
     }
 }
@@ -43,11 +58,21 @@ impl Section for Server {
             default: true,
             doc: "How long requests in flight may take to end at a stop.",
         },
+        Setting {
+            key: "head_seconds",
+            takes: "seconds from 1 to 60",
+            value: "15",
+            default: true,
+            doc: "How long the head of a request may take, and an idle connection is kept; a proxy keeps its own shorter.",
+        },
     ];
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if self.drain_seconds > 30 {
             return Err(("drain_seconds", "seconds, at most 30"));
+        }
+        if !(1..=60).contains(&self.head_seconds) {
+            return Err(("head_seconds", "seconds from 1 to 60"));
         }
         Ok(())
     }

@@ -59,6 +59,10 @@ fn what_is_refused_is_named_and_its_value_is_not() {
             "hub.toml: [server] drain_seconds takes seconds, at most 30",
         ),
         (
+            "[server]\nhead_seconds = 0".to_owned(),
+            "hub.toml: [server] head_seconds takes seconds from 1 to 60",
+        ),
+        (
             "[database]\nurl = \"mysql://canary\"".to_owned(),
             "hub.toml: [database] url takes sqlite://path or postgres://user@host/database",
         ),

@@ -11,6 +11,7 @@ pub mod files;
 mod names;
 mod number;
 mod package;
+pub mod parties;
 pub mod population;
 pub mod schools;
 #[cfg(test)]

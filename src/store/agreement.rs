@@ -222,7 +222,7 @@ async fn find(
 }
 
 /// Derives the CLBs of every pupil of a school again.
-async fn derive_school(
+pub(super) async fn derive_school(
     db: &Db,
     tx: &DatabaseTransaction,
     ids: &dyn Ids,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::Relations;
 use hub_entities::{agreement, principal};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::{Db, DbError};
 
@@ -20,12 +20,13 @@ pub async fn find_actor(db: &Db, issuer: &str, subject: &str, now: DateTime<Utc>
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.
 pub async fn load(db: &Db, operation: &Operation) -> Result<Relations, DbError> {
+    load_from(db.reader(), operation).await
+}
+
+/// As [`load`], with what a transaction has written.
+pub(super) async fn load_from<C: ConnectionTrait>(db: &C, operation: &Operation) -> Result<Relations, DbError> {
     let (principal, school, clb) = match &operation.actor {
-        Actor::Principal { id, school, clb, .. } => (
-            principal::Entity::find_by_id(*id).one(db.reader()).await?,
-            *school,
-            *clb,
-        ),
+        Actor::Principal { id, school, clb, .. } => (principal::Entity::find_by_id(*id).one(db).await?, *school, *clb),
         Actor::Source { school, .. } => (None, Some(*school), None),
         Actor::Hub => (None, None, None),
     };
@@ -35,7 +36,7 @@ pub async fn load(db: &Db, operation: &Operation) -> Result<Relations, DbError> 
         (None, None) => None,
     };
     let agreements = match of_party {
-        Some(party) => agreement::Entity::find().filter(party).all(db.reader()).await?,
+        Some(party) => agreement::Entity::find().filter(party).all(db).await?,
         None => Vec::new(),
     };
     Ok(Relations::of_rows(principal, agreements))

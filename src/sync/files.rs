@@ -5,13 +5,26 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use hub_connectors::absences::{AbsenceFormat, AbsenceReader, AbsenceRow, PupilKey};
+use hub_connectors::connection::Connection;
 use hub_connectors::oneroster::{self, Roster, Settings};
 use hub_connectors::report::Report;
 use sha2::{Digest, Sha256};
 
 use super::absences::Rows;
 use super::{Source, Sync, SyncError};
-use hub_entities::source::{KeyKind, run};
+use crate::store::DbError;
+use hub_entities::source::{KeyKind, connection, run};
+
+/// How the files of a connection are to be read, as it was registered.
+///
+/// # Errors
+/// The stored settings are not ones this version knows.
+pub fn settings_of(connection: &connection::Model) -> Result<Connection, SyncError> {
+    let unknown = DbError::Unreadable {
+        column: "source.settings",
+    };
+    serde_json::from_value(connection.settings.clone()).map_err(|_unreadable| unknown.into())
+}
 
 /// A file of half-day absences.
 #[derive(Debug)]
@@ -106,7 +119,7 @@ impl Sync {
         source: Source,
         institution_number: &str,
         path: &Path,
-        settings: Settings,
+        settings: &Settings,
     ) -> Result<(run::Model, Roster), SyncError> {
         let hash = hash_of(path)?;
         let roster = match oneroster::read_path(path, settings) {

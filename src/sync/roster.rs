@@ -255,6 +255,10 @@ impl Sync {
         let sort_name = family_name
             .as_deref()
             .map(|family| sort_name(family, given_name.as_deref()));
+        let street = keep(row.street.clone(), Category::Address);
+        let postal_code = keep(row.postal_code.clone(), Category::Address);
+        let city = keep(row.city.clone(), Category::Address);
+        let language = keep(row.language.clone(), Category::Language);
         let national = user_id(row, "nationalNumber");
         let national = keep(national, Category::NationalNumber);
         let birth_date = filter::keep(row.birth_date, Category::Birth, agreed, dropped);
@@ -269,7 +273,11 @@ impl Sync {
             sex,
             sort_name,
             birth_date,
+            street,
+            postal_code,
+            city,
             contacts,
+            language,
             national_index: national.and_then(|number| self.blind_index(&number)),
             unsaid: Unsaid {
                 person: !row.says.person,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clb_hub::auth::Verifier;
 use clb_hub::auth::demo_issuer::DemoIssuer;
 use clb_hub::http::limits::Limits;
-use clb_hub::http::serve::{DRAIN, serve};
+use clb_hub::http::serve::{Patience, serve};
 use clb_hub::http::{Bounds, Edge, router};
 use clb_hub::runtime::new_signing_key;
 use clb_hub::telemetry;
@@ -54,7 +54,7 @@ impl Listening {
         let stopping = async move {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(serve(listener, router(Arc::new(edge)), stopping, DRAIN));
+        let serving = tokio::spawn(serve(listener, router(Arc::new(edge)), stopping, Patience::DEFAULT));
         Self {
             address,
             issuer,

@@ -15,6 +15,7 @@
 mod access;
 mod agreements;
 mod architecture;
+mod commands;
 mod door;
 mod evidence;
 mod http;
@@ -33,6 +34,7 @@ mod race;
 mod reading;
 mod recheck;
 mod recount;
+mod register;
 mod report;
 mod resume;
 mod revisions;

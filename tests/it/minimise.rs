@@ -1,15 +1,18 @@
-//! Not agreed is not stored: without `attendance`, no code but B is anywhere in the database (design §3).
+//! Not agreed is not stored: without `attendance`, no code but B is anywhere in the database, and without `address` and
+//! `language` nothing of where and how a pupil lives is (design §3).
 
+use clb_hub::demo::schools::{Level, SchoolPlan, Shape};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::absence::mark::Mark;
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::RecordId;
 use hub_entities::time::HalfDay;
 use sea_orm::DatabaseConnection;
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{number, standing};
+use crate::support::look::{everything, number, standing};
+use crate::support::region::Region;
 use crate::support::schema::columns;
 use crate::support::world::{World, am, at, born, pm};
 
@@ -132,5 +135,69 @@ both_databases!(
             1,
             "the B that was"
         );
+    }
+);
+
+/// Two schools that send the same columns: the first agreed on neither address nor language, the second on both.
+fn two_schools() -> Shape {
+    let plan = SchoolPlan {
+        level: Level::Basis,
+        pupils: 30,
+        classes: 6,
+    };
+    Shape {
+        clbs: 1,
+        schools: vec![plan, plan],
+        movers_per_mille: 0,
+        arrivals_per_mille: 0,
+        ..Shape::demo()
+    }
+}
+
+both_databases!(
+    homes_and_languages_are_stored_where_agreed,
+    async |database: &TestDatabase| {
+        let world = World::new(database, "2026-10-01T10:00:00Z").await;
+        let region = Region::agreeing(
+            &world,
+            two_schools(),
+            3,
+            |_, _| Vec::new(),
+            |place| match place {
+                0 => Categories::default_agreement().without(Categories::NONE.with(Category::Address)),
+                _ => Categories::default_agreement().with(Category::Language),
+            },
+        )
+        .await;
+        let homes = |place: usize| -> Vec<String> {
+            let pupils = region.population.pupils_of(place);
+            pupils.map(|(pupil, _)| pupil.street.clone()).collect()
+        };
+
+        let run = region.roster(0).await;
+        assert_eq!(
+            run.dropped,
+            serde_json::json!(["address", "language", "nationalNumber"])
+        );
+        assert_eq!(number(&world.look, "select count(*) from record").await, 30);
+        let kept = "select count(*) from record where street is not null or postal_code is not null
+            or city is not null or language is not null";
+        assert_eq!(number(&world.look, kept).await, 0);
+        // In no column of any table.
+        let stored = format!("{:?}", everything(database, &world.look).await);
+        for home in homes(0) {
+            assert!(!stored.contains(&home), "{home} is stored");
+        }
+
+        // The control: the same columns, agreed.
+        let run = region.roster(1).await;
+        assert_eq!(run.dropped, serde_json::json!(["nationalNumber"]));
+        let kept = "select count(*) from record where street is not null and postal_code is not null
+            and city is not null and language is not null";
+        assert_eq!(number(&world.look, kept).await, 30);
+        let stored = format!("{:?}", everything(database, &world.look).await);
+        for home in homes(1) {
+            assert!(stored.contains(&home), "{home} is not stored");
+        }
     }
 );

@@ -99,6 +99,23 @@ fn a_row_that_cannot_be_read_is_a_fault_with_its_place() {
 }
 
 #[test]
+fn a_file_without_a_column_of_the_map_is_refused() {
+    for header in [
+        "date,part,code",
+        "pupil,part,code",
+        "pupil,date,code",
+        "pupil,date,part",
+    ] {
+        let (rows, report) = read(
+            &AbsenceFormat::Csv(Box::default()),
+            format!("{header}\r\nx,2026-09-14,AM\r\n").as_bytes(),
+        );
+        assert!(rows.is_empty() && !report.usable(), "{header}");
+        assert_eq!(report.faults[0].rule, "schema.missing_header", "{header}");
+    }
+}
+
+#[test]
 fn informat_blocks_are_read() {
     let (rows, report) = read(
         &AbsenceFormat::InformatText,

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use chrono::{Days, NaiveDate};
 use hub_entities::time::SchoolYear;
 
 use super::manifest::{self, MANIFEST, Manifest, Mode, Version};
@@ -16,43 +15,16 @@ use super::roster::{
 use super::schema::{
     CLASSES, COURSES, DEMOGRAPHICS, ENROLLMENTS, ORGS, PROFILES_1_2, ROLES_1_2, SESSIONS, Table, USERS_1_1, USERS_1_2,
 };
+use super::settings::{Extensions, Settings};
 use super::table::{self, Ids, Row, items};
 use crate::archive::{Package, WHOLE};
 use crate::report::Report;
-
-/// What the end date of an enrollment or a role means at this source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum EndDates {
-    /// The first day after it, as the standard says.
-    #[default]
-    Exclusive,
-    /// The last day of it, as several exports write it.
-    Inclusive,
-}
-
-/// Settings of one connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// What an end date means.
-    pub end_dates: EndDates,
-}
-
-impl Settings {
-    fn end(self, day: Option<NaiveDate>) -> Option<NaiveDate> {
-        match self.end_dates {
-            EndDates::Exclusive => day,
-            EndDates::Inclusive => day.and_then(|day| day.checked_add_days(Days::new(1))),
-        }
-    }
-}
 
 /// Reads the package at a path: a ZIP or a folder.
 ///
 /// # Errors
 /// The report, when anything in it is an error; then nothing of the package may be used.
-pub fn read_path(path: &Path, settings: Settings) -> Result<Roster, Report> {
+pub fn read_path(path: &Path, settings: &Settings) -> Result<Roster, Report> {
     let mut report = Report::default();
     let mut package = Package::open(path, &mut report)?;
     read(&mut package, settings, report)
@@ -62,7 +34,7 @@ pub fn read_path(path: &Path, settings: Settings) -> Result<Roster, Report> {
 ///
 /// # Errors
 /// As [`read_path`].
-pub fn read(package: &mut Package, settings: Settings, mut report: Report) -> Result<Roster, Report> {
+pub fn read(package: &mut Package, settings: &Settings, mut report: Report) -> Result<Roster, Report> {
     let names: BTreeMap<String, String> = package
         .names()
         .map(|name| (name.to_lowercase(), name.to_owned()))
@@ -157,6 +129,17 @@ impl Files<'_> {
 
     /// Reads one file, if the package has it, and keeps what it refers to for the end.
     fn each(&mut self, table: &Table, to: &[To], each: &mut dyn FnMut(&Row<'_>, &mut Report)) {
+        self.each_with(table, &[], to, each);
+    }
+
+    /// As [`Self::each`], with columns of the sender's own that are to be taken over.
+    fn each_with(
+        &mut self,
+        table: &Table,
+        extensions: &[&str],
+        to: &[To],
+        each: &mut dyn FnMut(&Row<'_>, &mut Report),
+    ) {
         let mode = self.mode(table.name);
         let file = format!("{}.csv", table.name);
         if mode == Mode::Absent || self.report.is_full() {
@@ -180,7 +163,7 @@ impl Files<'_> {
         let ids = table::read(
             &mut stream,
             &file,
-            table,
+            (table, extensions),
             mode,
             &mut self.report,
             &mut self.dropped,
@@ -242,7 +225,7 @@ struct Standing {
 
 const PARENTS: [&str; 3] = ["parent", "guardian", "relative"];
 
-fn assemble(files: &mut Files<'_>, settings: Settings) -> Roster {
+fn assemble(files: &mut Files<'_>, settings: &Settings) -> Roster {
     let mut roster = Roster::default();
     let others = orgs(files, &mut roster);
     let sessions = sessions(files, &mut roster);
@@ -250,7 +233,7 @@ fn assemble(files: &mut Files<'_>, settings: Settings) -> Roster {
     classes(files, &mut roster, &sessions, &others);
     let mut standings = roles(files, settings);
     let mut people = People::default();
-    users(files, &mut roster, &mut standings, &mut people);
+    users(files, &mut roster, &mut standings, &mut people, &settings.extensions);
     demographics(files, &mut roster, &mut people);
     enrollments(files, &mut roster, &mut people, settings, &others);
     roster.counts.users_without_role = count(people.unknown.len());
@@ -392,7 +375,7 @@ fn classes(
 }
 
 /// Roles of 1.2; none when the package does not have the file.
-fn roles(files: &mut Files<'_>, settings: Settings) -> BTreeMap<String, Standing> {
+fn roles(files: &mut Files<'_>, settings: &Settings) -> BTreeMap<String, Standing> {
     let mut standings: BTreeMap<String, Standing> = BTreeMap::new();
     let mut profiles = Vec::new();
     let to = [
@@ -456,7 +439,8 @@ struct People {
     rest: BTreeSet<String>,
 }
 
-fn person(row: &Row<'_>) -> Person {
+fn person(row: &Row<'_>, extensions: &Extensions) -> Person {
+    let extension = |name: &str| row.extension(name).map(str::to_owned);
     Person {
         row: PupilRow {
             source_key: row.text("sourcedId"),
@@ -471,6 +455,10 @@ fn person(row: &Row<'_>) -> Person {
             family_name: row.text("familyName"),
             email: row.owned("email"),
             phone: row.owned("phone").or_else(|| row.owned("sms")),
+            street: extension(&extensions.street),
+            postal_code: extension(&extensions.postal_code),
+            city: extension(&extensions.city),
+            language: extension(&extensions.language),
             status: row.status,
             ..PupilRow::default()
         },
@@ -489,7 +477,13 @@ fn contact(row: &Row<'_>, role: &str) -> Contact {
     }
 }
 
-fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<String, Standing>, people: &mut People) {
+fn users(
+    files: &mut Files<'_>,
+    roster: &mut Roster,
+    standings: &mut BTreeMap<String, Standing>,
+    people: &mut People,
+    extensions: &Extensions,
+) {
     let old = files.manifest.version == Version::V1_1;
     let told = files.mode("roles") == Mode::Bulk;
     let table = if old { &USERS_1_1 } else { &USERS_1_2 };
@@ -498,7 +492,7 @@ fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<St
         To("primaryOrgSourcedId", "orgs", false),
         To("agentSourcedIds", "users", false),
     ];
-    files.each(table, &to, &mut |row, report| {
+    files.each_with(table, &extensions.names(), &to, &mut |row, report| {
         let key = row.text("sourcedId");
         if row
             .get("userIds")
@@ -525,7 +519,7 @@ fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<St
         }
         let parent = PARENTS.into_iter().find(|role| roles.contains(role));
         if roles.contains("student") {
-            let mut person = person(row);
+            let mut person = person(row, extensions);
             person.row.says.schools = true;
             person.row.schools = if old {
                 let link = |school_key| SchoolLink {
@@ -548,7 +542,7 @@ fn users(files: &mut Files<'_>, roster: &mut Roster, standings: &mut BTreeMap<St
             }
             people.rest.insert(key);
         } else if roles.is_empty() && !old && !told {
-            people.unknown.insert(key, person(row));
+            people.unknown.insert(key, person(row, extensions));
         } else {
             if roles.contains("teacher") {
                 roster.counts.teachers += 1;
@@ -589,7 +583,7 @@ fn enrollments(
     files: &mut Files<'_>,
     roster: &mut Roster,
     people: &mut People,
-    settings: Settings,
+    settings: &Settings,
     others: &BTreeSet<String>,
 ) {
     let to = [

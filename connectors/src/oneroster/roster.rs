@@ -138,6 +138,14 @@ pub struct PupilRow {
     pub email: Option<String>,
     /// Telephone, or the number for text messages where that is the only one.
     pub phone: Option<String>,
+    /// Street and number, from a column of the sender's own.
+    pub street: Option<String>,
+    /// Postal code, from a column of the sender's own.
+    pub postal_code: Option<String>,
+    /// Municipality, from a column of the sender's own.
+    pub city: Option<String>,
+    /// Language at home, from a column of the sender's own.
+    pub language: Option<String>,
     /// Parents and guardians that the pupil's row refers to, as far as they are in the package.
     pub contacts: Vec<Contact>,
     /// Whether the pupil is taken away.
@@ -243,6 +251,11 @@ impl Roster {
                 any(|pupil| pupil.says.person || pupil.sex.is_some()),
             ),
             (Category::Birth, any(|pupil| pupil.birth_date.is_some())),
+            (
+                Category::Address,
+                any(|pupil| pupil.street.is_some() || pupil.postal_code.is_some() || pupil.city.is_some()),
+            ),
+            (Category::Language, any(|pupil| pupil.language.is_some())),
             (
                 Category::Contact,
                 any(|pupil| pupil.email.is_some() || pupil.phone.is_some() || !pupil.contacts.is_empty()),

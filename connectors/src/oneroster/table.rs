@@ -20,6 +20,8 @@ pub(crate) struct Row<'a> {
     pub(crate) status: Status,
     record: &'a Record<'a>,
     places: &'a [Option<usize>],
+    /// Columns of the sender's own that are taken over, by the name they were asked for.
+    extensions: &'a [(&'a str, usize)],
     table: &'a Table,
 }
 
@@ -28,6 +30,12 @@ impl<'a> Row<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         let place = (*self.places.get(self.table.position(name)?)?)?;
         Some(self.record.get(place)?.trim()).filter(|cell| !cell.is_empty())
+    }
+
+    /// The trimmed cell of a column of the sender's own, or nothing when it is empty or was not asked for.
+    pub(crate) fn extension(&self, name: &str) -> Option<&'a str> {
+        let (_, place) = self.extensions.iter().find(|(asked, _)| *asked == name)?;
+        Some(self.record.get(*place)?.trim()).filter(|cell| !cell.is_empty())
     }
 
     /// The cell of a column that the schema says must be there.
@@ -77,11 +85,12 @@ fn date(cell: &str) -> Option<(NaiveDate, bool)> {
     (rest.is_empty() || rest.starts_with('T')).then_some((day, rest.is_empty()))
 }
 
-/// Reads a file; hands over every row that is whole. Returns the ids met.
+/// Reads a file; hands over every row that is whole. Returns the ids met. `extensions` are columns of the
+/// sender's own that are taken over too.
 pub(crate) fn read(
     input: &mut dyn Read,
     file: &str,
-    table: &Table,
+    (table, extensions): (&Table, &[&str]),
     mode: Mode,
     report: &mut Report,
     dropped: &mut BTreeSet<String>,
@@ -105,9 +114,13 @@ pub(crate) fn read(
             return ids;
         }
     };
-    let Some(places) = places(&header, file, table, report) else {
+    let Some(places) = places(&header, file, (table, extensions), report) else {
         return ids;
     };
+    let extensions: Vec<(&str, usize)> = extensions
+        .iter()
+        .filter_map(|name| Some((*name, header.iter().position(|found| found.eq_ignore_ascii_case(name))?)))
+        .collect();
     let mut filled = vec![false; header.len()];
     while !report.is_full() {
         for lenient in reader.leniencies() {
@@ -133,6 +146,7 @@ pub(crate) fn read(
             status: Status::Active,
             record: &record,
             places: &places,
+            extensions: &extensions,
             table,
         };
         if !check(&row, file, mode, report) {
@@ -157,6 +171,7 @@ pub(crate) fn read(
             .and_then(|known| table.columns.get(known));
         match known {
             Some(known) if known.kept => {}
+            None if extensions.iter().any(|(_, place)| *place == at) => {}
             Some(known) => drop(dropped.insert(format!("{}.{}", table.name, known.name))),
             // The sender's own name for it could hold anything, so it is not repeated.
             None => drop(dropped.insert(format!("{}.(column {})", table.name, column(at)))),
@@ -166,7 +181,12 @@ pub(crate) fn read(
 }
 
 /// The place of each column of the schema in the file; none when the header cannot be used.
-fn places(header: &[String], file: &str, table: &Table, report: &mut Report) -> Option<Vec<Option<usize>>> {
+fn places(
+    header: &[String],
+    file: &str,
+    (table, extensions): (&Table, &[&str]),
+    report: &mut Report,
+) -> Option<Vec<Option<usize>>> {
     let mut usable = true;
     let mut taken = vec![false; header.len()];
     let mut places = Vec::with_capacity(table.columns.len());
@@ -209,6 +229,7 @@ fn places(header: &[String], file: &str, table: &Table, report: &mut Report) -> 
             let behind = taken.iter().skip(at).all(|taken| !taken);
             match (extension, behind) {
                 (true, true) => {}
+                (false, _) if extensions.iter().any(|asked| asked.eq_ignore_ascii_case(name)) => {}
                 (true, false) => report.warn(file, 1, column(at), "schema.metadata_position"),
                 (false, _) => report.warn(file, 1, column(at), "schema.unknown_header"),
             }

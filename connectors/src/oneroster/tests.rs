@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::archive::Package;
 use crate::report::Report;
+use hub_entities::category::Category;
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -12,7 +13,7 @@ fn sample(name: &str) -> PathBuf {
 }
 
 fn load(name: &str) -> Roster {
-    read_path(&sample(name), Settings::default()).unwrap_or_else(|report| panic!("{name}\n{report}"))
+    read_path(&sample(name), &Settings::default()).unwrap_or_else(|report| panic!("{name}\n{report}"))
 }
 
 /// The counts of the samples' own README, written by hand.
@@ -124,6 +125,10 @@ fn zip(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn small(change: impl Fn(&str, String) -> String) -> Result<Roster, Report> {
+    small_with(&Settings::default(), change)
+}
+
+fn small_with(settings: &Settings, change: impl Fn(&str, String) -> String) -> Result<Roster, Report> {
     let manifest = "propertyName,value\r\nmanifest.version,1.0\r\noneroster.version,1.1\r\nfile.academicSessions,bulk\r\nfile.categories,absent\r\nfile.classes,bulk\r\nfile.classResources,absent\r\nfile.courses,bulk\r\nfile.courseResources,absent\r\nfile.demographics,bulk\r\nfile.enrollments,bulk\r\nfile.lineItems,absent\r\nfile.orgs,bulk\r\nfile.resources,absent\r\nfile.results,absent\r\nfile.users,bulk\r\n";
     let files = [
         ("manifest.csv", manifest),
@@ -167,7 +172,7 @@ fn small(change: impl Fn(&str, String) -> String) -> Result<Roster, Report> {
         .collect();
     let mut report = Report::default();
     let mut package = Package::zip(Cursor::new(zip(&entries)), &mut report)?;
-    read(&mut package, Settings::default(), report)
+    read(&mut package, settings, report)
 }
 
 fn swap(file: &'static str, from: &'static str, to: &'static str) -> impl Fn(&str, String) -> String {
@@ -201,6 +206,55 @@ fn only_a_parent_that_a_pupil_refers_to_is_kept() {
     let all = format!("{roster:?}");
     assert!(!all.contains("geheim") && !all.contains("Onbekend") && !all.contains("Els"));
     assert!(roster.dropped.contains("users.password"));
+}
+
+/// The small package with columns of the sender's own behind those of `users.csv`.
+fn with_home(names: &str) -> impl Fn(&str, String) -> String {
+    move |name, text| {
+        if name != "users.csv" {
+            return text;
+        }
+        let more = |line: &str| match line.split(',').next() {
+            Some("sourcedId") => format!("{line},{names}\r\n"),
+            Some("p") => format!("{line},Kiekenstraat 1,9990,Klaverdonk,tr,geheim\r\n"),
+            _ => format!("{line},,,,,\r\n"),
+        };
+        text.lines().map(more).collect()
+    }
+}
+
+#[test]
+fn a_home_is_read_from_the_columns_of_the_connection() {
+    let home = |roster: &Roster| {
+        let pupil = roster.pupils[0].clone();
+        [pupil.street, pupil.postal_code, pupil.city, pupil.language].map(Option::unwrap_or_default)
+    };
+    let whole = ["Kiekenstraat 1", "9990", "Klaverdonk", "tr"];
+    let names = "metadata.street,metadata.postalCode,metadata.city,metadata.language,metadata.note";
+    let roster = small(with_home(names)).expect("a sound package");
+    assert_eq!(home(&roster), whole);
+    assert!(roster.report.faults.is_empty(), "{}", roster.report);
+    // A fifth column is not asked for: dropped, and told.
+    assert!(roster.dropped.contains("users.(column 23)"), "{:?}", roster.dropped);
+    assert!(!roster.dropped.contains("users.(column 22)") && !format!("{roster:?}").contains("geheim"));
+    assert!(roster.categories_present().has(Category::Address) && roster.categories_present().has(Category::Language));
+
+    // Another sender's names: not read by default, and read when the connection says so.
+    let names = "straat,postcode,gemeente,thuistaal,nota";
+    let unread = small(with_home(names)).expect("a sound package");
+    assert_eq!(home(&unread), [""; 4]);
+    assert!(unread.dropped.contains("users.(column 19)") && !format!("{unread:?}").contains("Kiekenstraat"));
+    let settings = Settings {
+        extensions: Extensions {
+            street: "Straat".to_owned(),
+            postal_code: "postcode".to_owned(),
+            city: "gemeente".to_owned(),
+            language: String::new(),
+        },
+        ..Settings::default()
+    };
+    let read = small_with(&settings, with_home(names)).expect("a sound package");
+    assert_eq!(home(&read), ["Kiekenstraat 1", "9990", "Klaverdonk", ""]);
 }
 
 #[test]

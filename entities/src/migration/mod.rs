@@ -12,7 +12,7 @@ mod m20261122_000003_ledger;
 mod m20261122_000004_signals;
 mod m20261122_000005_sources;
 mod m20261122_000006_access;
-mod m20261122_000007_provenance;
+mod m20261122_000007_additions;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_signals::Migration),
             Box::new(m20261122_000005_sources::Migration),
             Box::new(m20261122_000006_access::Migration),
-            Box::new(m20261122_000007_provenance::Migration),
+            Box::new(m20261122_000007_additions::Migration),
         ]
     }
 }

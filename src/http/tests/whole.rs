@@ -104,7 +104,7 @@ async fn a_stop_lets_requests_in_flight_end() {
         listener,
         Router::new().route("/", slow),
         stop_signal,
-        serve::DRAIN,
+        serve::Patience::DEFAULT,
     ));
     let client = crate::outbound::Outbound::new().expect("a client");
     let asking = tokio::spawn(async move { client.get_json(&format!("http://{address}/"), 100).await });
@@ -118,6 +118,51 @@ async fn a_stop_lets_requests_in_flight_end() {
     release.send(()).expect("a request in flight");
     assert_eq!(asking.await.expect("an answer").expect("200").0, b"done");
     serving.await.expect("a server").expect("an orderly end");
+}
+
+/// What a server answers to a request that is never finished, until it hangs up.
+async fn until_hung_up(router: Router, patience: serve::Patience, unfinished: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = tokio::spawn(serve::serve(listener, router, std::future::pending(), patience));
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("a server");
+    stream.write_all(unfinished.as_bytes()).await.expect("a server");
+    let mut answer = String::new();
+    // Far longer than the server may wait: a server that waits for ever fails the test instead of hanging it.
+    let read = stream.read_to_string(&mut answer);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), read).await;
+    server.abort();
+    ended.expect("the server hung up").expect("an orderly end");
+    answer
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut() {
+    let patience = serve::Patience {
+        head: std::time::Duration::from_millis(50),
+        ..serve::Patience::DEFAULT
+    };
+    for unfinished in ["", "POST /gra", "POST /graphql HTTP/1.1\r\nhost: hub.example\r\nx: "] {
+        let answer = until_hung_up(world().router, patience, unfinished).await;
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+    // One who has been answered and says no more is let go as well.
+    let asked = "GET /healthz HTTP/1.1\r\nhost: hub.example\r\n\r\n";
+    let answer = until_hung_up(world().router, patience, asked).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_cut() {
+    let world = world_with(|edge| edge.bounds.body_time = std::time::Duration::from_millis(50));
+    let token = world.issuer.mint("vendor", world.now, Uuid::nil()).expect("a token");
+    let unfinished = format!(
+        "POST /graphql HTTP/1.1\r\nhost: hub.example\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         authorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    let answer = until_hung_up(world.router, serve::Patience::DEFAULT, &unfinished).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 /// The audits of npm `graphql-http`: `./tests/run` installs them and runs this.
@@ -137,7 +182,7 @@ async fn the_audit_suite_finds_nothing() {
             listener,
             world.router,
             std::future::pending(),
-            serve::DRAIN,
+            serve::Patience::DEFAULT,
         ));
         let audit = move || {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/audit/audit.mjs");

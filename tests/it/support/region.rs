@@ -5,16 +5,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use clb_hub::demo::absences::Absence;
-use clb_hub::demo::files::{self, DELETED, Manifest};
+use clb_hub::demo::files::{self, Manifest};
+pub(crate) use clb_hub::demo::parties::absence_format;
+use clb_hub::demo::parties::{SOURCE, parties};
 use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::Shape;
 use clb_hub::register::Register;
 use clb_hub::sync::files::AbsenceFile;
 use clb_hub::sync::{Source, Sync, SyncError};
-use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
 use hub_connectors::oneroster::Settings;
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::ClbId;
 use hub_entities::number::national::BlindIndexKey;
 use hub_entities::source::{connection, run};
 use hub_entities::time::{FixedClock, SchoolYear, brussels_day};
@@ -33,18 +33,6 @@ pub(crate) fn sync(world: &World) -> Sync {
     }
 }
 
-/// The columns of the files that a region writes.
-pub(crate) fn absence_format() -> AbsenceFormat {
-    AbsenceFormat::Csv(Box::new(ColumnMap {
-        key: PupilKey::SourcedId,
-        delete: Some(DeleteMarker {
-            column: "code".to_owned(),
-            value: DELETED.to_owned(),
-        }),
-        ..ColumnMap::default()
-    }))
-}
-
 /// Where the absences of a pupil come from.
 type AbsencesOf = fn(&Population, &Pupil) -> Vec<Absence>;
 
@@ -60,6 +48,26 @@ pub(crate) struct Region {
 impl Region {
     /// Writes the files and registers the schools; nothing is imported yet.
     pub(crate) async fn new(world: &World, shape: Shape, seed: u64, absences: AbsencesOf) -> Self {
+        // Every other school sends all codes, so that minimisation is part of what is compared.
+        Self::agreeing(world, shape, seed, absences, |place| {
+            let usual = Categories::default_agreement().with(Category::NationalNumber);
+            if place % 2 == 0 {
+                usual
+            } else {
+                usual.with(Category::Attendance)
+            }
+        })
+        .await
+    }
+
+    /// As [`Self::new`], where the school at a place agreed on these categories.
+    pub(crate) async fn agreeing(
+        world: &World,
+        shape: Shape,
+        seed: u64,
+        absences: AbsencesOf,
+        agreed: fn(usize) -> Categories,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let today = brussels_day(world.now);
         let calendar = world.book.laws().calendar(SchoolYear::of(today));
@@ -67,31 +75,12 @@ impl Region {
         let manifest = files::write_with(&population, folder.path(), &|pupil| absences(&population, pupil)).unwrap();
         let clock = Arc::new(FixedClock(world.now));
         let register = Register::open(&world.db, clock, world.ids.clone()).await.unwrap();
-        let mut clbs: Vec<(String, ClbId)> = Vec::new();
-        for clb in &manifest.clbs {
-            let id = register.clb(&clb.institution_number, &clb.name).await.unwrap();
-            clbs.push((clb.institution_number.clone(), id));
-        }
+        let parties = parties(&manifest, "https://issuer.example", agreed);
+        register.apply(&parties, false).await.unwrap();
         let mut connections = Vec::new();
-        let usual = Categories::default_agreement().with(Category::NationalNumber);
-        for (place, school) in manifest.schools.iter().enumerate() {
-            let number = &school.institution_number;
-            let id = register.school(number, &school.name, &school.city, &school.days_off);
-            let id = id.await.unwrap();
-            register.source(id, "files", "school").await.unwrap();
-            let (_, clb) = clbs.iter().find(|(number, _)| *number == school.clb).unwrap();
-            // Every other school sends all codes, so that minimisation is part of what is compared.
-            let agreed = if place % 2 == 0 {
-                usual
-            } else {
-                usual.with(Category::Attendance)
-            };
-            let begins = SchoolYear::of(today).first_day();
-            register
-                .agreement(id, *clb, agreed, Some("test"), begins)
-                .await
-                .unwrap();
-            connections.push(register.find_source(number, "files").await.unwrap().unwrap());
+        for school in &manifest.schools {
+            let found = register.find_source(&school.institution_number, SOURCE).await;
+            connections.push(found.unwrap().unwrap());
         }
         Self {
             population,
@@ -132,7 +121,8 @@ impl Region {
     pub(crate) async fn try_roster(&self, place: usize, path: &Path) -> Result<run::Model, SyncError> {
         let number = &self.manifest.schools[place].institution_number;
         let source = self.source(place);
-        let imported = self.sync.roster_package(source, number, path, Settings::default());
+        let settings = Settings::default();
+        let imported = self.sync.roster_package(source, number, path, &settings);
         imported.await.map(|(run, _)| run)
     }
 

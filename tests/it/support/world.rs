@@ -8,9 +8,11 @@ use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
 use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils};
 use clb_hub::store::run::{Begun, Coming, Progress, begin};
+use clb_hub::store::setup::Registration;
 use clb_hub::store::staging::put_rows;
-use clb_hub::store::{Db, ledger, relations, setup};
+use clb_hub::store::{Db, ledger, relations};
 use hub_entities::absence::letters::Reading;
+use hub_entities::agreement::{self, AgreementState, Party};
 use hub_entities::category::Categories;
 use hub_entities::evaluation::{LawBook, Said};
 use hub_entities::id::{
@@ -19,10 +21,12 @@ use hub_entities::id::{
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
 use hub_entities::operation::{Actor, Operation, Role};
+use hub_entities::party::{clb, school};
 use hub_entities::policy::{Action, Decision, Scope, decide};
-use hub_entities::source::{KeyKind, RunKind, gap, run};
+use hub_entities::principal;
+use hub_entities::source::{KeyKind, RunKind, connection, gap, run};
 use hub_entities::time::{HalfDay, Part};
-use sea_orm::{ActiveModelTrait as _, DatabaseConnection, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait as _, DatabaseConnection, EntityTrait, IntoActiveModel as _};
 
 use super::database::TestDatabase;
 
@@ -98,10 +102,25 @@ impl World {
         }
     }
 
+    /// Registers as the operator.
+    async fn registration(&self) -> Registration {
+        Registration::begin(&self.db, &self.operator().await).await.unwrap()
+    }
+
+    /// The CLB with this number; a new one if there is none.
     pub(crate) async fn clb(&self, number: &str) -> ClbId {
-        let scope = self.operator().await;
-        let id = ClbId(self.ids.next(self.now));
-        setup::clb(&self.db, &scope, id, number, "CLB").await.unwrap()
+        let registration = self.registration().await;
+        let new = ClbId(self.ids.next(self.now));
+        let known = registration.find_clb(number).await.unwrap();
+        let id = known.map_or(new, |known| known.id);
+        let clb = clb::Model {
+            id,
+            institution_number: number.to_owned(),
+            name: "CLB".to_owned(),
+        };
+        registration.put_clb(&clb).await.unwrap();
+        registration.commit().await.unwrap();
+        id
     }
 
     /// A school with a source, served by this CLB since 2020 for these categories.
@@ -113,42 +132,65 @@ impl World {
 
     /// A school with a source, served by no CLB.
     pub(crate) async fn school_alone(&self, number: &str) -> School {
-        let scope = self.operator().await;
-        let new = SchoolId(self.ids.next(self.now));
-        let id = setup::school(&self.db, &scope, new, number, "School", "Gemeente", &[])
-            .await
-            .unwrap();
-        let new = SourceId(self.ids.next(self.now));
-        let none = serde_json::json!({});
-        let source = setup::source(&self.db, &scope, new, id, "files", "discimus", &none)
-            .await
-            .unwrap();
-        School { id, source }
+        let registration = self.registration().await;
+        let id = SchoolId(self.ids.next(self.now));
+        let school = school::Model {
+            id,
+            institution_number: number.to_owned(),
+            name: "School".to_owned(),
+            city: "Gemeente".to_owned(),
+            days_off: serde_json::json!([]),
+        };
+        registration.put_school(&school).await.unwrap();
+        registration.commit().await.unwrap();
+        self.source_of(id, "files").await
     }
 
-    /// An agreement signed on paper, from this day on.
-    pub(crate) async fn signed(&self, school: School, clb: ClbId, categories: Categories, begins: &str) {
-        let signed = setup::SignedAgreement {
-            id: AgreementId(self.ids.next(self.now)),
-            school: school.id,
-            clb,
-            categories,
-            ground: Some("test"),
-            begins_on: day(begins),
+    async fn source_of(&self, school: SchoolId, name: &str) -> School {
+        let registration = self.registration().await;
+        let source = SourceId(self.ids.next(self.now));
+        let connection = connection::Model {
+            id: source,
+            school_id: school,
+            name: name.to_owned(),
+            letters: "discimus".to_owned(),
+            letter_overrides: serde_json::json!({}),
+            settings: serde_json::json!({}),
+            watermark: serde_json::json!({}),
         };
-        let scope = self.operator().await;
-        setup::agreement(&self.db, &scope, signed, self.now).await.unwrap();
+        registration.put_source(&connection).await.unwrap();
+        registration.commit().await.unwrap();
+        School { id: school, source }
+    }
+
+    /// An agreement that both parties have accepted, from this day on; who signed is of no matter here.
+    pub(crate) async fn signed(&self, school: School, clb: ClbId, categories: Categories, begins: &str) {
+        let signed = agreement::Model {
+            id: AgreementId(self.ids.next(self.now)),
+            school_id: school.id,
+            clb_id: clb,
+            state: AgreementState::Accepted,
+            categories,
+            ground: Some("test".to_owned()),
+            begins_on: day(begins),
+            ends_on: None,
+            school_first_days: 0,
+            proposed_by: None,
+            proposed_for: Party::School,
+            proposed_at: self.now,
+            decided_by: None,
+            decided_at: Some(self.now),
+            ended_by: None,
+            ended_at: None,
+            version: 1,
+        };
+        let row = agreement::Entity::insert(agreement::ActiveModel::from(signed));
+        row.exec_without_returning(&self.look).await.unwrap();
     }
 
     /// A second source of the same school.
     pub(crate) async fn another_source(&self, school: School, name: &str) -> School {
-        let scope = self.operator().await;
-        let new = SourceId(self.ids.next(self.now));
-        let none = serde_json::json!({});
-        let source = setup::source(&self.db, &scope, new, school.id, name, "discimus", &none)
-            .await
-            .unwrap();
-        School { id: school.id, source }
+        self.source_of(school.id, name).await
     }
 
     /// What the school's source may bring in.
@@ -264,17 +306,21 @@ impl World {
     /// Someone who signs in for a school or a CLB.
     pub(crate) async fn someone(&self, role: Role, school: Option<SchoolId>, clb: Option<ClbId>) -> Actor {
         let id = PrincipalId(self.ids.next(self.now));
-        let new = setup::NewPrincipal {
+        let new = principal::Model {
             id,
             issuer: "https://issuer.example".to_owned(),
             subject: id.to_string(),
             role,
-            school,
-            clb,
+            school_id: school,
+            clb_id: clb,
+            pupil_id: None,
             discipline: None,
             begins_at: at("2020-01-01T00:00:00Z"),
+            ends_at: None,
         };
-        let id = setup::principal(&self.db, &self.operator().await, new).await.unwrap();
+        let registration = self.registration().await;
+        registration.put_principal(&new).await.unwrap();
+        registration.commit().await.unwrap();
         Actor::Principal {
             id,
             role,

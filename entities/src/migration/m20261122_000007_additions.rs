@@ -1,4 +1,4 @@
-//! Whence things came: the run that brought a mark that was corrected, the kind of key a waiting row has; and an
+//! How the files of a source are read; whence things came: the run that brought a mark that was corrected, the kind of key a waiting row has; and an
 //! index of the half-days that weigh something.
 
 use sea_orm_migration::prelude::*;
@@ -44,8 +44,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Nullable: rows of before do not know.
-const COLUMNS: [(&str, &str, &str); 2] = [
+/// What rows of before do not know is null; their files were read by the usual settings.
+const COLUMNS: [(&str, &str, &str); 3] = [
     ("absence_revision", "brought_by", "{id}"),
     ("quarantine", "key_kind", "text"),
+    ("source", "settings", "{json} not null default '{}'"),
 ];
