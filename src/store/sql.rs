@@ -1,35 +1,56 @@
-//! Statements, written once: `?` stands for the next value, on both databases.
+//! Statements, written once: `?` stands for the next value, on both databases, and `in ?` for the next list.
 
+use sea_orm::sea_query::ValueType;
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value};
 
 use super::DbError;
 
-/// A statement and its values. `?` becomes `$1`, `$2` … on PostgreSQL.
+/// A statement and its values. `?` becomes `$1`, `$2` … on PostgreSQL. A [`list`] after `in` becomes one array there, and
+/// elsewhere as many values, the last one repeated up to a power of two: whatever the length of a list, a statement has one
+/// text or a few, and each stays prepared.
 pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>) -> Statement {
-    let text = if backend == DatabaseBackend::Postgres {
-        numbered(text)
-    } else {
-        text.to_owned()
-    };
-    Statement::from_sql_and_values(backend, text, values)
-}
-
-/// `?` inside quotes would be numbered too: the statements here have none.
-fn numbered(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(16));
-    let mut number = 0_u32;
+    let postgres = backend == DatabaseBackend::Postgres;
+    let mut out = String::with_capacity(text.len().saturating_mul(2));
+    let mut given: Vec<Value> = Vec::with_capacity(values.len());
+    let mut values = values.into_iter();
     for part in text.split_inclusive('?') {
-        match part.strip_suffix('?') {
-            Some(before) => {
-                number = number.saturating_add(1);
+        // `?` inside quotes would be counted too: the statements here have none.
+        let Some(before) = part.strip_suffix('?') else {
+            out.push_str(part);
+            continue;
+        };
+        match values.next() {
+            Some(Value::Array(_, Some(all))) if !postgres => {
                 out.push_str(before);
-                out.push('$');
-                out.push_str(&number.to_string());
+                let count = if all.is_empty() {
+                    0
+                } else {
+                    all.len().next_power_of_two()
+                };
+                out.push_str(&list_of(count));
+                let last = all.last().cloned();
+                given.extend(all.into_iter().chain(last.into_iter().cycle()).take(count));
             }
-            None => out.push_str(part),
+            value => {
+                let is_list = matches!(value, Some(Value::Array(..)));
+                given.extend(value);
+                let number = given.len();
+                match before.strip_suffix("in ") {
+                    Some(before) if is_list => out.push_str(&format!("{before}= any(${number})")),
+                    _ if postgres => out.push_str(&format!("{before}${number}")),
+                    _ => out.push_str(part),
+                }
+            }
         }
     }
-    out
+    given.extend(values);
+    Statement::from_sql_and_values(backend, out, given)
+}
+
+/// The values of `in ?`.
+pub(super) fn list<T: Copy + Into<Value> + ValueType>(of: &[T]) -> Value {
+    let values = of.iter().map(|one| (*one).into()).collect();
+    Value::Array(T::array_type(), Some(Box::new(values)))
 }
 
 /// `(?, ?, ?)` for a list of so many values; a list of none matches nothing.
@@ -108,10 +129,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_list_is_one_value_for_postgres_and_few_texts_elsewhere() {
+        let of = |backend, ids: &[i32]| {
+            let text = "select a from b where c in ? and d = ? and e in (?, ?)";
+            let values = vec![list(ids), 7.into(), 8.into(), 9.into()];
+            let made = statement(backend, text, values);
+            (made.sql, made.values.map_or(0, |values| values.0.len()))
+        };
+        let one = "select a from b where c = any($1) and d = $2 and e in ($3, $4)".to_owned();
+        for ids in [&[][..], &[1], &[1, 2, 3]] {
+            assert_eq!(of(DatabaseBackend::Postgres, ids), (one.clone(), 4));
+        }
+        let many = |list: &str| format!("select a from b where c in {list} and d = ? and e in (?, ?)");
+        assert_eq!(of(DatabaseBackend::Sqlite, &[]), (many("(null)"), 3));
+        assert_eq!(of(DatabaseBackend::Sqlite, &[1]), (many("(?)"), 4));
+        assert_eq!(of(DatabaseBackend::Sqlite, &[1, 2, 3]), (many("(?, ?, ?, ?)"), 7));
+    }
+
+    #[test]
     fn values_are_numbered_for_postgres() {
-        let text = numbered("select a from b where c = ? and d in (?, ?)");
+        let numbered = |text: &str, values| statement(DatabaseBackend::Postgres, text, values).sql;
+        let text = numbered(
+            "select a from b where c = ? and d in (?, ?)",
+            vec![1.into(), 2.into(), 3.into()],
+        );
         assert_eq!(text, "select a from b where c = $1 and d in ($2, $3)");
-        assert_eq!(numbered("select 1"), "select 1");
+        assert_eq!(numbered("select 1", Vec::new()), "select 1");
         assert_eq!(list_of(0), "(null)");
         assert_eq!(list_of(2), "(?, ?)");
     }

@@ -80,7 +80,9 @@ fn region(schools: usize) -> Shape {
     };
     shape(
         schools.div_ceil(25),
-        (0..schools).map(|school| classes(school / 25 + 1, school % 25)).collect(),
+        (0..schools)
+            .map(|school| classes(school / 25 + 1, school % 25))
+            .collect(),
     )
 }
 

@@ -12,7 +12,7 @@ use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{QueryResult, Value};
 
 use super::{Piece, agreed, related};
-use crate::store::sql::{list_of, rows, values_of};
+use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
 const ATTENDANCE: Categories = Categories::NONE.with(Category::Attendance);
@@ -36,24 +36,16 @@ pub struct Absence {
 fn readable(scope: &Scope, school: &str, mark: &str) -> Piece {
     let all = agreed(scope, school, ATTENDANCE);
     let some = agreed(scope, school, TRUANCY);
-    let about_truancy: Vec<Value> = [
+    let about_truancy = [
         Mark::Code(Code::B),
         Mark::Unresolved,
         Mark::NoLongerB,
         Mark::UnknownLetter,
-    ]
-    .iter()
-    .map(|mark| mark.to_i16().into())
-    .collect();
-    let text = format!(
-        "({} or ({} and {mark} in {}))",
-        all.text,
-        some.text,
-        list_of(about_truancy.len())
-    );
+    ];
+    let text = format!("({} or ({} and {mark} in ?))", all.text, some.text);
     let mut values = all.values;
     values.extend(some.values);
-    values.extend(about_truancy);
+    values.push(list(&about_truancy.map(Mark::to_i16)));
     Piece::new(text, values)
 }
 
@@ -79,31 +71,46 @@ pub async fn page(
     after: Option<(HalfDay, SchoolId)>,
     first: u32,
 ) -> Result<BTreeMap<PupilId, Vec<Absence>>, DbError> {
+    let related = related(scope, "r.pupil_id");
     let readable = readable(scope, "r.school_id", "a.mark");
-    let related = related(scope, "a.pupil_id");
     let go_on = if after.is_some() {
         "and (a.day, a.part, r.school_id) > (?, ?, ?)"
     } else {
         ""
     };
+    // The relation is a matter of the few records, not of each of their half-days.
+    let absences = format!(
+        "from r join absence a on a.pupil_id = r.pupil_id and a.record_id = r.id
+         where a.school_year = ? {go_on} and {}",
+        readable.text
+    );
+    let page = if pupils.len() == 1 {
+        format!(
+            "select a.pupil_id, a.day, a.part, a.mark, r.school_id {absences}
+             order by a.day, a.part, r.school_id limit ?"
+        )
+    } else {
+        format!(
+            "select pupil_id, day, part, mark, school_id from (
+               select a.pupil_id, a.day, a.part, a.mark, r.school_id,
+                      row_number() over (partition by a.pupil_id order by a.day, a.part, r.school_id) as place
+               {absences}
+             ) of_pupil where place <= ? order by pupil_id, day, part, school_id"
+        )
+    };
     let text = format!(
-        "select pupil_id, day, part, mark, school_id from (
-           select a.pupil_id, a.day, a.part, a.mark, r.school_id,
-                  row_number() over (partition by a.pupil_id order by a.day, a.part, r.school_id) as place
-           from absence a join record r on r.id = a.record_id
-           where a.pupil_id in {} and a.school_year = ? {go_on} and {} and {}
-         ) of_pupil where place <= ? order by pupil_id, day, part, school_id",
-        list_of(pupils.len()),
-        readable.text,
+        "with r as materialized (
+           select r.id, r.pupil_id, r.school_id from record r where r.pupil_id in ? and {}
+         ) {page}",
         related.text
     );
-    let mut values = values_of(pupils);
+    let mut values = vec![list(pupils)];
+    values.extend(related.values);
     values.push(year.into());
     if let Some((at, school)) = after {
         values.extend([Value::from(at.day), at.part.to_i16().into(), school.into()]);
     }
     values.extend(readable.values);
-    values.extend(related.values);
     values.push(i64::from(first).saturating_add(1).into());
     let mut found: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
@@ -122,15 +129,13 @@ pub async fn counts(
 ) -> Result<BTreeMap<PupilId, Vec<(Mark, i64)>>, DbError> {
     let readable = readable(scope, "c.school_id", "c.mark");
     let related = related(scope, "c.pupil_id");
+    let mut values = vec![list(pupils)];
     let text = format!(
         "select c.pupil_id, c.mark, sum(c.half_days) from absence_count c
-         where c.pupil_id in {} and c.school_year = ? and {} and {}
+         where c.pupil_id in ? and c.school_year = ? and {} and {}
          group by c.pupil_id, c.mark having sum(c.half_days) > 0 order by c.pupil_id, c.mark",
-        list_of(pupils.len()),
-        readable.text,
-        related.text
+        readable.text, related.text
     );
-    let mut values = values_of(pupils);
     values.push(year.into());
     values.extend(readable.values);
     values.extend(related.values);
@@ -165,9 +170,10 @@ pub struct Tally {
 /// That the reader may see the truancy of the pupil in this column: `truancy` was agreed with one of its schools.
 pub(super) fn truancy_agreed(scope: &Scope, pupil: &str) -> Piece {
     let may = agreed(scope, "k.school_id", TRUANCY);
+    // The offset keeps PostgreSQL from reading every record of the reader's schools to join them: it looks once per pupil.
     Piece::new(
         format!(
-            "exists (select 1 from record k where k.pupil_id = {pupil} and {})",
+            "exists (select 1 from record k where k.pupil_id = {pupil} and {} limit 1 offset 0)",
             may.text
         ),
         may.values,
@@ -187,13 +193,12 @@ pub async fn tallies(
     let text = format!(
         "select p.id, coalesce(t.half_days, 0), coalesce(t.carried, 0), coalesce(t.pending, 0), t.reached_5, t.reached_30
          from pupil p left join tally t on t.pupil_id = p.id and t.school_year = ?
-         where p.id in {} and {} and {}",
-        list_of(pupils.len()),
+         where p.id in ? and {} and {}",
         agreed.text,
         related.text
     );
     let mut values: Vec<Value> = vec![year.into()];
-    values.extend(values_of(pupils));
+    values.push(list(pupils));
     values.extend(agreed.values);
     values.extend(related.values);
     let mut found = BTreeMap::new();
@@ -220,15 +225,13 @@ pub async fn evidence(
 ) -> Result<BTreeMap<PupilId, Vec<HalfDay>>, DbError> {
     let may = agreed(scope, "r.school_id", TRUANCY);
     let related = related(scope, "a.pupil_id");
+    let mut values = vec![list(pupils)];
     let text = format!(
         "select distinct a.pupil_id, a.day, a.part from absence a join record r on r.id = a.record_id
-         where a.pupil_id in {} and a.school_year = ? and a.mark = ? and {} and {}
+         where a.pupil_id in ? and a.school_year = ? and a.mark = ? and {} and {}
          order by a.pupil_id, a.day, a.part",
-        list_of(pupils.len()),
-        may.text,
-        related.text
+        may.text, related.text
     );
-    let mut values = values_of(pupils);
     values.extend([year.into(), Value::from(Mark::Code(Code::B).to_i16())]);
     values.extend(may.values);
     values.extend(related.values);

@@ -19,7 +19,7 @@ use hub_entities::id::SchoolId;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
 
-use super::sql::{list_of, values_of};
+use super::sql::list;
 
 /// A piece of a statement and its values.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ pub(super) fn agreed(scope: &Scope, school: &str, any_of: Categories) -> Piece {
         Reach::School(own) => Piece::new(format!("{school} = ?"), vec![(*own).into()]),
         Reach::Clb { .. } => {
             let schools = schools_with(scope, any_of);
-            Piece::new(format!("{school} in {}", list_of(schools.len())), values_of(&schools))
+            Piece::new(format!("{school} in ?"), vec![list(&schools)])
         }
         Reach::Public | Reach::Operations | Reach::Source { .. } => Piece::never(),
     }
@@ -92,8 +92,7 @@ pub(super) fn column(scope: &Scope, school: &str, name: &str, category: Category
             } else if with.is_empty() {
                 Piece::new("null", Vec::new())
             } else {
-                let text = format!("case when {school} in {} then {name} end", list_of(with.len()));
-                Piece::new(text, values_of(&with))
+                Piece::new(format!("case when {school} in ? then {name} end"), vec![list(&with)])
             }
         }
         Reach::Public | Reach::Operations | Reach::Source { .. } => Piece::new("null", Vec::new()),
