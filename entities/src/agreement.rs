@@ -73,7 +73,40 @@ pub struct Model {
     pub version: i32,
 }
 
-impl Model {
+/// What an agreement binds two parties to, and when: as much of it as a decision needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The school.
+    pub school_id: SchoolId,
+    /// The CLB.
+    pub clb_id: ClbId,
+    /// How far it has come.
+    pub state: AgreementState,
+    /// The categories agreed.
+    pub categories: Categories,
+    /// The first day it holds.
+    pub begins_on: Date,
+    /// The first day it no longer holds.
+    pub ends_on: Option<Date>,
+    /// When the other party answered.
+    pub decided_at: Option<DateTimeUtc>,
+}
+
+impl From<Model> for Binding {
+    fn from(row: Model) -> Self {
+        Self {
+            school_id: row.school_id,
+            clb_id: row.clb_id,
+            state: row.state,
+            categories: row.categories,
+            begins_on: row.begins_on,
+            ends_on: row.ends_on,
+            decided_at: row.decided_at,
+        }
+    }
+}
+
+impl Binding {
     /// The days on which it binds both: none before it was accepted.
     pub const fn in_force(&self) -> Option<Period> {
         match self.state {

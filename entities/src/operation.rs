@@ -173,6 +173,16 @@ pub enum Actor {
     Hub,
 }
 
+impl Actor {
+    /// The realm in which it acts, if it is a principal.
+    pub const fn realm(&self) -> Option<Realm> {
+        match self {
+            Self::Principal { role, .. } => Some(role.realm()),
+            Self::Source { .. } | Self::Hub => None,
+        }
+    }
+}
+
 /// One request or job: who, why, when, and the ids that tie its traces together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -194,9 +204,6 @@ impl Operation {
 
     /// The realm of the actor, if it is a principal.
     pub const fn realm(&self) -> Option<Realm> {
-        match &self.actor {
-            Actor::Principal { role, .. } => Some(role.realm()),
-            Actor::Source { .. } | Actor::Hub => None,
-        }
+        self.actor.realm()
     }
 }

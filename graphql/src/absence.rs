@@ -6,7 +6,7 @@ use hub_entities::id::SchoolId;
 use hub_entities::time::Part;
 
 use crate::page::connection;
-use crate::scalar::Gid;
+use crate::scalar::{Day, Gid};
 
 /// Morning or afternoon (voormiddag, namiddag).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -31,10 +31,11 @@ impl From<Part> for PartOfDay {
 
 /// What is registered of one half-day (halve lesdag).
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+#[graphql(serial)]
 pub struct Absence {
     /// The date in Brussels.
     #[graphql(tag = "class:agreed.truancy")]
-    pub day: NaiveDate,
+    pub day: Day,
     /// Morning or afternoon.
     #[graphql(tag = "class:agreed.truancy")]
     pub part: PartOfDay,
@@ -57,6 +58,7 @@ connection!(
 
 /// How often a code was registered in a school year.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+#[graphql(serial)]
 pub struct AbsenceCount {
     /// The code, as in `Absence.code`.
     #[graphql(tag = "class:agreed.truancy")]
@@ -68,7 +70,7 @@ pub struct AbsenceCount {
 
 /// A problematic half-day that this viewer may see dated.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
-#[graphql(name = "HalfDay")]
+#[graphql(name = "HalfDay", serial)]
 pub struct HalfDayRow {
     /// The date in Brussels.
     #[graphql(tag = "class:agreed.truancy")]

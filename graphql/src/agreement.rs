@@ -165,7 +165,7 @@ impl AgreementRoot {
         let asked = Asked::of(context)?;
         let page = asked.page("agreements", first, after.as_deref(), counted(context))?;
         let found = asked.hub.agreements(asked.operation, &page).await?;
-        AgreementConnection::of(&asked, "agreements", found.map(Agreement::from))
+        Ok(AgreementConnection::of("agreements", found.map(Agreement::from)))
     }
 }
 

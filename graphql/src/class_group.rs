@@ -52,7 +52,7 @@ pub(crate) struct Level {
 
 /// A class (klas): a free label of the school, not official.
 #[derive(SimpleObject)]
-#[graphql(complex)]
+#[graphql(complex, serial)]
 pub struct ClassGroup {
     /// Its id.
     #[graphql(tag = "class:agreed.enrolment")]
@@ -75,7 +75,7 @@ pub struct ClassGroup {
 
 /// A pupil's place in a class.
 #[derive(SimpleObject)]
-#[graphql(name = "Member")]
+#[graphql(name = "Member", serial)]
 pub struct Member {
     /// The pupil.
     #[graphql(tag = "class:agreed.enrolment")]
@@ -145,11 +145,8 @@ impl ClassGroup {
                 .get((page.clone(), columns), &self.id.0, load)
                 .await?
         };
-        MemberConnection::of(
-            &asked,
-            &list,
-            as_members(slice.unwrap_or_else(|| Slice::empty(page.count))),
-        )
+        let members = as_members(slice.unwrap_or_else(|| Slice::empty(page.count)));
+        Ok(MemberConnection::of(&list, members))
     }
 }
 

@@ -189,7 +189,8 @@ impl RunRoot {
     ) -> Result<SyncRunConnection, Problem> {
         let asked = Asked::of(context)?;
         let page = asked.page("runs", first, after.as_deref(), counted(context))?;
-        SyncRunConnection::of(&asked, "runs", asked.hub.runs(asked.operation, &page).await?)
+        let found = asked.hub.runs(asked.operation, &page).await?;
+        Ok(SyncRunConnection::of("runs", found))
     }
 
     /// What could not be taken over, latest met first.
@@ -202,7 +203,8 @@ impl RunRoot {
     ) -> Result<GapConnection, Problem> {
         let asked = Asked::of(context)?;
         let page = asked.page("gaps", first, after.as_deref(), counted(context))?;
-        GapConnection::of(&asked, "gaps", asked.hub.gaps(asked.operation, &page).await?)
+        let found = asked.hub.gaps(asked.operation, &page).await?;
+        Ok(GapConnection::of("gaps", found))
     }
 }
 
@@ -222,7 +224,8 @@ impl OperationsRoot {
     ) -> Result<SourceConnection, Problem> {
         let asked = Asked::of(context)?;
         let page = asked.page("sources", first, after.as_deref(), counted(context))?;
-        SourceConnection::of(&asked, "sources", asked.hub.sources(asked.operation, &page).await?)
+        let found = asked.hub.sources(asked.operation, &page).await?;
+        Ok(SourceConnection::of("sources", found))
     }
 
     /// All schools, by institution number.
@@ -235,7 +238,8 @@ impl OperationsRoot {
     ) -> Result<SchoolFactsConnection, Problem> {
         let asked = Asked::of(context)?;
         let page = asked.page("schools", first, after.as_deref(), counted(context))?;
-        SchoolFactsConnection::of(&asked, "schools", asked.hub.schools(asked.operation, &page).await?)
+        let found = asked.hub.schools(asked.operation, &page).await?;
+        Ok(SchoolFactsConnection::of("schools", found))
     }
 }
 

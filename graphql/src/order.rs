@@ -45,7 +45,9 @@ impl Keys {
         match value {
             Value::List(all) => all.iter_mut().for_each(|one| self.arrange(one)),
             Value::Object(fields) => {
-                if !fields.keys().is_sorted_by_key(|name| self.place(name)) {
+                // Most come in order already: then a look along both is enough.
+                let asked = self.0.iter().map(|(name, _)| name);
+                if !fields.keys().eq(asked) && !fields.keys().is_sorted_by_key(|name| self.place(name)) {
                     fields.sort_by_cached_key(|name, _| self.place(name));
                 }
                 for (name, below) in &self.0 {

@@ -4,7 +4,11 @@
 //! (HMAC-SHA-256) over viewer, realm, list, filter and order. With another viewer's cursor, or one
 //! that was altered, nobody can ask what lies behind a value (`CURSOR_INVALID`).
 
-use async_graphql::SimpleObject;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_graphql::parser::types::Field;
+use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, SimpleObject, Value, registry};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
@@ -146,8 +150,47 @@ impl<T> Slice<T> {
     }
 }
 
+/// The cursor of a row: sealed for the viewer when it is answered, and only where it is asked for.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    list: Arc<str>,
+    mark: Mark,
+}
+
+impl Cursor {
+    /// Where a row stands in this list.
+    pub(crate) fn new(list: &Arc<str>, mark: Mark) -> Self {
+        Self {
+            list: Arc::clone(list),
+            mark,
+        }
+    }
+}
+
+impl OutputType for Cursor {
+    fn type_name() -> Cow<'static, str> {
+        <String as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        <String as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let sealed = match (context.data_opt::<Arc<Operation>>(), context.data_opt::<CursorKey>()) {
+            (Some(operation), Some(keys)) => keys.seal(operation, &self.list, &self.mark),
+            _ => Err(Problem::Unavailable),
+        };
+        sealed.map(Value::String).map_err(|problem| {
+            let error: async_graphql::Error = problem.into();
+            error.into_server_error(field.pos)
+        })
+    }
+}
+
 /// Whether there is more, and where to go on.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(serial)]
 pub struct PageInfo {
     /// Whether there are more rows after this page.
     #[graphql(tag = "class:public")]
@@ -157,10 +200,10 @@ pub struct PageInfo {
     pub has_previous_page: bool,
     /// The cursor of the first row of this page.
     #[graphql(tag = "class:public")]
-    pub start_cursor: Option<String>,
+    pub start_cursor: Option<Cursor>,
     /// The cursor of the last row of this page: the next page is `after` it.
     #[graphql(tag = "class:public")]
-    pub end_cursor: Option<String>,
+    pub end_cursor: Option<Cursor>,
 }
 
 /// How many rows a page has, if that is allowed.
@@ -176,6 +219,7 @@ macro_rules! connection {
     ($(#[$doc:meta])* $connection:ident, $edge:ident, $node:ty, $class:literal) => {
         $(#[$doc])*
         #[derive(async_graphql::SimpleObject)]
+        #[graphql(serial)]
         pub struct $connection {
             /// The rows of this page.
             #[graphql(tag = "class:public")]
@@ -190,33 +234,29 @@ macro_rules! connection {
 
         /// One row of a page.
         #[derive(async_graphql::SimpleObject)]
+        #[graphql(serial)]
         pub struct $edge {
             /// The row.
             #[graphql(tag = "class:public")]
             pub node: $node,
             /// Where it stands in this viewer's list.
             #[graphql(tag = "class:public")]
-            pub cursor: String,
+            pub cursor: $crate::page::Cursor,
         }
 
         impl $connection {
             /// The page as it is answered.
-            pub(crate) fn of(
-                asked: &$crate::asked::Asked<'_>,
-                list: &str,
-                slice: $crate::page::Slice<$node>,
-            ) -> Result<Self, $crate::problem::Problem> {
-                let mut edges = Vec::with_capacity(slice.rows.len());
-                for (mark, node) in slice.rows {
-                    edges.push($edge { node, cursor: asked.keys.seal(asked.operation, list, &mark)? });
-                }
+            pub(crate) fn of(list: &str, slice: $crate::page::Slice<$node>) -> Self {
+                let list: std::sync::Arc<str> = list.into();
+                let edge = |(mark, node)| $edge { node, cursor: $crate::page::Cursor::new(&list, mark) };
+                let edges: Vec<$edge> = slice.rows.into_iter().map(edge).collect();
                 let page_info = $crate::page::PageInfo {
                     has_next_page: slice.more,
                     has_previous_page: false,
                     start_cursor: edges.first().map(|edge| edge.cursor.clone()),
                     end_cursor: edges.last().map(|edge| edge.cursor.clone()),
                 };
-                Ok(Self { edges, page_info, total_count: slice.total })
+                Self { edges, page_info, total_count: slice.total }
             }
         }
     };

@@ -45,6 +45,7 @@ pub struct PupilRow {
 
 /// Where a pupil lives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, SimpleObject)]
+#[graphql(serial)]
 pub struct Address {
     /// Street and number.
     #[graphql(tag = "class:agreed.address")]
@@ -60,6 +61,7 @@ pub struct Address {
 /// A parent or guardian as the school lists them. A contact is no authority.
 #[derive(Debug, Clone, Default, PartialEq, Eq, SimpleObject, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[graphql(serial)]
 pub struct Contact {
     /// What they are to the pupil: `parent`, `guardian` or `relative`.
     #[graphql(tag = "class:agreed.contact")]
@@ -80,6 +82,7 @@ pub struct Contact {
 
 /// An enrolment at a school (inschrijving).
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+#[graphql(serial)]
 pub struct Enrolment {
     /// Its id.
     #[graphql(tag = "class:agreed.enrolment")]
@@ -100,7 +103,7 @@ pub struct Enrolment {
 
 /// Problematic absence (problematische afwezigheid, code B) of one pupil in one school year.
 #[derive(SimpleObject)]
-#[graphql(complex)]
+#[graphql(complex, serial)]
 pub struct Truancy {
     /// Half-days that count, carried-in included.
     #[graphql(tag = "class:agreed.truancy")]
@@ -127,6 +130,7 @@ pub struct Truancy {
 
 /// What a count rests on, for this viewer.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(serial)]
 pub struct Evidence {
     /// The half-days registered by schools whose data this viewer may see, with their dates.
     #[graphql(tag = "class:agreed.truancy")]
@@ -173,7 +177,7 @@ pub(crate) struct Level {
 /// A pupil (leerling): what the school said, as far as it was agreed. What was not agreed is null
 /// and named in `withheld`.
 #[derive(SimpleObject)]
-#[graphql(complex)]
+#[graphql(complex, serial)]
 pub struct Pupil {
     /// The pupil's id in the hub: a link without content.
     #[graphql(tag = "class:public")]
@@ -339,7 +343,8 @@ impl Pupil {
             let load = || asked.hub.absences(asked.operation, &self.level.ids, year, &page);
             self.level.absences.get((year, page.clone()), &self.id.0, load).await?
         };
-        AbsenceConnection::of(&asked, &list, slice.unwrap_or_else(|| Slice::empty(page.count)))
+        let slice = slice.unwrap_or_else(|| Slice::empty(page.count));
+        Ok(AbsenceConnection::of(&list, slice))
     }
 
     /// How many half-days of each code, in code order.

@@ -8,6 +8,7 @@ use async_graphql::{
     ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType,
     ServerResult, Value, registry,
 };
+use chrono::NaiveDate;
 use hub_entities::time::SchoolYear;
 
 /// An id of ours as GraphQL's `ID`: typed here, prefixed outside (`pup_…`).
@@ -21,6 +22,24 @@ impl<T: Display + Send + Sync> OutputType for Gid<T> {
 
     fn create_type_info(registry: &mut registry::Registry) -> String {
         <ID as InputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::String(self.0.to_string()))
+    }
+}
+
+/// A date in a long list: the library's own scalar looks its format up again for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day(pub NaiveDate);
+
+impl OutputType for Day {
+    fn type_name() -> Cow<'static, str> {
+        <NaiveDate as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        <NaiveDate as OutputType>::create_type_info(registry)
     }
 
     async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {

@@ -12,7 +12,7 @@ use crate::scalar::{Gid, Year};
 
 /// A school as anyone signed in may know it.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
-#[graphql(name = "SchoolFacts")]
+#[graphql(name = "SchoolFacts", serial)]
 pub struct SchoolRow {
     /// Its id.
     #[graphql(tag = "class:public")]
@@ -92,15 +92,12 @@ impl School {
         let found = asked.hub.classes(asked.operation, self.id.0, year, &page).await?;
         let (marks, rows): (Vec<_>, Vec<_>) = found.rows.into_iter().unzip();
         let rows = marks.into_iter().zip(siblings(rows)).collect();
-        ClassConnection::of(
-            &asked,
-            &list,
-            Slice {
-                rows,
-                more: found.more,
-                total: found.total,
-            },
-        )
+        let slice = Slice {
+            rows,
+            more: found.more,
+            total: found.total,
+        };
+        Ok(ClassConnection::of(&list, slice))
     }
 }
 
@@ -144,6 +141,6 @@ impl SchoolRoot {
         let asked = Asked::of(context)?;
         let page = asked.page("schools", first, after.as_deref(), counted(context))?;
         let found = asked.hub.schools(asked.operation, &page).await?;
-        SchoolConnection::of(&asked, "schools", found.map(School::from))
+        Ok(SchoolConnection::of("schools", found.map(School::from)))
     }
 }

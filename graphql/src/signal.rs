@@ -369,7 +369,7 @@ impl SignalRoot {
             more: found.more,
             total: found.total,
         };
-        SignalConnection::of(&asked, &list, slice)
+        Ok(SignalConnection::of(&list, slice))
     }
 }
 

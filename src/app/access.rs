@@ -13,6 +13,13 @@ use crate::store::{Db, access};
 /// How many lines may wait before a request does.
 const WAITING: usize = 10_000;
 
+/// How long the writer gathers lines: one commit then holds those of many requests. Far within the second that a line
+/// may come behind its answer (design §3).
+const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// How many lines are written at once.
+const AT_ONCE: usize = 512;
+
 /// What left in one request.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -79,7 +86,16 @@ impl AccessLog {
     /// Writes lines as they come, until no request can put one any more. What could not be written is tried again.
     pub async fn run(mut self) {
         let mut some = Vec::new();
-        while self.lines.recv_many(&mut some, 500).await > 0 {
+        while self.lines.recv_many(&mut some, AT_ONCE).await > 0 {
+            // Nobody puts a line any more once the channel is closed: nothing to wait for.
+            if some.len() < AT_ONCE && !self.lines.is_closed() {
+                tokio::time::sleep(GATHER).await;
+                while some.len() < AT_ONCE
+                    && let Ok(line) = self.lines.try_recv()
+                {
+                    some.push(line);
+                }
+            }
             while let Err(fault) = access::write(&self.db, &some).await {
                 tracing::error!(
                     error = fault.kind(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use hub_entities::absence::mark::Mark as Registered;
 use hub_entities::id::SchoolId;
-use hub_entities::party::{clb, school};
+use hub_entities::party::clb;
 use hub_entities::policy::Scope;
 use hub_graphql::hub::Answer;
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
@@ -13,6 +13,7 @@ use hub_graphql::scalar::Gid;
 use hub_graphql::school::{ClbRow, SchoolRow};
 
 use super::failed;
+use crate::store::read::school::School;
 use crate::store::{Db, DbError, read};
 
 /// A page of rows of which one more than asked for was read.
@@ -70,7 +71,7 @@ pub(super) fn code(mark: Registered) -> String {
     }
 }
 
-pub(super) fn school_row(school: school::Model) -> SchoolRow {
+pub(super) fn school_row(school: School) -> SchoolRow {
     SchoolRow {
         id: Gid(school.id),
         institution_number: school.institution_number,

@@ -11,21 +11,20 @@ use hub_entities::time::SchoolYear;
 use hub_graphql::class_group::{ClassRow, MemberRow};
 use hub_graphql::hub::{Answer, Classes, Pupils as _};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
-use hub_graphql::school::SchoolRow;
 
-use super::answer::{counted, schools, slice, text};
+use super::answer::{counted, school_row, slice, text};
 use super::{App, failed};
 use crate::store::read::class_group::{self as classes, Class};
 
 /// A class as it is answered.
-pub(super) fn row(class: Class, schools: &HashMap<SchoolId, SchoolRow>) -> Option<ClassRow> {
-    Some(ClassRow {
+pub(super) fn row(class: Class) -> ClassRow {
+    ClassRow {
         id: class.id,
         name: class.name,
         grade: class.grade,
         year: class.year,
-        school: schools.get(&class.school)?.clone(),
-    })
+        school: school_row(class.school),
+    }
 }
 
 #[async_trait]
@@ -37,11 +36,7 @@ impl Classes for App {
         let found = classes::by_id(&self.db, &scope, ids)
             .await
             .map_err(|fault| failed(&fault))?;
-        let schools = schools(&self.db, &scope, found.values().map(|class| class.school)).await?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(id, class)| Some((id, row(class, &schools)?)))
-            .collect())
+        Ok(found.into_iter().map(|(id, class)| (id, row(class))).collect())
     }
 
     async fn classes(
@@ -61,20 +56,13 @@ impl Classes for App {
         let total = counted(page, classes::count(&self.db, &scope, school, year)).await?;
         let found = classes::page(&self.db, &scope, school, year, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
-        let schools = schools(&self.db, &scope, found.iter().map(|class| class.school)).await?;
-        let answer = slice(found, page, total, |class| {
+        Ok(slice(found, page, total, |class| {
             let mark = Mark {
                 key: SortKey::Text(class.name.clone()),
                 id: class.id.0,
             };
-            (mark, row(class, &schools))
-        });
-        let rows = answer.rows.into_iter().filter_map(|(mark, row)| Some((mark, row?)));
-        Ok(Slice {
-            rows: rows.collect(),
-            more: answer.more,
-            total: answer.total,
-        })
+            (mark, row(class))
+        }))
     }
 
     async fn members(

@@ -42,6 +42,24 @@ pub struct App {
     requests: Mutex<HashMap<Uuid, Arc<Request>>>,
 }
 
+/// Who signed in for one request, with the facts that decide what it may do.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The acting principal.
+    pub actor: Actor,
+    relations: Relations,
+}
+
+impl SignedIn {
+    /// Someone without any relation, for tests of what is before the hub.
+    #[cfg(test)]
+    #[expect(clippy::disallowed_methods, reason = "nothing is decided on them")]
+    pub(crate) fn alone(actor: Actor) -> Self {
+        let relations = Relations::of_rows(None, Vec::<hub_entities::agreement::Binding>::new());
+        Self { actor, relations }
+    }
+}
+
 /// One request under way.
 struct Request {
     relations: Relations,
@@ -70,9 +88,10 @@ impl App {
         }
     }
 
-    /// The acting principal of a token, as of now.
-    pub async fn actor(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<Actor>, DbError> {
-        relations::find_actor(&self.db, issuer, subject, now).await
+    /// The acting principal of a token as of now, with what is decided on.
+    pub async fn sign_in(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<SignedIn>, DbError> {
+        let found = relations::sign_in(&self.db, issuer, subject, now).await?;
+        Ok(found.map(|(actor, relations)| SignedIn { actor, relations }))
     }
 
     /// Whether the database answers with the schema this version knows.
@@ -80,17 +99,14 @@ impl App {
         self.db.is_current().await
     }
 
-    /// Begins a request: its relations are loaded once.
-    pub async fn begin(&self, operation: &Operation) -> Answer<()> {
-        let relations = relations::load(&self.db, operation)
-            .await
-            .map_err(|fault| failed(&fault))?;
+    /// Begins a request of who has signed in for it.
+    pub async fn begin(&self, operation: &Operation, signed_in: SignedIn) -> Answer<()> {
         let Some(place) = self.lines.place().await else {
             tracing::error!("nobody writes the access log: nothing is read");
             return Err(Problem::Unavailable);
         };
         let request = Request {
-            relations,
+            relations: signed_in.relations,
             seen: Mutex::new(Seen::default()),
             place: Mutex::new(Some(place)),
         };

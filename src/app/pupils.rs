@@ -13,9 +13,9 @@ use hub_graphql::hub::{Answer, Pupils};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
 use hub_graphql::pupil::{Address, Contact, Enrolment, PupilRow};
 use hub_graphql::pupils::{PupilFilter, PupilOrder};
-use hub_graphql::scalar::{Gid, Year};
+use hub_graphql::scalar::{Day, Gid, Year};
 
-use super::answer::{code, counted, number, schools, slice, text};
+use super::answer::{code, counted, number, school_row, slice, text};
 use super::{App, failed, lock};
 use crate::store::read::absence as absences;
 use crate::store::read::enrolment as enrolments;
@@ -184,19 +184,16 @@ impl Pupils for App {
             .await
             .map_err(|fault| failed(&fault))?;
         self.note(operation, found.keys().copied(), columns)?;
-        let schools = schools(&self.db, &scope, found.values().flatten().map(|one| one.school)).await?;
-        let answer = |one: enrolments::Enrolment| {
-            Some(Enrolment {
-                id: Gid(one.id),
-                school_year: Year(SchoolYear::of(one.begins_on)),
-                begins: one.begins_on,
-                ends: one.ends_on,
-                school: schools.get(&one.school)?.clone(),
-            })
+        let answer = |one: enrolments::Enrolment| Enrolment {
+            id: Gid(one.id),
+            school_year: Year(SchoolYear::of(one.begins_on)),
+            begins: one.begins_on,
+            ends: one.ends_on,
+            school: school_row(one.school),
         };
         Ok(found
             .into_iter()
-            .map(|(pupil, all)| (pupil, all.into_iter().filter_map(answer).collect()))
+            .map(|(pupil, all)| (pupil, all.into_iter().map(answer).collect()))
             .collect())
     }
 
@@ -214,13 +211,9 @@ impl Pupils for App {
             .await
             .map_err(|fault| failed(&fault))?;
         self.note(operation, found.keys().copied(), columns)?;
-        let schools = schools(&self.db, &scope, found.values().flatten().map(|class| class.school)).await?;
         Ok(found
             .into_iter()
-            .map(|(pupil, all)| {
-                let rows = all.into_iter().filter_map(|class| super::classes::row(class, &schools));
-                (pupil, rows.collect())
-            })
+            .map(|(pupil, all)| (pupil, all.into_iter().map(super::classes::row).collect()))
             .collect())
     }
 
@@ -262,7 +255,7 @@ impl Pupils for App {
             let rows = slice(rows, page, total, |one| {
                 let key = SortKey::Text(format!("{}/{}", one.at.day, one.at.part.to_i16()));
                 let absence = Absence {
-                    day: one.at.day,
+                    day: Day(one.at.day),
                     part: one.at.part.into(),
                     code: code(one.mark),
                     school_id: Gid(one.school),

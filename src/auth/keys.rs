@@ -1,15 +1,29 @@
 //! The public keys of an issuer, and whether one fits a token.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use sha2::{Digest as _, Sha256};
 
 use super::{Algorithm, Refused};
 
+/// How many proven tokens are remembered.
+const REMEMBERED: usize = 10_000;
+
 /// A key set (RFC 7517 §5). Keys that cannot be read are left out, as the standard asks.
+///
+/// It remembers which tokens it has proven: an access token comes with every request for up to an hour, and its
+/// signature is as good the second time. Nothing else of a token is remembered, and a new key set starts without any, so
+/// a key that was dropped proves nothing more.
 #[derive(Debug, Clone, Default)]
-pub struct KeySet(Vec<Jwk>);
+pub struct KeySet {
+    keys: Vec<Jwk>,
+    proven: Arc<Mutex<HashSet<[u8; 32]>>>,
+}
 
 /// A text that is not a key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +39,15 @@ impl KeySet {
         }
         let set: Loose = serde_json::from_slice(json).map_err(|_malformed| NotAKeySet)?;
         let keys = set.keys.into_iter();
-        Ok(Self(keys.filter_map(|key| serde_json::from_value(key).ok()).collect()))
+        Ok(Self {
+            keys: keys.filter_map(|key| serde_json::from_value(key).ok()).collect(),
+            proven: Arc::default(),
+        })
     }
 
     /// Whether a key has this id.
     pub fn has(&self, kid: &str) -> bool {
-        self.0.iter().any(|key| key.common.key_id.as_deref() == Some(kid))
+        self.keys.iter().any(|key| key.common.key_id.as_deref() == Some(kid))
     }
 
     /// Checks the signature with a key of this id that fits the algorithm.
@@ -42,7 +59,7 @@ impl KeySet {
         signature: &str,
     ) -> Result<(), Refused> {
         let mut named = self
-            .0
+            .keys
             .iter()
             .filter(|key| key.common.key_id.as_deref() == Some(kid))
             .peekable();
@@ -53,19 +70,47 @@ impl KeySet {
         if fit.peek().is_none() {
             return Err(Refused::UnfitKey);
         }
+        let token = token(message, signature);
+        if self.proven().contains(&token) {
+            return Ok(());
+        }
         let proven = fit.any(|key| {
             DecodingKey::from_jwk(key).is_ok_and(|key| {
                 jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, algorithm.to_jwt()).unwrap_or(false)
             })
         });
-        if proven { Ok(()) } else { Err(Refused::Signature) }
+        if !proven {
+            return Err(Refused::Signature);
+        }
+        let mut known = self.proven();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(token);
+        Ok(())
+    }
+
+    fn proven(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl From<JwkSet> for KeySet {
     fn from(set: JwkSet) -> Self {
-        Self(set.keys)
+        Self {
+            keys: set.keys,
+            proven: Arc::default(),
+        }
     }
+}
+
+/// The whole token, its signature included, as one hash.
+fn token(message: &str, signature: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [message, ".", signature] {
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// The kind, curve, use, declared algorithm and size of the key.

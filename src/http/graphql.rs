@@ -10,7 +10,7 @@ use axum::response::Response;
 use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
-use hub_entities::operation::{Actor, Operation, Purpose, Realm};
+use hub_entities::operation::{Operation, Purpose, Realm};
 use sha2::{Digest as _, Sha256};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
@@ -20,7 +20,8 @@ use super::body::{self, BodyRefused};
 use super::negotiate::{Media, accepted, is_json_body};
 use super::params::Params;
 use super::{Edge, limits};
-use crate::auth::Refused;
+use crate::app::SignedIn;
+use crate::auth::{Identity, Refused};
 use crate::telemetry;
 
 /// The header that says why it is asked.
@@ -88,8 +89,11 @@ const fn status_class(status: StatusCode) -> &'static str {
 async fn answer(edge: &Edge, request: Request, id: Uuid, media: Media) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     check_head(edge, &parts)?;
-    let (realm, operation) = who(edge, &parts, id).await?;
-    Span::current().record("realm", realm.name());
+    let asking = Asking {
+        identity: who(edge, &parts).await?,
+        purpose: purpose(&parts)?,
+        request: id,
+    };
     let params = if parts.method == Method::POST {
         let bounds = edge.bounds;
         let bytes = body::read(&parts.headers, body, bounds.body, bounds.body_time).await;
@@ -100,9 +104,14 @@ async fn answer(edge: &Edge, request: Request, id: Uuid, media: Media) -> Result
         Params::of_query(pairs)
     };
     let params = params.map_err(|bad| bad_request(bad.0))?;
-    let mut response = run(edge, &parts.method, params, media, realm, operation).await?;
-    response.extensions_mut().insert(realm);
-    Ok(response)
+    run(edge, &parts.method, params, media, asking).await
+}
+
+/// Who asks, as far as the token proves it, and why.
+struct Asking {
+    identity: Identity,
+    purpose: Option<Purpose>,
+    request: Uuid,
 }
 
 /// What can be refused without looking at the token.
@@ -128,31 +137,29 @@ fn check_head(edge: &Edge, parts: &Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Token, principal, purpose.
-async fn who(edge: &Edge, parts: &Parts, request: Uuid) -> Result<(Realm, Operation), Refusal> {
-    let now = edge.clock.now();
-    let identity = edge
-        .verifier
-        .authenticate(&parts.headers, now)
-        .await
-        .map_err(token_refused)?;
+/// What the token proves.
+async fn who(edge: &Edge, parts: &Parts) -> Result<Identity, Refusal> {
+    let judged = edge.verifier.authenticate(&parts.headers, edge.clock.now()).await;
+    judged.map_err(token_refused)
+}
+
+/// The principal, as of this moment: the last thing before the operation runs, in one statement with what is decided
+/// on, so that rights follow relations at once.
+async fn sign_in(edge: &Edge, asking: Asking) -> Result<(Realm, Operation, SignedIn), Refusal> {
+    let (identity, now) = (asking.identity, edge.clock.now());
     let found = edge.principals.find(&identity.issuer, &identity.subject, now).await;
-    let actor = found.map_err(|_down| unavailable())?;
-    let no_principal = Refusal::new(
-        StatusCode::FORBIDDEN,
-        "NO_PRINCIPAL",
-        "this sign-in has no role in the hub",
-    );
-    let Some(actor @ Actor::Principal { role, .. }) = actor else {
-        return Err(no_principal);
+    let found = found.map_err(|_down| unavailable())?;
+    let Some((signed_in, realm)) = found.and_then(|one| one.actor.realm().map(|realm| (one, realm))) else {
+        let text = "this sign-in has no role in the hub";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "NO_PRINCIPAL", text));
     };
     let operation = Operation {
-        actor,
-        purpose: purpose(parts)?,
+        actor: signed_in.actor.clone(),
+        purpose: asking.purpose,
         now,
-        request,
+        request: asking.request,
     };
-    Ok((role.realm(), operation))
+    Ok((realm, operation, signed_in))
 }
 
 fn purpose(parts: &Parts) -> Result<Option<Purpose>, Refusal> {
@@ -174,16 +181,9 @@ fn purpose(parts: &Parts) -> Result<Option<Purpose>, Refusal> {
     }
 }
 
-/// Limits on the text, the parser, limits on the document; then the schema.
-async fn run(
-    edge: &Edge,
-    method: &Method,
-    params: Params,
-    media: Media,
-    realm: Realm,
-    operation: Operation,
-) -> Result<Response, Refusal> {
-    let id = operation.request;
+/// Limits on the text, the parser, limits on the document; then the principal and the schema.
+async fn run(edge: &Edge, method: &Method, params: Params, media: Media, asking: Asking) -> Result<Response, Refusal> {
+    let id = asking.request;
     limits::text::check(&params.query, &edge.limits).map_err(limited)?;
     let document = match parse_query(&params.query) {
         Ok(document) => document,
@@ -211,8 +211,12 @@ async fn run(
     let mut request = async_graphql::Request::new(params.query).variables(params.variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(document);
-    let response = execute(edge, realm, request, operation).await?;
-    Ok(of_response(&response, media, id))
+    let (realm, operation, signed_in) = sign_in(edge, asking).await?;
+    Span::current().record("realm", realm.name());
+    let running = edge.service.execute(realm, request, operation, signed_in);
+    let mut response = of_response(&in_time(edge, running).await?, media, id);
+    response.extensions_mut().insert(realm);
+    Ok(response)
 }
 
 fn refused_document(error: &ServerError, media: Media, id: Uuid) -> Response {
@@ -252,13 +256,11 @@ fn has_required(operation: &OperationDefinition, variables: &Variables) -> bool 
 }
 
 /// Runs the operation within its time; a panic in a resolver ends this request only.
-async fn execute(
+async fn in_time(
     edge: &Edge,
-    realm: Realm,
-    request: async_graphql::Request,
-    operation: Operation,
+    running: impl Future<Output = GraphqlResponse> + Send,
 ) -> Result<GraphqlResponse, Refusal> {
-    let running = std::panic::AssertUnwindSafe(edge.service.execute(realm, request, operation)).catch_unwind();
+    let running = std::panic::AssertUnwindSafe(running).catch_unwind();
     match tokio::time::timeout(edge.bounds.request_time, running).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(_panic)) => Err(Refusal::new(
@@ -277,6 +279,9 @@ async fn execute(
 /// The name and a hash tell operations apart in a trace; neither shows what was asked for.
 fn trace_document(params: &Params) {
     let span = Span::current();
+    if span.is_disabled() {
+        return;
+    }
     let hash = Sha256::digest(limits::text::shape(&params.query));
     let short = hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
     span.record("document", field::display(format_args!("{short:016x}")));

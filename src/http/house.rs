@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hub_entities::operation::{Actor, Operation, Realm};
+use hub_entities::operation::{Operation, Realm};
 use hub_graphql::problem::Problem;
 use hub_graphql::{Options, Schemas, schemas};
 
 use super::service::{GraphqlService, Principals, Ready, Unavailable};
-use crate::app::App;
+use crate::app::{App, SignedIn};
 
 /// The hub as the door knows it.
 #[derive(Debug)]
@@ -36,8 +36,9 @@ impl GraphqlService for House {
         realm: Realm,
         request: async_graphql::Request,
         operation: Operation,
+        signed_in: SignedIn,
     ) -> async_graphql::Response {
-        if self.app.begin(&operation).await.is_err() {
+        if self.app.begin(&operation, signed_in).await.is_err() {
             let error: async_graphql::Error = Problem::Unavailable.into();
             return async_graphql::Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())]);
         }
@@ -65,8 +66,8 @@ impl Drop for Ended<'_> {
 
 #[async_trait]
 impl Principals for House {
-    async fn find(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<Actor>, Unavailable> {
-        self.app.actor(issuer, subject, now).await.map_err(|fault| {
+    async fn find(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<SignedIn>, Unavailable> {
+        self.app.sign_in(issuer, subject, now).await.map_err(|fault| {
             tracing::error!(error = fault.kind(), "principals cannot be read");
             Unavailable
         })

@@ -2,18 +2,21 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hub_entities::operation::{Actor, Operation, Realm};
+use hub_entities::operation::{Operation, Realm};
+
+use crate::app::SignedIn;
 
 /// The four schemas. The door has already refused what is too large, malformed or unauthenticated.
 #[async_trait]
 pub trait GraphqlService: Send + Sync {
     /// Runs one operation on the schema of the realm. The document in `request` is parsed and
-    /// within the limits; `operation` must be put into its data.
+    /// within the limits; `operation`, of who has signed in, must be put into its data.
     async fn execute(
         &self,
         realm: Realm,
         request: async_graphql::Request,
         operation: Operation,
+        signed_in: SignedIn,
     ) -> async_graphql::Response;
 }
 
@@ -26,7 +29,7 @@ pub struct Unavailable;
 #[async_trait]
 pub trait Principals: Send + Sync {
     /// The principal in force at `now`, if there is one.
-    async fn find(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<Actor>, Unavailable>;
+    async fn find(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<SignedIn>, Unavailable>;
 }
 
 /// Whether this process can serve: database reached, migrations applied, keys at hand.

@@ -19,6 +19,7 @@ mod whole;
 
 use super::service::Unavailable;
 use super::*;
+use crate::app::SignedIn;
 use crate::auth::demo_issuer::DemoIssuer;
 use crate::telemetry::testing::Kept;
 use crate::telemetry::{self, Format, Level};
@@ -82,6 +83,7 @@ impl GraphqlService for Service {
         _: Realm,
         request: async_graphql::Request,
         operation: Operation,
+        _: SignedIn,
     ) -> async_graphql::Response {
         self.executed.fetch_add(1, Ordering::Relaxed);
         self.schema
@@ -94,17 +96,17 @@ struct Rows;
 
 #[async_trait]
 impl Principals for Rows {
-    async fn find(&self, issuer: &str, subject: &str, _: DateTime<Utc>) -> Result<Option<Actor>, Unavailable> {
+    async fn find(&self, issuer: &str, subject: &str, _: DateTime<Utc>) -> Result<Option<SignedIn>, Unavailable> {
         assert_eq!(issuer, ISSUER);
         match subject {
-            "vendor" => Ok(Some(Actor::Principal {
+            "vendor" => Ok(Some(SignedIn::alone(Actor::Principal {
                 id: PrincipalId(Uuid::nil()),
                 role: Role::SchoolClient,
                 school: Some(SchoolId(Uuid::nil())),
                 clb: None,
                 pupil: None,
-            })),
-            "job" => Ok(Some(Actor::Hub)),
+            }))),
+            "job" => Ok(Some(SignedIn::alone(Actor::Hub))),
             "down" => Err(Unavailable),
             _ => Ok(None),
         }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hub_entities::agreement::{AgreementState, Party};
+use hub_entities::agreement::{AgreementState, Binding, Party};
 use hub_entities::id::{AgreementId, ClbId, Ids, PrincipalId, SchoolId, SourceId};
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::party::{clb, school};
@@ -369,7 +369,7 @@ impl Applying<'_> {
         // The first one between the two; also when it was changed or ended since, it is this one.
         if theirs
             .iter()
-            .any(|one| one.in_force().is_some() && facts(one) == facts(&is))
+            .any(|one| Binding::from((*one).clone()).in_force().is_some() && facts(one) == facts(&is))
         {
             self.outcome.agreements.add(Some(&()), &());
             return Ok(());

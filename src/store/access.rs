@@ -28,7 +28,12 @@ pub async fn write(db: &Db, lines: &[access_line::Model]) -> Result<(), DbError>
     let head = "insert into access_line
         (id, at, principal_id, role, realm, purpose, categories, pupils, pupil_ids, request_id)";
     let tx = db.begin().await?;
-    bulk(&tx, head, 10, tuples.into_iter(), "on conflict (id) do nothing").await?;
+    let mut tuples = tuples.into_iter();
+    while let Some(power) = tuples.len().checked_ilog2() {
+        // By powers of two: whatever their number, the statement has few texts, and each stays prepared.
+        let some: Vec<Vec<Value>> = tuples.by_ref().take(1 << power).collect();
+        bulk(&tx, head, 10, some.into_iter(), "on conflict (id) do nothing").await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use sea_orm::Value;
 
 use super::ledger::{Work, reevaluate};
 use super::run::{Progress, advance};
-use super::sql::{execute, list, rows};
+use super::sql::{execute, list_from, rows};
 use super::{Db, DbError};
 
 /// One number.
@@ -36,7 +36,7 @@ pub async fn merge_carried(db: &Db, work: Work<'_>, said: &[CarriedSaid]) -> Res
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
     let text = "select id, pupil_id from record where school_id = ? and id in ?";
-    let values = vec![school.into(), list(said.iter().map(|one| one.record))];
+    let values = vec![school.into(), list_from(said.iter().map(|one| one.record))];
     let mut pupil_of: std::collections::BTreeMap<RecordId, PupilId> = std::collections::BTreeMap::new();
     for row in rows(&tx, text, values).await? {
         pupil_of.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);

@@ -11,7 +11,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::DbError;
-use super::sql::{bulk, execute, list, rows};
+use super::sql::{bulk, execute, list, list_from, rows};
 
 /// Derives the ties of these pupils again and writes the difference. The caller holds their locks.
 pub(super) async fn derive_again(
@@ -25,7 +25,7 @@ pub(super) async fn derive_again(
     }
     let mut enrolled: BTreeMap<PupilId, Vec<Enrolled>> = BTreeMap::new();
     let mut schools: BTreeSet<SchoolId> = BTreeSet::new();
-    let of_pupils = list(pupils.iter().copied());
+    let of_pupils = list(pupils);
     let text = "select pupil_id, school_id, begins_on, ends_on from enrolment where pupil_id in ?";
     for row in rows(tx, text, vec![of_pupils.clone()]).await? {
         let school = row.try_get_by_index(1)?;
@@ -45,7 +45,7 @@ pub(super) async fn derive_again(
     let values = vec![
         AgreementState::Accepted.into(),
         AgreementState::Ended.into(),
-        list(schools),
+        list_from(schools),
     ];
     let mut serves = Vec::new();
     for row in rows(tx, text, values).await? {
@@ -98,7 +98,7 @@ pub(super) async fn derive_again(
     }
     for some in gone.chunks(1_000) {
         let text = "delete from competence where id in ?";
-        execute(tx, text, vec![list(some.iter().copied())]).await?;
+        execute(tx, text, vec![list(some)]).await?;
     }
     let head = "insert into competence (id, pupil_id, clb_id, ground, begins_on, ends_on)";
     bulk(tx, head, 6, new.into_iter(), "").await

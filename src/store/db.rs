@@ -115,6 +115,8 @@ impl Db {
         connect
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(5))
+            // Asking each time whether a connection still lives would double the ways to the database.
+            .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .sqlx_logging(false)
             .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
         let statement_timeout = options.statement_timeout;

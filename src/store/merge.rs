@@ -59,7 +59,7 @@ async fn settle(
     pupils: &[PupilId],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
-    let of_pupils = list(pupils.iter().copied());
+    let of_pupils = list(pupils);
     let text = "delete from absence_count where pupil_id in ?";
     execute(tx, text, vec![of_pupils.clone()]).await?;
     let text = "insert into absence_count (pupil_id, school_year, school_id, mark, half_days)

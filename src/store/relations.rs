@@ -1,21 +1,35 @@
 //! The one scope-free read: the facts that the policy decides on.
 
 use chrono::{DateTime, Utc};
+use hub_entities::agreement::Binding;
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::Relations;
-use hub_entities::{agreement, principal};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use hub_entities::principal;
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
+use super::sql::rows;
 use super::{Db, DbError};
 
-/// The acting principal of a token, as of now: (issuer, subject) bound to one role by a row of ours.
-pub async fn find_actor(db: &Db, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<Actor>, DbError> {
-    let row = principal::Entity::find()
-        .filter(principal::Column::Issuer.eq(issuer))
-        .filter(principal::Column::Subject.eq(subject))
-        .one(db.reader())
-        .await?;
-    Ok(row.and_then(|row| row.actor_at(now)))
+const PRINCIPAL: &str =
+    "p.id, p.issuer, p.subject, p.role, p.school_id, p.clb_id, p.pupil_id, p.discipline, p.begins_at, p.ends_at";
+const BINDING: &str = "a.school_id, a.clb_id, a.state, a.categories, a.begins_on, a.ends_on, a.decided_at";
+
+/// The acting principal of a token, as of now: (issuer, subject) bound to one role by a row of ours. The same statement
+/// brings its relations.
+pub async fn sign_in(
+    db: &Db,
+    issuer: &str,
+    subject: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<(Actor, Relations)>, DbError> {
+    let (row, agreements) = of_principal(
+        db.reader(),
+        "p.issuer = ? and p.subject = ?",
+        vec![issuer.into(), subject.into()],
+    )
+    .await?;
+    let actor = row.as_ref().and_then(|row| row.actor_at(now));
+    Ok(actor.map(|actor| (actor, Relations::of_rows(row, agreements))))
 }
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.
@@ -25,19 +39,67 @@ pub async fn load(db: &Db, operation: &Operation) -> Result<Relations, DbError> 
 
 /// As [`load`], with what a transaction has written.
 pub(super) async fn load_from<C: ConnectionTrait>(db: &C, operation: &Operation) -> Result<Relations, DbError> {
-    let (principal, school, clb) = match &operation.actor {
-        Actor::Principal { id, school, clb, .. } => (principal::Entity::find_by_id(*id).one(db).await?, *school, *clb),
-        Actor::Source { school, .. } => (None, Some(*school), None),
-        Actor::Hub => (None, None, None),
+    match &operation.actor {
+        Actor::Principal { id, .. } => {
+            let (row, agreements) = of_principal(db, "p.id = ?", vec![(*id).into()]).await?;
+            Ok(Relations::of_rows(row, agreements))
+        }
+        Actor::Source { school, .. } => {
+            let text = format!("select {BINDING} from agreement a where a.school_id = ?");
+            let found = rows(db, &text, vec![(*school).into()]).await?;
+            let agreements = found.iter().map(|row| binding(row, 0)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Relations::of_rows(None, agreements))
+        }
+        Actor::Hub => Ok(Relations::of_rows(None, Vec::<Binding>::new())),
+    }
+}
+
+/// The row of a principal, and the agreements of the school it acts for, or else of its CLB.
+async fn of_principal<C: ConnectionTrait>(
+    db: &C,
+    which: &str,
+    values: Vec<Value>,
+) -> Result<(Option<principal::Model>, Vec<Binding>), DbError> {
+    let text = format!(
+        "select {PRINCIPAL}, {BINDING} from principal p
+         left join agreement a on a.school_id = p.school_id or (p.school_id is null and a.clb_id = p.clb_id)
+         where {which}"
+    );
+    let found = rows(db, &text, values).await?;
+    let Some(first) = found.first() else {
+        return Ok((None, Vec::new()));
     };
-    let of_party = match (school, clb) {
-        (Some(school), _) => Some(agreement::Column::SchoolId.eq(school)),
-        (None, Some(clb)) => Some(agreement::Column::ClbId.eq(clb)),
-        (None, None) => None,
+    let principal = principal::Model {
+        id: first.try_get_by_index(0)?,
+        issuer: first.try_get_by_index(1)?,
+        subject: first.try_get_by_index(2)?,
+        role: first.try_get_by_index(3)?,
+        school_id: first.try_get_by_index(4)?,
+        clb_id: first.try_get_by_index(5)?,
+        pupil_id: first.try_get_by_index(6)?,
+        discipline: first.try_get_by_index(7)?,
+        begins_at: first.try_get_by_index(8)?,
+        ends_at: first.try_get_by_index(9)?,
     };
-    let agreements = match of_party {
-        Some(party) => agreement::Entity::find().filter(party).all(db).await?,
-        None => Vec::new(),
-    };
-    Ok(Relations::of_rows(principal, agreements))
+    let mut agreements = Vec::with_capacity(found.len());
+    for row in &found {
+        // A principal without agreements has one row, with nothing beside it.
+        if row.try_get_by_index::<Option<uuid::Uuid>>(10)?.is_some() {
+            agreements.push(binding(row, 10)?);
+        }
+    }
+    Ok((Some(principal), agreements))
+}
+
+/// The columns of [`BINDING`], from this one on.
+fn binding(row: &QueryResult, at: usize) -> Result<Binding, DbError> {
+    Ok(Binding {
+        school_id: row.try_get_by_index(at)?,
+        clb_id: row.try_get_by_index(at.saturating_add(1))?,
+        state: row.try_get_by_index(at.saturating_add(2))?,
+        categories: row.try_get_by_index(at.saturating_add(3))?,
+        begins_on: row.try_get_by_index(at.saturating_add(4))?,
+        ends_on: row.try_get_by_index(at.saturating_add(5))?,
+        decided_at: row.try_get_by_index(at.saturating_add(6))?,
+    })
 }

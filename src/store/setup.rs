@@ -13,7 +13,7 @@ use hub_entities::{agreement, principal};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value};
 
 use super::agreement::derive_school;
-use super::sql::execute;
+use super::sql::{execute, row};
 use super::{Db, DbError, relations};
 
 fn may(scope: &Scope) -> Result<(), DbError> {

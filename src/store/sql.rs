@@ -1,99 +1,70 @@
-//! Statements, written once: `?` stands for the next value, on both databases, and `in ?` for a list.
-//!
-//! A list is one value, an array, on PostgreSQL: the text of a statement does not depend on how many there are,
-//! so the server prepares each statement once. SQLite has no arrays and gets a `?` for each.
+//! Statements, written once: `?` stands for the next value, on both databases, and `in ?` for the next list.
 
 use sea_orm::sea_query::{ArrayType, ValueType};
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value};
 
 use super::DbError;
 
-/// A statement and its values.
+/// A statement and its values. `?` becomes `$1`, `$2` … on PostgreSQL. A [`list`] after `in` becomes one array there, and
+/// elsewhere as many values, the last one repeated up to a power of two: whatever the length of a list, a statement has one
+/// text or a few, and each stays prepared.
 pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>) -> Statement {
-    let (text, values) = if backend == DatabaseBackend::Postgres {
-        (numbered(text, &values), values)
-    } else {
-        spread(text, values)
-    };
-    Statement::from_sql_and_values(backend, text, values)
-}
-
-/// For PostgreSQL: `?` becomes `$1`, `$2` …, and `in ?` becomes `= any($1)` where the value is a list.
-///
-/// `?` inside quotes would be numbered too: the statements here have none.
-fn numbered(text: &str, values: &[Value]) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(32));
-    let mut values = values.iter();
-    let mut number = 0_u32;
+    let postgres = backend == DatabaseBackend::Postgres;
+    let mut out = String::with_capacity(text.len().saturating_mul(2));
+    let mut given: Vec<Value> = Vec::with_capacity(values.len());
+    let mut values = values.into_iter();
     for part in text.split_inclusive('?') {
+        // `?` inside quotes would be counted too: the statements here have none.
         let Some(before) = part.strip_suffix('?') else {
             out.push_str(part);
             continue;
         };
-        number = number.saturating_add(1);
-        match (values.next(), before.strip_suffix("in ")) {
-            (Some(Value::Array(..)), Some(before)) => {
+        match values.next() {
+            Some(Value::Array(_, Some(all))) if !postgres => {
                 out.push_str(before);
-                out.push_str("= any($");
-                out.push_str(&number.to_string());
-                out.push(')');
+                let count = if all.is_empty() {
+                    0
+                } else {
+                    all.len().next_power_of_two()
+                };
+                out.push_str(&list_of(count));
+                let last = all.last().cloned();
+                given.extend(all.into_iter().chain(last.into_iter().cycle()).take(count));
             }
-            _ => {
-                out.push_str(before);
-                out.push('$');
-                out.push_str(&number.to_string());
+            value => {
+                let is_list = matches!(value, Some(Value::Array(..)));
+                given.extend(value);
+                let number = given.len();
+                match before.strip_suffix("in ") {
+                    Some(before) if is_list => out.push_str(&format!("{before}= any(${number})")),
+                    _ if postgres => out.push_str(&format!("{before}${number}")),
+                    _ => out.push_str(part),
+                }
             }
         }
     }
-    out
+    given.extend(values);
+    Statement::from_sql_and_values(backend, out, given)
 }
 
-/// For SQLite: `in ?` becomes `in (?, ?, …)` where the value is a list; a list of none matches nothing.
-fn spread(text: &str, values: Vec<Value>) -> (String, Vec<Value>) {
-    if !values.iter().any(|value| matches!(value, Value::Array(..))) {
-        return (text.to_owned(), values);
-    }
-    let mut out = String::with_capacity(text.len().saturating_add(64));
-    let mut all = Vec::with_capacity(values.len());
-    let mut values = values.into_iter();
-    for part in text.split_inclusive('?') {
-        match (
-            part.strip_suffix('?'),
-            part.ends_with('?').then(|| values.next()).flatten(),
-        ) {
-            (Some(before), Some(Value::Array(_, list))) => {
-                let list = list.map(|list| *list).unwrap_or_default();
-                out.push_str(before);
-                out.push_str(&list_of(list.len()));
-                all.extend(list);
-            }
-            (_, value) => {
-                out.push_str(part);
-                all.extend(value);
-            }
-        }
-    }
-    (out, all)
+/// The values of `in ?`, one after the other.
+pub(super) fn list_from<T: Into<Value> + ValueType>(of: impl IntoIterator<Item = T>) -> Value {
+    let values = of.into_iter().map(Into::into).collect();
+    Value::Array(T::array_type(), Some(Box::new(values)))
+}
+
+/// The values of `in ?`.
+pub(super) fn list<T: Copy + Into<Value> + ValueType>(of: &[T]) -> Value {
+    list_from(of.iter().copied())
 }
 
 /// `(?, ?, ?)` for so many values; none matches nothing.
-pub(super) fn list_of(count: usize) -> String {
+fn list_of(count: usize) -> String {
     if count == 0 {
         "(null)".to_owned()
     } else {
         format!("({})", vec!["?"; count].join(", "))
     }
-}
-
-/// A list, as the one value of an `in ?`.
-pub(super) fn list<T: Into<Value> + ValueType>(of: impl IntoIterator<Item = T>) -> Value {
-    let values = of.into_iter().map(Into::into).collect();
-    Value::Array(T::array_type(), Some(Box::new(values)))
-}
-
-/// Ids as values of an `in` list that is written out.
-pub(super) fn values_of<T: Copy + Into<Value>>(ids: &[T]) -> Vec<Value> {
-    ids.iter().map(|id| (*id).into()).collect()
 }
 
 /// Runs a statement; says how many rows it changed.
@@ -243,28 +214,35 @@ fn transposed(types: Vec<ArrayType>, rows: Vec<Vec<Value>>) -> Vec<Value> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "select a from b where c = ? and d in ? and e > ?";
-
     #[test]
-    fn values_are_numbered_for_postgres() {
-        let values = vec![1.into(), list([7_i32, 8]), 2.into()];
-        let asked = statement(DatabaseBackend::Postgres, TEXT, values);
-        assert_eq!(asked.sql, "select a from b where c = $1 and d = any($2) and e > $3");
-        assert_eq!(asked.values.unwrap().0.len(), 3);
-        assert_eq!(numbered("select 1", &[]), "select 1");
+    fn a_list_is_one_value_for_postgres_and_few_texts_elsewhere() {
+        let of = |backend, ids: &[i32]| {
+            let text = "select a from b where c in ? and d = ? and e in (?, ?)";
+            let values = vec![list(ids), 7.into(), 8.into(), 9.into()];
+            let made = statement(backend, text, values);
+            (made.sql, made.values.map_or(0, |values| values.0.len()))
+        };
+        let one = "select a from b where c = any($1) and d = $2 and e in ($3, $4)".to_owned();
+        for ids in [&[][..], &[1], &[1, 2, 3]] {
+            assert_eq!(of(DatabaseBackend::Postgres, ids), (one.clone(), 4));
+        }
+        let many = |list: &str| format!("select a from b where c in {list} and d = ? and e in (?, ?)");
+        assert_eq!(of(DatabaseBackend::Sqlite, &[]), (many("(null)"), 3));
+        assert_eq!(of(DatabaseBackend::Sqlite, &[1]), (many("(?)"), 4));
+        assert_eq!(of(DatabaseBackend::Sqlite, &[1, 2, 3]), (many("(?, ?, ?, ?)"), 7));
     }
 
     #[test]
-    fn lists_are_spread_for_sqlite() {
-        let asked = statement(
-            DatabaseBackend::Sqlite,
-            TEXT,
-            vec![1.into(), list([7_i32, 8]), 2.into()],
+    fn values_are_numbered_for_postgres() {
+        let numbered = |text: &str, values| statement(DatabaseBackend::Postgres, text, values).sql;
+        let text = numbered(
+            "select a from b where c = ? and d in (?, ?)",
+            vec![1.into(), 2.into(), 3.into()],
         );
-        assert_eq!(asked.sql, "select a from b where c = ? and d in (?, ?) and e > ?");
-        assert_eq!(asked.values.unwrap().0, [1.into(), 7.into(), 8.into(), 2.into()]);
-        let (text, values) = spread("select a from b where c in ?", vec![list::<i32>([])]);
-        assert_eq!((text.as_str(), values.len()), ("select a from b where c in (null)", 0));
+        assert_eq!(text, "select a from b where c = $1 and d in ($2, $3)");
+        assert_eq!(numbered("select 1", Vec::new()), "select 1");
+        assert_eq!(list_of(0), "(null)");
+        assert_eq!(list_of(2), "(?, ?)");
     }
 
     #[test]
@@ -279,6 +257,6 @@ mod tests {
             vec![ArrayType::String, ArrayType::Int],
             vec![row(Some(1)), row(Some(2))],
         );
-        assert_eq!(columns.get(1), Some(&list([1, 2])));
+        assert_eq!(columns.get(1), Some(&list(&[1, 2])));
     }
 }

@@ -1,12 +1,13 @@
 //! Writes a region to measure with: 300 schools, 120,000 pupils, 6,000,000 absences of 2025-2026.
 //!
-//! `cargo run --release --example region -- FOLDER [--million]`
+//! `cargo run --release --example region -- FOLDER [--schools N | --million]`
 //!
 //! The numbers per school, class and pupil are those of the performance anchors the hub is
 //! measured against (12 CLBs of 25 schools, classes of 50, an exponential number of absences per
 //! pupil, every hundredth pupil exactly 200), with two differences: identifiers are well-formed,
 //! and letters that mean no absence (L, G) or have no certain meaning (O, Q) are replaced, so that
-//! every row is an absence. `--million` writes one school with 20,000 pupils and 1,000,000 rows.
+//! every row is an absence. `--schools` writes the first so many of them, with 20,000 absences each, to try
+//! something out; `--million` one school with 20,000 pupils and 1,000,000 rows.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,10 @@ use hub_entities::law::{LawError, Laws};
 use hub_entities::time::SchoolYear;
 use serde::Serialize;
 
+const USAGE: &str = "usage: region FOLDER [--schools N | --million], with 1 to 300 schools";
+
 const SEED: u64 = 2025;
+const SCHOOLS: usize = 300;
 const CLASS: usize = 50;
 /// What every hundredth pupil has: the fourth question reads them all.
 const FIXED: u16 = 200;
@@ -34,18 +38,23 @@ const LETTERS: u64 = 102;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut folder = None;
     let mut million = false;
-    for argument in std::env::args_os().skip(1) {
+    let mut schools = SCHOOLS;
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
         if argument == "--million" {
             million = true;
+        } else if argument == "--schools" {
+            let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
+            schools = number.filter(|number| (1..=SCHOOLS).contains(number)).ok_or(USAGE)?;
         } else {
             folder = Some(PathBuf::from(argument));
         }
     }
-    let folder = folder.ok_or("usage: region FOLDER [--million]")?;
+    let folder = folder.ok_or(USAGE)?;
     let (shape, total) = if million {
         (one_large_school(), 1_000_000)
     } else {
-        (region(), 6_000_000)
+        (region(schools), schools * 20_000)
     };
     let manifest = Region::new(shape, total)?.write(&folder)?;
     let (pupils, rows) = manifest.schools.iter().fold((0, 0), |(pupils, rows), school| {
@@ -59,8 +68,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// 12 CLBs of 25 schools; 200 classes per CLB, 2 to 14 per school.
-fn region() -> Shape {
+/// The first so many schools of 12 CLBs of 25; 200 classes per CLB, 2 to 14 per school.
+fn region(schools: usize) -> Shape {
     let classes = |clb: usize, nth: usize| {
         let spread = (nth / 2 * 5 + clb) % 7;
         match nth {
@@ -70,8 +79,10 @@ fn region() -> Shape {
         }
     };
     shape(
-        12,
-        (0..300).map(|school| classes(school / 25 + 1, school % 25)).collect(),
+        schools.div_ceil(25),
+        (0..schools)
+            .map(|school| classes(school / 25 + 1, school % 25))
+            .collect(),
     )
 }
 
@@ -245,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_region_has_the_sizes_of_the_anchors() {
-        let shape = region();
+        let shape = region(SCHOOLS);
         assert_eq!((shape.clbs, shape.schools.len()), (12, 300));
         for clb in shape.schools.chunks(25) {
             assert_eq!(clb.iter().map(|school| school.classes).sum::<usize>(), 200);

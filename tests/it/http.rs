@@ -138,6 +138,10 @@ both_databases!(only_a_token_opens_the_door, async |database: &TestDatabase| {
         head.contains("application/graphql-response+json") && head.contains("no-store"),
         "{head}"
     );
+    // That a token was good is no word for another one with the same claims.
+    let (status, _, body) = hub.ask(Some(&forged), &question).await;
+    assert_eq!(status, 401, "{body}");
+    assert_eq!(hub.ask(Some(&good), &question).await.0, 200);
     assert_eq!(hub.send("GET", "/readyz", None, "").await.0, 200);
     assert_eq!(hub.send("GET", "/graphql", Some(&good), "").await.0, 405);
     hub.end().await;

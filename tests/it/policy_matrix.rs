@@ -167,7 +167,7 @@ fn decision(name: &str, role: Option<Role>, action: Action) -> Decision {
             decide(&operation(actor, at(NOW)), &relations, action)
         }
         _ => {
-            let relations = Relations::of_rows(None, Vec::new());
+            let relations = Relations::of_rows(None, Vec::<agreement::Binding>::new());
             decide(&operation(Actor::Hub, at(NOW)), &relations, action)
         }
     }

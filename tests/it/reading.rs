@@ -226,7 +226,7 @@ both_databases!(what_was_not_agreed_is_not_read, async |database: &TestDatabase|
         (Some("Mees"), Some(f.lime.id))
     );
     let enrolled = enrolment::of_pupils(&f.world.db, &f.first, &[f.dora.1]).await.unwrap();
-    let schools: Vec<_> = enrolled[&f.dora.1].iter().map(|one| one.school).collect();
+    let schools: Vec<_> = enrolled[&f.dora.1].iter().map(|one| one.school.id).collect();
     assert_eq!(
         schools,
         [f.lime.id],

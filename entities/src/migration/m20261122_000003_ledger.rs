@@ -85,7 +85,7 @@ const UP: &[&str] = &[
         reached_30 {day},
         primary key (pupil_id, school_year)
     ) {packed}",
-    "create index if not exists tally_by_half_days on tally (school_year, half_days, pupil_id) where half_days > 0",
+    "create index if not exists tally_by_half_days on tally (school_year, half_days desc, pupil_id) where half_days > 0",
     "create table if not exists carried_in (
         id {id} primary key,
         record_id {id} not null references record,

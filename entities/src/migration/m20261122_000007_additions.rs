@@ -1,5 +1,5 @@
-//! How the files of a source are read; whence things came: the run that brought a mark that was corrected, the kind of key a waiting row has; and an
-//! index of the half-days that weigh something.
+//! How the files of a source are read; the run that brought a mark that was corrected; the kind of key a waiting row
+//! has; an index of the half-days that weigh something.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,6 +1,6 @@
 //! The facts a decision rests on.
 
-use crate::agreement;
+use crate::agreement::Binding;
 use crate::principal;
 
 /// The relations of one actor, as rows with a begin and an end.
@@ -10,12 +10,13 @@ use crate::principal;
 #[derive(Debug, Clone)]
 pub struct Relations {
     principal: Option<principal::Model>,
-    agreements: Vec<agreement::Model>,
+    agreements: Vec<Binding>,
 }
 
 impl Relations {
     /// The relations in these rows: the actor's own, and the agreements its school or CLB is a party to.
-    pub const fn of_rows(principal: Option<principal::Model>, agreements: Vec<agreement::Model>) -> Self {
+    pub fn of_rows<A: Into<Binding>>(principal: Option<principal::Model>, agreements: Vec<A>) -> Self {
+        let agreements = agreements.into_iter().map(Into::into).collect();
         Self { principal, agreements }
     }
 
@@ -25,7 +26,7 @@ impl Relations {
     }
 
     /// The agreements it is a party to.
-    pub(super) fn agreements(&self) -> &[agreement::Model] {
+    pub(super) fn agreements(&self) -> &[Binding] {
         &self.agreements
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::action::Action;
 use super::decision::{Decision, Reach, Refusal, Scope};
 use super::relations::Relations;
-use crate::agreement;
+use crate::agreement::Binding;
 use crate::category::Categories;
 use crate::id::{ClbId, SchoolId};
 use crate::operation::{Actor, Operation, Role};
@@ -118,9 +118,9 @@ fn kept(operation: &Operation, relations: &Relations, school: SchoolId) -> Categ
 
 /// The agreements in force today, one for each two parties, by school: an agreement continues until
 /// ended or replaced (design §3), so of two the one that began last binds.
-fn in_force<'a>(operation: &Operation, relations: &'a Relations) -> Vec<&'a agreement::Model> {
+fn in_force<'a>(operation: &Operation, relations: &'a Relations) -> Vec<&'a Binding> {
     let today = operation.today();
-    let mut latest: BTreeMap<(SchoolId, ClbId), &agreement::Model> = BTreeMap::new();
+    let mut latest: BTreeMap<(SchoolId, ClbId), &Binding> = BTreeMap::new();
     for one in relations.agreements() {
         if !one.in_force().is_some_and(|period| period.contains(today)) {
             continue;

@@ -11,7 +11,7 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::Work;
 use crate::store::DbError;
-use crate::store::sql::{bulk, execute, list};
+use crate::store::sql::{bulk, execute, list_from};
 
 /// Writes what changed: rows, revisions, counts.
 pub(super) async fn write_changes(
@@ -135,7 +135,7 @@ async fn write_counts(
         .collect();
     if !corrected.is_empty() {
         let text = "delete from absence_count where half_days = 0 and pupil_id in ?";
-        execute(tx, text, vec![list(corrected)]).await?;
+        execute(tx, text, vec![list_from(corrected)]).await?;
     }
     Ok(())
 }

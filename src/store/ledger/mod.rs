@@ -154,7 +154,7 @@ async fn years_of(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<Vec<Sc
     let mut years = BTreeSet::new();
     for table in ["absence_count", "carried_in", "tally", "signal"] {
         let text = format!("select distinct school_year from {table} where pupil_id in ?");
-        for row in rows(tx, &text, vec![list(pupils.iter().copied())]).await? {
+        for row in rows(tx, &text, vec![list(pupils)]).await? {
             years.insert(SchoolYear(row.try_get_by_index(0)?));
         }
     }
@@ -189,7 +189,7 @@ async fn pupils_of(
     records: &[RecordId],
 ) -> Result<BTreeMap<RecordId, PupilId>, DbError> {
     let text = "select id, pupil_id from record where school_id = ? and id in ?";
-    let found = rows(tx, text, vec![school.into(), list(records.iter().copied())]).await?;
+    let found = rows(tx, text, vec![school.into(), list(records)]).await?;
     found
         .iter()
         .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::Judge;
 use crate::store::DbError;
-use crate::store::sql::{list, rows};
+use crate::store::sql::{list, list_from, rows};
 
 /// Whose state is read.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ impl Of<'_> {
     /// The condition on a column, and its values.
     fn condition(self, column: &str) -> (String, Vec<Value>) {
         match self {
-            Self::These(pupils) => (format!("{column} in ?"), vec![list(pupils.iter().copied())]),
+            Self::These(pupils) => (format!("{column} in ?"), vec![list(pupils)]),
             Self::Between(after, last) => (
                 format!("({column} > ? and {column} <= ?)"),
                 vec![after.into(), last.into()],
@@ -116,7 +116,7 @@ impl State {
         and: &str,
     ) -> Result<(), DbError> {
         let (of_pupils, mut values) = of.condition("pupil_id");
-        values.push(list(years.iter().copied()));
+        values.push(list(years));
         let text = format!(
             "select pupil_id, record_id, day, part, mark, revision from absence
              where {of_pupils} and school_year in ? {and} order by pupil_id, day, part, record_id"
@@ -141,7 +141,7 @@ impl State {
         years: &[SchoolYear],
     ) -> Result<(), DbError> {
         let (of_pupils, mut values) = of.condition("c.pupil_id");
-        values.push(list(years.iter().copied()));
+        values.push(list(years));
         let text = format!(
             "select c.pupil_id, c.school_year, c.record_id, c.half_days, c.begins_on, r.id
              from carried_in c
@@ -178,7 +178,7 @@ impl State {
         }
 
         let text = "select id, days_off from school where id in ?";
-        for row in rows(db, text, vec![list(schools)]).await? {
+        for row in rows(db, text, vec![list_from(schools)]).await? {
             let days: serde_json::Value = row.try_get_by_index(1)?;
             let days: BTreeSet<NaiveDate> =
                 serde_json::from_value(days).map_err(|_unreadable| DbError::Unreadable {
@@ -202,7 +202,7 @@ impl State {
         let (of_pupils, of_these) = of.condition("pupil_id");
         let both = || {
             let mut values = of_these.clone();
-            values.push(list(years.iter().copied()));
+            values.push(list(years));
             values
         };
         let text = format!(

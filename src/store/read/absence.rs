@@ -14,7 +14,7 @@ use sea_orm::{QueryResult, Value};
 
 use super::{Piece, agreed, categories_of, related};
 use crate::store::ledger::State;
-use crate::store::sql::{list_of, rows, values_of};
+use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
 const ATTENDANCE: Categories = Categories::NONE.with(Category::Attendance);
@@ -59,24 +59,16 @@ pub fn category(scope: &Scope, school: SchoolId, mark: Mark) -> Category {
 fn readable(scope: &Scope, school: &str, mark: &str) -> Piece {
     let all = agreed(scope, school, ATTENDANCE);
     let some = agreed(scope, school, TRUANCY);
-    let about_truancy: Vec<Value> = [
+    let about_truancy = [
         Mark::Code(Code::B),
         Mark::Unresolved,
         Mark::NoLongerB,
         Mark::UnknownLetter,
-    ]
-    .iter()
-    .map(|mark| mark.to_i16().into())
-    .collect();
-    let text = format!(
-        "({} or ({} and {mark} in {}))",
-        all.text,
-        some.text,
-        list_of(about_truancy.len())
-    );
+    ];
+    let text = format!("({} or ({} and {mark} in ?))", all.text, some.text);
     let mut values = all.values;
     values.extend(some.values);
-    values.extend(about_truancy);
+    values.push(list(&about_truancy.map(Mark::to_i16)));
     Piece::new(text, values)
 }
 
@@ -102,31 +94,46 @@ pub async fn page(
     after: Option<(HalfDay, SchoolId)>,
     first: u32,
 ) -> Result<BTreeMap<PupilId, Vec<Absence>>, DbError> {
+    let related = related(scope, "r.pupil_id");
     let readable = readable(scope, "r.school_id", "a.mark");
-    let related = related(scope, "a.pupil_id");
     let go_on = if after.is_some() {
         "and (a.day, a.part, r.school_id) > (?, ?, ?)"
     } else {
         ""
     };
+    // The relation is a matter of the few records, not of each of their half-days.
+    let absences = format!(
+        "from r join absence a on a.pupil_id = r.pupil_id and a.record_id = r.id
+         where a.school_year = ? {go_on} and {}",
+        readable.text
+    );
+    let page = if pupils.len() == 1 {
+        format!(
+            "select a.pupil_id, a.day, a.part, a.mark, r.school_id {absences}
+             order by a.day, a.part, r.school_id limit ?"
+        )
+    } else {
+        format!(
+            "select pupil_id, day, part, mark, school_id from (
+               select a.pupil_id, a.day, a.part, a.mark, r.school_id,
+                      row_number() over (partition by a.pupil_id order by a.day, a.part, r.school_id) as place
+               {absences}
+             ) of_pupil where place <= ? order by pupil_id, day, part, school_id"
+        )
+    };
     let text = format!(
-        "select pupil_id, day, part, mark, school_id from (
-           select a.pupil_id, a.day, a.part, a.mark, r.school_id,
-                  row_number() over (partition by a.pupil_id order by a.day, a.part, r.school_id) as place
-           from absence a join record r on r.id = a.record_id
-           where a.pupil_id in {} and a.school_year = ? {go_on} and {} and {}
-         ) of_pupil where place <= ? order by pupil_id, day, part, school_id",
-        list_of(pupils.len()),
-        readable.text,
+        "with r as materialized (
+           select r.id, r.pupil_id, r.school_id from record r where r.pupil_id in ? and {}
+         ) {page}",
         related.text
     );
-    let mut values = values_of(pupils);
+    let mut values = vec![list(pupils)];
+    values.extend(related.values);
     values.push(year.into());
     if let Some((at, school)) = after {
         values.extend([Value::from(at.day), at.part.to_i16().into(), school.into()]);
     }
     values.extend(readable.values);
-    values.extend(related.values);
     values.push(i64::from(first).saturating_add(1).into());
     let mut found: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
@@ -146,15 +153,13 @@ pub async fn counts(
 ) -> Result<BTreeMap<PupilId, Vec<Count>>, DbError> {
     let readable = readable(scope, "c.school_id", "c.mark");
     let related = related(scope, "c.pupil_id");
+    let mut values = vec![list(pupils)];
     let text = format!(
         "select c.pupil_id, c.mark, c.school_id, c.half_days from absence_count c
-         where c.pupil_id in {} and c.school_year = ? and c.half_days > 0 and {} and {}
+         where c.pupil_id in ? and c.school_year = ? and c.half_days > 0 and {} and {}
          order by c.pupil_id, c.mark, c.school_id",
-        list_of(pupils.len()),
-        readable.text,
-        related.text
+        readable.text, related.text
     );
-    let mut values = values_of(pupils);
     values.push(year.into());
     values.extend(readable.values);
     values.extend(related.values);
@@ -192,9 +197,10 @@ pub struct Tally {
 /// That the reader may see the truancy of the pupil in this column: `truancy` was agreed with one of its schools.
 pub(super) fn truancy_agreed(scope: &Scope, pupil: &str) -> Piece {
     let may = agreed(scope, "k.school_id", TRUANCY);
+    // The offset keeps PostgreSQL from reading every record of the reader's schools to join them: it looks once per pupil.
     Piece::new(
         format!(
-            "exists (select 1 from record k where k.pupil_id = {pupil} and {})",
+            "exists (select 1 from record k where k.pupil_id = {pupil} and {} limit 1 offset 0)",
             may.text
         ),
         may.values,
@@ -214,13 +220,12 @@ pub async fn tallies(
     let text = format!(
         "select p.id, coalesce(t.half_days, 0), coalesce(t.carried, 0), coalesce(t.pending, 0), t.reached_5, t.reached_30
          from pupil p left join tally t on t.pupil_id = p.id and t.school_year = ?
-         where p.id in {} and {} and {}",
-        list_of(pupils.len()),
+         where p.id in ? and {} and {}",
         agreed.text,
         related.text
     );
     let mut values: Vec<Value> = vec![year.into()];
-    values.extend(values_of(pupils));
+    values.push(list(pupils));
     values.extend(agreed.values);
     values.extend(related.values);
     let mut found = BTreeMap::new();
@@ -246,13 +251,11 @@ async fn readable_records(
 ) -> Result<BTreeMap<PupilId, Vec<RecordId>>, DbError> {
     let may = agreed(scope, "r.school_id", TRUANCY);
     let related = related(scope, "r.pupil_id");
+    let mut values = vec![list(pupils)];
     let text = format!(
-        "select r.pupil_id, r.id from record r where r.pupil_id in {} and {} and {}",
-        list_of(pupils.len()),
-        may.text,
-        related.text
+        "select r.pupil_id, r.id from record r where r.pupil_id in ? and {} and {}",
+        may.text, related.text
     );
-    let mut values = values_of(pupils);
     values.extend(may.values);
     values.extend(related.values);
     let mut found: BTreeMap<PupilId, Vec<RecordId>> = BTreeMap::new();

@@ -9,8 +9,9 @@ use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 use sea_orm::{QueryResult, Value};
 
+use super::school::{School, facts};
 use super::{agreed, related};
-use crate::store::sql::{list_of, row, rows, values_of};
+use crate::store::sql::{list, row, rows};
 use crate::store::{Db, DbError};
 
 const ENROLMENT: Categories = Categories::NONE.with(Category::Enrolment);
@@ -21,7 +22,7 @@ pub struct Class {
     /// Its id.
     pub id: ClassId,
     /// The school.
-    pub school: SchoolId,
+    pub school: School,
     /// The school year.
     pub year: SchoolYear,
     /// Its label.
@@ -30,25 +31,27 @@ pub struct Class {
     pub grade: Option<String>,
 }
 
-fn class(row: &QueryResult) -> Result<Class, DbError> {
+/// The columns of [`Class`]: of the class `c` and its school `s`.
+pub(super) const CLASS: &str = "c.id, c.school_year, c.name, c.grade, s.id, s.institution_number, s.name, s.city";
+
+pub(super) fn class(row: &QueryResult) -> Result<Class, DbError> {
     Ok(Class {
         id: row.try_get_by_index(0)?,
-        school: row.try_get_by_index(1)?,
-        year: row.try_get_by_index(2)?,
-        name: row.try_get_by_index(3)?,
-        grade: row.try_get_by_index(4)?,
+        year: row.try_get_by_index(1)?,
+        name: row.try_get_by_index(2)?,
+        grade: row.try_get_by_index(3)?,
+        school: facts(row, 4)?,
     })
 }
 
 /// These classes, of schools whose enrolments the reader may see.
 pub async fn by_id(db: &Db, scope: &Scope, ids: &[ClassId]) -> Result<BTreeMap<ClassId, Class>, DbError> {
     let may = agreed(scope, "c.school_id", ENROLMENT);
+    let mut values = vec![list(ids)];
     let text = format!(
-        "select c.id, c.school_id, c.school_year, c.name, c.grade from class_group c where c.id in {} and {}",
-        list_of(ids.len()),
+        "select {CLASS} from class_group c join school s on s.id = c.school_id where c.id in ? and {}",
         may.text
     );
-    let mut values = values_of(ids);
     values.extend(may.values);
     let found = rows(db.reader(), &text, values).await?;
     found
@@ -73,7 +76,7 @@ pub async fn page(
         ""
     };
     let text = format!(
-        "select c.id, c.school_id, c.school_year, c.name, c.grade from class_group c
+        "select {CLASS} from class_group c join school s on s.id = c.school_id
          where c.school_id = ? and c.school_year = ? and {} {go_on} order by c.name, c.id limit ?",
         may.text
     );
@@ -126,18 +129,16 @@ pub async fn members(
 ) -> Result<BTreeMap<ClassId, Vec<Member>>, DbError> {
     let may = agreed(scope, "m.school_id", ENROLMENT);
     let related = related(scope, "m.pupil_id");
+    let mut values = vec![list(classes)];
     let text = format!(
         "select class_id, pupil_id, begins_on, ends_on from (
            select m.class_id, m.pupil_id, m.begins_on, m.ends_on,
                   row_number() over (partition by m.class_id order by m.pupil_id) as place
            from membership m
-           where m.class_id in {} and m.pupil_id > ? and (m.ends_on is null or m.ends_on > ?) and {} and {}
+           where m.class_id in ? and m.pupil_id > ? and (m.ends_on is null or m.ends_on > ?) and {} and {}
          ) of_class where place <= ? order by class_id, pupil_id",
-        list_of(classes.len()),
-        may.text,
-        related.text
+        may.text, related.text
     );
-    let mut values = values_of(classes);
     values.extend([
         after.unwrap_or(PupilId(uuid::Uuid::nil())).into(),
         Value::from(scope.day()),
@@ -162,14 +163,12 @@ pub async fn members(
 pub async fn count_members(db: &Db, scope: &Scope, classes: &[ClassId]) -> Result<BTreeMap<ClassId, i64>, DbError> {
     let may = agreed(scope, "m.school_id", ENROLMENT);
     let related = related(scope, "m.pupil_id");
+    let mut values = vec![list(classes)];
     let text = format!(
         "select m.class_id, count(*) from membership m
-         where m.class_id in {} and (m.ends_on is null or m.ends_on > ?) and {} and {} group by m.class_id",
-        list_of(classes.len()),
-        may.text,
-        related.text
+         where m.class_id in ? and (m.ends_on is null or m.ends_on > ?) and {} and {} group by m.class_id",
+        may.text, related.text
     );
-    let mut values = values_of(classes);
     values.push(scope.day().into());
     values.extend(may.values);
     values.extend(related.values);

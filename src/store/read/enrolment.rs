@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::{ClassId, EnrolmentId, PupilId, SchoolId};
+use hub_entities::id::{EnrolmentId, PupilId};
 use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 
-use super::class_group::Class;
+use super::class_group::{CLASS, Class, class};
+use super::school::{FACTS, School, facts};
 use super::{agreed, related};
-use crate::store::sql::{list_of, rows, values_of};
+use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
 const ENROLMENT: Categories = Categories::NONE.with(Category::Enrolment);
@@ -23,7 +24,7 @@ pub struct Enrolment {
     /// The pupil.
     pub pupil: PupilId,
     /// The school.
-    pub school: SchoolId,
+    pub school: School,
     /// The first day.
     pub begins_on: NaiveDate,
     /// The first day no longer enrolled.
@@ -38,14 +39,12 @@ pub async fn of_pupils(
 ) -> Result<BTreeMap<PupilId, Vec<Enrolment>>, DbError> {
     let may = agreed(scope, "e.school_id", ENROLMENT);
     let related = related(scope, "e.pupil_id");
+    let mut values = vec![list(pupils)];
     let text = format!(
-        "select e.id, e.pupil_id, e.school_id, e.begins_on, e.ends_on from enrolment e
-         where e.pupil_id in {} and {} and {} order by e.pupil_id, e.begins_on desc, e.id",
-        list_of(pupils.len()),
-        may.text,
-        related.text
+        "select e.id, e.pupil_id, e.begins_on, e.ends_on, {FACTS} from enrolment e join school s on s.id = e.school_id
+         where e.pupil_id in ? and {} and {} order by e.pupil_id, e.begins_on desc, e.id",
+        may.text, related.text
     );
-    let mut values = values_of(pupils);
     values.extend(may.values);
     values.extend(related.values);
     let mut found: BTreeMap<PupilId, Vec<Enrolment>> = BTreeMap::new();
@@ -53,9 +52,9 @@ pub async fn of_pupils(
         let one = Enrolment {
             id: row.try_get_by_index(0)?,
             pupil: row.try_get_by_index(1)?,
-            school: row.try_get_by_index(2)?,
-            begins_on: row.try_get_by_index(3)?,
-            ends_on: row.try_get_by_index(4)?,
+            begins_on: row.try_get_by_index(2)?,
+            ends_on: row.try_get_by_index(3)?,
+            school: facts(&row, 4)?,
         };
         found.entry(one.pupil).or_default().push(one);
     }
@@ -71,30 +70,20 @@ pub async fn classes_of(
 ) -> Result<BTreeMap<PupilId, Vec<Class>>, DbError> {
     let may = agreed(scope, "m.school_id", ENROLMENT);
     let related = related(scope, "m.pupil_id");
+    let mut values = vec![list(pupils)];
     let text = format!(
-        "select m.pupil_id, c.id, c.school_id, c.school_year, c.name, c.grade
-         from membership m join class_group c on c.id = m.class_id
-         where m.pupil_id in {} and c.school_year = ? and (m.ends_on is null or m.ends_on > ?) and {} and {}
+        "select {CLASS}, m.pupil_id
+         from membership m join class_group c on c.id = m.class_id join school s on s.id = c.school_id
+         where m.pupil_id in ? and c.school_year = ? and (m.ends_on is null or m.ends_on > ?) and {} and {}
          order by m.pupil_id, c.name, c.id",
-        list_of(pupils.len()),
-        may.text,
-        related.text
+        may.text, related.text
     );
-    let mut values = values_of(pupils);
     values.extend([year.into(), scope.day().into()]);
     values.extend(may.values);
     values.extend(related.values);
     let mut found: BTreeMap<PupilId, Vec<Class>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
-        let id: ClassId = row.try_get_by_index(1)?;
-        let class = Class {
-            id,
-            school: row.try_get_by_index(2)?,
-            year: row.try_get_by_index(3)?,
-            name: row.try_get_by_index(4)?,
-            grade: row.try_get_by_index(5)?,
-        };
-        found.entry(row.try_get_by_index(0)?).or_default().push(class);
+        found.entry(row.try_get_by_index(8)?).or_default().push(class(&row)?);
     }
     Ok(found)
 }

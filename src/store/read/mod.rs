@@ -21,7 +21,7 @@ use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
 
-use super::sql::{list_of, values_of};
+use super::sql::list;
 
 /// A piece of a statement and its values.
 #[derive(Debug, Clone)]
@@ -70,15 +70,10 @@ pub(super) fn told(scope: &Scope, kind: &str, pupil: &str) -> Piece {
         return related;
     }
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
-    let obligatory: Vec<Value> = obligatory.map(|kind| kind.name().into()).collect();
+    let obligatory = list_from(obligatory.map(|kind| kind.name().to_owned()));
     let agreed = absence::truancy_agreed(scope, pupil);
-    let text = format!(
-        "{} and ({kind} in {} or {})",
-        related.text,
-        list_of(obligatory.len()),
-        agreed.text
-    );
-    Piece::new(text, [related.values, obligatory, agreed.values].concat())
+    let text = format!("{} and ({kind} in ? or {})", related.text, agreed.text);
+    Piece::new(text, [related.values, vec![obligatory], agreed.values].concat())
 }
 
 /// That a row of the school in this column may be read, when any of these categories was agreed with it.
@@ -87,7 +82,7 @@ pub(super) fn agreed(scope: &Scope, school: &str, any_of: Categories) -> Piece {
         Reach::School(own) => Piece::new(format!("{school} = ?"), vec![(*own).into()]),
         Reach::Clb { .. } => {
             let schools = schools_with(scope, any_of);
-            Piece::new(format!("{school} in {}", list_of(schools.len())), values_of(&schools))
+            Piece::new(format!("{school} in ?"), vec![list(&schools)])
         }
         Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => Piece::never(),
     }
@@ -118,8 +113,7 @@ pub(super) fn column(scope: &Scope, school: &str, name: &str, category: Category
             } else if with.is_empty() {
                 Piece::new("null", Vec::new())
             } else {
-                let text = format!("case when {school} in {} then {name} end", list_of(with.len()));
-                Piece::new(text, values_of(&with))
+                Piece::new(format!("case when {school} in ? then {name} end"), vec![list(&with)])
             }
         }
         Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => {

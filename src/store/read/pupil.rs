@@ -11,7 +11,7 @@ use sea_orm::{QueryResult, Value};
 
 use super::absence::truancy_agreed;
 use super::{Piece, agreed, categories_of, column, related};
-use crate::store::sql::{list_of, row, rows, values_of};
+use crate::store::sql::{list, row, rows};
 use crate::store::{Db, DbError};
 
 /// A pupil as one reader may see it.
@@ -113,39 +113,45 @@ fn columns(scope: &Scope, wanted: Categories) -> Vec<Piece> {
         .collect()
 }
 
-/// The best record of a pupil for this reader: one of a school where the pupil is enrolled today before
-/// any other, the latest before the earlier.
-fn best_record(scope: &Scope, pupil: &str) -> Piece {
-    let may = agreed(scope, "b.school_id", Categories::all());
+/// Of these pupils (columns `id` and `half_days`) the best record for this reader: one of a school where the pupil is
+/// enrolled today before any other, the latest before the earlier. What follows the statement goes by `id`, `half_days`
+/// and `sort_name`.
+fn with_record(scope: &Scope, wanted: Categories, pupils: Piece) -> Piece {
+    let columns = columns(scope, wanted);
+    let list: Vec<&str> = columns.iter().map(|piece| piece.text.as_str()).collect();
+    let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
+    let may = agreed(scope, "r.school_id", Categories::all());
     let text = format!(
-        "(select b.id from record b
-          left join enrolment n on n.record_id = b.id and n.begins_on <= ? and (n.ends_on is null or n.ends_on > ?)
-          where b.pupil_id = {pupil} and {}
-          order by case when n.id is null then 1 else 0 end, n.begins_on desc, b.changed_at desc, b.id limit 1)",
-        may.text
+        "select id, record_id, school_id, given_name, family_name, sex, birth_date, street, postal_code, city, contacts,
+                language, half_days, sort_name
+         from (select p.id, r.id as record_id, r.school_id, {}, p.half_days, {} as sort_name,
+                      row_number() over (partition by p.id order by case when n.id is null then 1 else 0 end,
+                                         n.begins_on desc, r.changed_at desc, r.id) as best
+               from ({}) p
+               left join record r on r.pupil_id = p.id and {}
+               left join enrolment n on n.record_id = r.id and n.begins_on <= ? and (n.ends_on is null or n.ends_on > ?)
+         ) p where best = 1",
+        list.join(", "),
+        name.text,
+        pupils.text,
+        may.text,
     );
-    let mut values: Vec<Value> = vec![scope.day().into(), scope.day().into()];
+    let mut values: Vec<Value> = columns.into_iter().flat_map(|piece| piece.values).collect();
+    values.extend(name.values);
+    values.extend(pupils.values);
     values.extend(may.values);
+    values.extend([Value::from(scope.day()), scope.day().into()]);
     Piece::new(text, values)
 }
 
-fn select(scope: &Scope, wanted: Categories, half_days: &str, counts: &Piece) -> Piece {
-    let columns = columns(scope, wanted);
-    let list: Vec<&str> = columns.iter().map(|piece| piece.text.as_str()).collect();
-    let best = best_record(scope, "p.id");
-    let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
-    let text = format!(
-        "select p.id, r.id, r.school_id, {}, {half_days}, {} from pupil p {} left join record r on r.id = {}",
-        list.join(", "),
-        name.text,
-        counts.text,
-        best.text
-    );
-    let mut values: Vec<Value> = columns.iter().flat_map(|piece| piece.values.clone()).collect();
-    values.extend(name.values);
-    values.extend(counts.values.iter().cloned());
-    values.extend(best.values);
-    Piece::new(text, values)
+/// The number that a list is filtered and sorted by. Where only pupils with a count can match it is that column
+/// itself, so that an index leads through it.
+fn half_days(filter: &Filter) -> &'static str {
+    match (filter.at_least, filter.order) {
+        (Some(at_least), _) if at_least > 0 => "t.half_days",
+        (Some(_), _) | (None, Order::HalfDays) => "coalesce(t.half_days, 0)",
+        (None, Order::Id | Order::Name) => "null",
+    }
 }
 
 /// The counts of the filter's school year, beside the pupils: those that are the reader's to filter and sort by.
@@ -199,16 +205,15 @@ pub async fn by_id(
     ids: &[PupilId],
     wanted: Categories,
 ) -> Result<BTreeMap<PupilId, Pupil>, DbError> {
-    let mut selected = select(scope, wanted, "null", &Piece::new("", Vec::new()));
     let related = related(scope, "p.id");
-    selected.text = format!(
-        "{} where p.id in (select coalesce(m.merged_into, m.id) from pupil m where m.id in {}) and {}",
-        selected.text,
-        list_of(ids.len()),
+    let mut values = vec![list(ids)];
+    let text = format!(
+        "select p.id, null as half_days from pupil p
+         where p.id in (select coalesce(m.merged_into, m.id) from pupil m where m.id in ?) and {}",
         related.text
     );
-    selected.values.extend(values_of(ids));
-    selected.values.extend(related.values);
+    values.extend(related.values);
+    let selected = with_record(scope, wanted, Piece::new(text, values));
     let mut found = BTreeMap::new();
     for row in rows(db.reader(), &selected.text, selected.values).await? {
         let pupil = pupil(scope, &row)?;
@@ -258,7 +263,7 @@ fn filtered(scope: &Scope, filter: &Filter) -> Piece {
         and(piece);
     }
     if let Some(at_least) = filter.at_least {
-        and(Piece::new("coalesce(t.half_days, 0) >= ?", vec![at_least.into()]));
+        and(Piece::new(format!("{} >= ?", half_days(filter)), vec![at_least.into()]));
     }
     Piece::new(text, values)
 }
@@ -272,50 +277,53 @@ pub async fn page(
     first: u32,
     wanted: Categories,
 ) -> Result<Vec<Pupil>, DbError> {
-    let counts = counts(scope, filter);
-    let half_days = if counts.text.is_empty() {
-        "null"
-    } else {
-        "coalesce(t.half_days, 0)"
-    };
-    let selected = select(scope, wanted, half_days, &counts);
-    let which = filtered(scope, filter);
-    let mut text = format!("{} where {}", selected.text, which.text);
-    let mut values = selected.values;
-    values.extend(which.values);
-    let name = column(scope, "r.school_id", "r.sort_name", Category::Identity);
-    let last = "\u{10ffff}";
-    match (filter.order, after) {
-        (Order::Id, after) => {
+    let (counts, which) = (counts(scope, filter), filtered(scope, filter));
+    let count = half_days(filter);
+    let mut of = Piece::new(
+        format!(
+            "select p.id, {count} as half_days from pupil p {} where {}",
+            counts.text, which.text
+        ),
+        [counts.values, which.values].concat(),
+    );
+    let limit: Value = i64::from(first).saturating_add(1).into();
+    // Where the order is one of pupils, only those of the page are read any further.
+    let order = match filter.order {
+        Order::Id => {
             if let Some(after) = after {
-                text.push_str(" and p.id > ?");
-                values.push(after.id.into());
+                of.text.push_str(" and p.id > ?");
+                of.values.push(after.id.into());
             }
-            text.push_str(" order by p.id");
+            of.text.push_str(" order by p.id limit ?");
+            of.values.push(limit.clone());
+            "id"
         }
-        (Order::Name, after) => {
-            if let Some(after) = after {
-                text = format!("{text} and (coalesce({}, ?), p.id) > (?, ?)", name.text);
-                values.extend(name.values.clone());
-                values.push(last.into());
-                values.push(after.name.clone().unwrap_or_else(|| last.to_owned()).into());
-                values.push(after.id.into());
-            }
-            text = format!("{text} order by coalesce({}, ?), p.id", name.text);
-            values.extend(name.values);
-            values.push(last.into());
-        }
-        (Order::HalfDays, after) => {
+        Order::HalfDays => {
             if let Some(after) = after {
                 let half_days = after.half_days.unwrap_or_default();
-                text.push_str(" and (coalesce(t.half_days, 0) < ? or (coalesce(t.half_days, 0) = ? and p.id > ?))");
-                values.extend([half_days.into(), half_days.into(), after.id.into()]);
+                of.text = format!("{} and {count} <= ? and ({count} < ? or p.id > ?)", of.text);
+                of.values.extend([half_days.into(), half_days.into(), after.id.into()]);
             }
-            text.push_str(" order by coalesce(t.half_days, 0) desc, p.id");
+            of.text = format!("{} order by {count} desc, p.id limit ?", of.text);
+            of.values.push(limit.clone());
+            "half_days desc, id"
         }
+        Order::Name => "coalesce(sort_name, ?), id",
+    };
+    let selected = with_record(scope, wanted, of);
+    let (mut text, mut values) = (selected.text, selected.values);
+    if filter.order == Order::Name {
+        let last = "\u{10ffff}";
+        if let Some(after) = after {
+            text.push_str(" and (coalesce(sort_name, ?), id) > (?, ?)");
+            values.push(last.into());
+            values.push(after.name.clone().unwrap_or_else(|| last.to_owned()).into());
+            values.push(after.id.into());
+        }
+        values.push(last.into());
     }
-    text.push_str(" limit ?");
-    values.push(i64::from(first).saturating_add(1).into());
+    text = format!("{text} order by {order} limit ?");
+    values.push(limit);
     rows(db.reader(), &text, values)
         .await?
         .iter()

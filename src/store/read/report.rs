@@ -9,7 +9,7 @@ use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
 
 use super::{Piece, related};
-use crate::store::sql::{list_of, rows, values_of};
+use crate::store::sql::{list, list_from, rows};
 use crate::store::{Db, DbError};
 
 /// The legal minimum of one report: who, where, how many.
@@ -35,9 +35,7 @@ pub struct Reported {
 fn own(scope: &Scope, school: &str) -> Piece {
     match scope.reach() {
         Reach::School(own) => Piece::new(format!("{school} = ?"), vec![(*own).into()]),
-        Reach::Report { schools, .. } => {
-            Piece::new(format!("{school} in {}", list_of(schools.len())), values_of(schools))
-        }
+        Reach::Report { schools, .. } => Piece::new(format!("{school} in ?"), vec![list(schools)]),
         Reach::Public | Reach::Clb { .. } | Reach::Operations | Reach::Source { .. } => Piece::never(),
     }
 }
@@ -47,7 +45,7 @@ fn own(scope: &Scope, school: &str) -> Piece {
 pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<BTreeMap<SignalId, Reported>, DbError> {
     let (related, own) = (related(scope, "s.pupil_id"), own(scope, "b.school_id"));
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
-    let obligatory: Vec<Value> = obligatory.map(|kind| kind.name().into()).collect();
+    let obligatory = obligatory.map(|kind| kind.name().to_owned());
     let text = format!(
         "select s.id, s.pupil_id, r.given_name, r.family_name, r.birth_date, r.school_id, s.half_days, c.name
          from signal s join record r on r.id = (
@@ -58,18 +56,14 @@ pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<
          left join membership m on m.record_id = r.id
            and (m.begins_on is null or m.begins_on <= ?) and (m.ends_on is null or m.ends_on > ?)
          left join class_group c on c.id = m.class_id and c.school_year = s.school_year
-         where s.id in {} and s.state = 'raised' and s.kind in {} and {} order by s.id, c.name, c.id",
-        own.text,
-        list_of(signals.len()),
-        list_of(obligatory.len()),
-        related.text
+         where s.id in ? and s.state = 'raised' and s.kind in ? and {} order by s.id, c.name, c.id",
+        own.text, related.text
     );
     let today = || [Value::from(scope.day()), scope.day().into()];
     let mut values: Vec<Value> = today().into();
     values.extend(own.values);
     values.extend(today());
-    values.extend(values_of(signals));
-    values.extend(obligatory);
+    values.extend([list(signals), list_from(obligatory)]);
     values.extend(related.values);
     let mut found: BTreeMap<SignalId, Reported> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {

@@ -11,7 +11,7 @@ use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::{Piece, told};
-use crate::store::sql::{list_of, row, rows, values_of};
+use crate::store::sql::{list, row, rows};
 use crate::store::{Db, DbError};
 
 /// One signal.
@@ -107,11 +107,10 @@ async fn with_steps(db: &Db, scope: &Scope, mut signals: Vec<Signal>) -> Result<
     let ids: Vec<SignalId> = signals.iter().map(|signal| signal.id).collect();
     let text = format!(
         "select t.signal_id, t.track, t.party, t.principal_id, t.at from signal_track t
-         where t.signal_id in {} and {} order by t.at",
-        list_of(ids.len()),
+         where t.signal_id in ? and {} order by t.at",
         own.text
     );
-    let mut values = values_of(&ids);
+    let mut values = vec![list(&ids)];
     values.extend(own.values);
     let mut steps: BTreeMap<SignalId, Vec<Step>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
@@ -132,12 +131,8 @@ async fn with_steps(db: &Db, scope: &Scope, mut signals: Vec<Signal>) -> Result<
 /// These signals.
 pub async fn by_id(db: &Db, scope: &Scope, ids: &[SignalId]) -> Result<Vec<Signal>, DbError> {
     let may = concerns(scope);
-    let text = format!(
-        "select {COLUMNS} from signal s where s.id in {} and {}",
-        list_of(ids.len()),
-        may.text
-    );
-    let mut values = values_of(ids);
+    let text = format!("select {COLUMNS} from signal s where s.id in ? and {}", may.text);
+    let mut values = vec![list(ids)];
     values.extend(may.values);
     let found = rows(db.reader(), &text, values).await?;
     with_steps(db, scope, found.iter().map(signal).collect::<Result<_, _>>()?).await
@@ -147,11 +142,10 @@ pub async fn by_id(db: &Db, scope: &Scope, ids: &[SignalId]) -> Result<Vec<Signa
 pub async fn of_pupils(db: &Db, scope: &Scope, pupils: &[PupilId]) -> Result<Vec<Signal>, DbError> {
     let may = concerns(scope);
     let text = format!(
-        "select {COLUMNS} from signal s where s.pupil_id in {} and {} order by s.raised_at desc, s.id",
-        list_of(pupils.len()),
+        "select {COLUMNS} from signal s where s.pupil_id in ? and {} order by s.raised_at desc, s.id",
         may.text
     );
-    let mut values = values_of(pupils);
+    let mut values = vec![list(pupils)];
     values.extend(may.values);
     let found = rows(db.reader(), &text, values).await?;
     with_steps(db, scope, found.iter().map(signal).collect::<Result<_, _>>()?).await

@@ -9,7 +9,7 @@ use sea_orm::Value;
 use super::{MembershipSaid, note, records_of, school_of};
 use crate::store::ledger::Work;
 use crate::store::run::{Progress, advance};
-use crate::store::sql::{bulk, list, rows};
+use crate::store::sql::{bulk, list_from, rows};
 use crate::store::{Db, DbError};
 
 /// From when until when, where the source gives it.
@@ -27,7 +27,7 @@ pub async fn merge_memberships(
     work.lease.fence(db, &tx).await?;
     let class_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.class_key.as_str()).collect();
     let text = "select source_key, id from class_group where school_id = ? and source_key in ? order by school_year";
-    let values = vec![school.into(), list(class_keys.into_iter().map(str::to_owned))];
+    let values = vec![school.into(), list_from(class_keys.into_iter().map(str::to_owned))];
     let mut classes: BTreeMap<String, ClassId> = BTreeMap::new();
     for row in rows(&tx, text, values).await? {
         // Two years may use one key: the latest is meant.
@@ -38,7 +38,7 @@ pub async fn merge_memberships(
     let records = records_of(&tx, school, &pupil_keys).await?;
 
     let text = "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in ?";
-    let values = vec![school.into(), list(records.values().map(|record| record.id))];
+    let values = vec![school.into(), list_from(records.values().map(|record| record.id))];
     let mut known: BTreeMap<(ClassId, RecordId), Period> = BTreeMap::new();
     for row in rows(&tx, text, values).await? {
         let place = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);

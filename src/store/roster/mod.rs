@@ -21,7 +21,7 @@ use super::competence::derive_again;
 use super::ledger::{Work, reevaluate};
 use super::merge::merge;
 use super::run::{Progress, advance};
-use super::sql::{execute, list, row, rows};
+use super::sql::{execute, list_from, row, rows};
 use super::{Db, DbError};
 pub use endings::{Ending, end_missing, end_missing_memberships, ending};
 use enrolments::{end_enrolments, enrol};
@@ -313,12 +313,12 @@ async fn touched_by(
     keys: &[&str],
 ) -> Result<BTreeSet<PupilId>, DbError> {
     let text = "select pupil_id from record where school_id = ? and source_key in ?";
-    let values = vec![school.into(), list(keys.iter().map(|key| (*key).to_owned()))];
+    let values = vec![school.into(), list_from(keys.iter().map(|key| (*key).to_owned()))];
     let mut pupils: BTreeSet<PupilId> = BTreeSet::new();
     for row in rows(tx, text, values).await? {
         pupils.insert(row.try_get_by_index(0)?);
     }
-    let indexes = list(said.iter().filter_map(|(_, pupil)| pupil.national_index.clone()));
+    let indexes = list_from(said.iter().filter_map(|(_, pupil)| pupil.national_index.clone()));
     let text = "select pupil_id from record where national_index in ?";
     for row in rows(tx, text, vec![indexes]).await? {
         pupils.insert(row.try_get_by_index(0)?);
@@ -345,7 +345,7 @@ async fn records_of(
     let text = "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date,
          (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1)
          from record r where r.school_id = ? and r.source_key in ?";
-    let values = vec![school.into(), list(keys.iter().map(|key| (*key).to_owned()))];
+    let values = vec![school.into(), list_from(keys.iter().map(|key| (*key).to_owned()))];
     let mut known = BTreeMap::new();
     for row in rows(tx, text, values).await? {
         let record = KnownRecord {

@@ -57,7 +57,9 @@ impl Hub {
             request: self.world.ids.next(self.world.now),
         };
         let realm = operation.realm().unwrap();
-        let answer = self.house.execute(realm, Request::new(query), operation).await;
+        let signed_in = self.world.sign_in(&self.house, actor).await;
+        let request = Request::new(query);
+        let answer = self.house.execute(realm, request, operation, signed_in).await;
         serde_json::to_value(answer).unwrap()
     }
 

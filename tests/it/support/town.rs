@@ -246,8 +246,9 @@ impl Town {
             request: self.world.ids.next(self.world.now),
         };
         let realm = operation.realm().unwrap();
+        let signed_in = self.world.sign_in(&self.house, viewer).await;
         let request = async_graphql::Request::new(question);
-        let response = self.house.execute(realm, request, operation).await;
+        let response = self.house.execute(realm, request, operation, signed_in).await;
         serde_json::to_value(response).unwrap()
     }
 

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use clb_hub::app::SignedIn;
+use clb_hub::http::house::House;
+use clb_hub::http::service::Principals as _;
 use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
 use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils};
@@ -358,6 +361,15 @@ impl World {
         };
         gap.into_active_model().insert(&self.look).await.unwrap();
         id
+    }
+
+    /// Signs someone of this world in at a hub.
+    pub(crate) async fn sign_in(&self, house: &House, actor: &Actor) -> SignedIn {
+        let Actor::Principal { id, .. } = actor else {
+            panic!("only a principal signs in")
+        };
+        let found = house.find("https://issuer.example", &id.to_string(), self.now).await;
+        found.unwrap().unwrap()
     }
 
     /// The run has come to its end.
