@@ -12,7 +12,7 @@ use hub_entities::policy::Scope;
 use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{QueryResult, Value};
 
-use super::{Piece, agreed, categories_of, related};
+use super::{EACH, Piece, agreed, categories_of, related};
 use crate::store::ledger::State;
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
@@ -197,10 +197,10 @@ pub struct Tally {
 /// That the reader may see the truancy of the pupil in this column: `truancy` was agreed with one of its schools.
 pub(super) fn truancy_agreed(scope: &Scope, pupil: &str) -> Piece {
     let may = agreed(scope, "k.school_id", TRUANCY);
-    // The offset keeps PostgreSQL from reading every record of the reader's schools to join them: it looks once per pupil.
+    // Not every record of the reader's schools, to join them: one look per pupil.
     Piece::new(
         format!(
-            "exists (select 1 from record k where k.pupil_id = {pupil} and {} limit 1 offset 0)",
+            "exists (select 1 from record k where k.pupil_id = {pupil} and {} {EACH})",
             may.text
         ),
         may.values,

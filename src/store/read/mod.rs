@@ -43,8 +43,20 @@ impl Piece {
     }
 }
 
+/// What ends a subquery that PostgreSQL is to ask row by row: it turns one with an offset into no join.
+pub(super) const EACH: &str = "limit 1 offset 0";
+
 /// That the reader has a relation today with the pupil in this column.
 pub(super) fn related(scope: &Scope, pupil: &str) -> Piece {
+    tied(scope, pupil, "")
+}
+
+/// The same, looked up pupil by pupil: for a long list of which few rows from its beginning are read.
+fn related_each(scope: &Scope, pupil: &str) -> Piece {
+    tied(scope, pupil, EACH)
+}
+
+fn tied(scope: &Scope, pupil: &str, end: &str) -> Piece {
     let (table, column, party): (_, _, Value) = match scope.reach() {
         Reach::School(school) => ("enrolment", "school_id", (*school).into()),
         Reach::Clb { clb, .. } | Reach::Report { clb, .. } => ("competence", "clb_id", (*clb).into()),
@@ -52,7 +64,7 @@ pub(super) fn related(scope: &Scope, pupil: &str) -> Piece {
     };
     let text = format!(
         "exists (select 1 from {table} rel where rel.pupil_id = {pupil} and rel.{column} = ?
-         and rel.begins_on <= ? and (rel.ends_on is null or rel.ends_on > ?))"
+         and rel.begins_on <= ? and (rel.ends_on is null or rel.ends_on > ?) {end})"
     );
     Piece::new(text, vec![party, scope.day().into(), scope.day().into()])
 }

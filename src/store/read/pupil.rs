@@ -10,7 +10,7 @@ use hub_entities::time::SchoolYear;
 use sea_orm::{QueryResult, Value};
 
 use super::absence::truancy_agreed;
-use super::{Piece, agreed, categories_of, column, related};
+use super::{Piece, agreed, categories_of, column, related, related_each};
 use crate::store::sql::{list, row, rows};
 use crate::store::{Db, DbError};
 
@@ -166,11 +166,13 @@ fn counts(scope: &Scope, filter: &Filter) -> Piece {
         None => return Piece::new("", Vec::new()),
     };
     let may = truancy_agreed(scope, "t.pupil_id");
+    let related = related_each(scope, "t.pupil_id");
     let mut values: Vec<Value> = vec![filter.year.into()];
+    values.extend(related.values);
     values.extend(may.values);
     let text = format!(
-        "{outer} tally t on t.pupil_id = p.id and t.school_year = ? and t.half_days > 0 and {}",
-        may.text
+        "{outer} tally t on t.pupil_id = p.id and t.school_year = ? and t.half_days > 0 and {} and {}",
+        related.text, may.text
     );
     Piece::new(text, values)
 }
