@@ -229,12 +229,13 @@ impl Applying<'_> {
         };
         if self.outcome.schools.add(was.as_ref(), &is) {
             self.registration.put_school(&is).await?;
-            let before = was.map(|was| days_of(&was)).transpose()?.unwrap_or_default();
-            let after: BTreeSet<NaiveDate> = said.days_off.iter().copied().collect();
-            let other = before.symmetric_difference(&after);
-            self.outcome
-                .recount
-                .extend(other.map(|day| (is.id, SchoolYear::of(*day))));
+            if let Some(was) = was {
+                let (before, after) = (days_of(&was)?, said.days_off.iter().copied().collect());
+                let other = before.symmetric_difference(&after);
+                self.outcome
+                    .recount
+                    .extend(other.map(|day| (is.id, SchoolYear::of(*day))));
+            }
         }
         Ok(())
     }

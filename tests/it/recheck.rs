@@ -14,7 +14,7 @@ use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
 use hub_entities::time::{HalfDay, SchoolYear};
 
-use crate::support::database::{TestDatabase, both_databases};
+use crate::support::database::both_databases;
 use crate::support::look::{events, everything, meddle, number, standing, totals};
 use crate::support::region::sync;
 use crate::support::world::{School, World, am, born, pm};

@@ -1,5 +1,6 @@
 //! What an operator registers: once, again, changed, faulty; and who may sign an agreement.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clb_hub::register::{Count, EXAMPLE, File, Outcome, Register, RegisterError};
@@ -39,6 +40,7 @@ fn all(count: fn(u32) -> Count) -> Outcome {
         sources: count(1),
         principals: count(5),
         agreements: count(1),
+        recount: BTreeSet::new(),
     }
 }
 
@@ -76,6 +78,22 @@ both_databases!(registering_twice_changes_nothing, async |database: &TestDatabas
         join principal c on c.id = a.decided_by
         where s.role = 'school_data_manager' and c.role = 'clb_director'";
     assert_eq!(number(&world.look, signed).await, 1);
+});
+
+both_databases!(other_days_off_ask_for_another_count, async |database: &TestDatabase| {
+    let world = World::new(database, "2026-10-01T10:00:00Z").await;
+    apply(&world, EXAMPLE).await.unwrap();
+    let with = |days: &str| {
+        let text = EXAMPLE.replace("days_off = [2026-10-12, 2027-01-29]", &format!("days_off = [{days}]"));
+        assert_ne!(text, EXAMPLE);
+        text
+    };
+    // One goes, one comes, one stays; each in its own school year.
+    let outcome = apply(&world, &with("2026-10-12, 2027-09-27")).await.unwrap();
+    let years: Vec<i16> = outcome.recount.iter().map(|(_, year)| year.0).collect();
+    assert_eq!(years, [2026, 2027]);
+    let again = apply(&world, &with("2026-10-12, 2027-09-27")).await.unwrap();
+    assert_eq!(again.recount, BTreeSet::new());
 });
 
 both_databases!(a_dry_run_changes_nothing, async |database: &TestDatabase| {

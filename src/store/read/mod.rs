@@ -21,7 +21,7 @@ use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
 
-use super::sql::list;
+use super::sql::{list, list_from};
 
 /// A piece of a statement and its values.
 #[derive(Debug, Clone)]
