@@ -35,11 +35,13 @@ pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>
                 let is_list = matches!(value, Some(Value::Array(..)));
                 given.extend(value);
                 let number = given.len();
-                match before.strip_suffix("in ") {
-                    Some(before) if is_list => out.push_str(&format!("{before}= any(${number})")),
-                    _ if postgres => out.push_str(&format!("{before}${number}")),
-                    _ => out.push_str(part),
-                }
+                let (before, place) = match before.strip_suffix("in ") {
+                    Some(before) if is_list => (before, format!("= any(${number})")),
+                    _ if postgres => (before, format!("${number}")),
+                    _ => (before, "?".to_owned()),
+                };
+                out.push_str(before);
+                out.push_str(&place);
             }
         }
     }
