@@ -361,6 +361,32 @@ async fn every_bad_token_is_refused_for_its_own_reason() {
     assert_eq!(distinct.len(), 27, "each reason of a token is shown by one");
 }
 
+/// Each of two issuers signs well, under the same key id or another, in the name of the other.
+#[tokio::test]
+async fn an_issuer_proves_its_own_tokens_only() {
+    let (ours, same, other) = (es256_key("es"), es256_key("es"), es256_key("b"));
+    let verifier = Verifier::new([
+        (Profile::new(ISSUER, "clb-hub"), fixed(&[&ours])),
+        (Profile::new("https://b.example", "clb-hub"), fixed(&[&same, &other])),
+    ]);
+    let signed = |key: &TestKey, kid: &str, issuer: &str| {
+        let header = with(header(), "kid", json!(kid));
+        sign(key, &header, &with(claims(), "iss", json!(issuer)))
+    };
+    for (key, kid, issuer, refused) in [
+        (&ours, "es", ISSUER, None),
+        (&same, "es", "https://b.example", None),
+        (&other, "b", "https://b.example", None),
+        (&same, "es", ISSUER, Some(Refused::Signature)),
+        (&other, "b", ISSUER, Some(Refused::UnknownKey)),
+        (&other, "es", ISSUER, Some(Refused::Signature)),
+        (&ours, "es", "https://b.example", Some(Refused::Signature)),
+    ] {
+        let judged = verifier.verify(&signed(key, kid, issuer), at(0)).await;
+        assert_eq!(judged.err(), refused, "{kid} for {issuer}");
+    }
+}
+
 #[tokio::test]
 async fn one_bearer_header_and_nothing_else() {
     let world = world();
