@@ -128,11 +128,9 @@ fn whole_pupils(mut packs: Vec<Pack>, all: bool, most_bytes: usize) -> Option<Ve
             || packs
                 .get(place.wrapping_sub(1))
                 .is_some_and(|before| before.pupil != pack.pupil);
-        if begins {
-            if bytes >= most_bytes || (!all && Some(pack.pupil) == last) {
-                packs.truncate(place);
-                return (place > 0).then_some(packs);
-            }
+        if begins && (bytes >= most_bytes || (!all && Some(pack.pupil) == last)) {
+            packs.truncate(place);
+            return (place > 0).then_some(packs);
         }
         bytes = bytes.saturating_add(pack.bytes.len());
     }

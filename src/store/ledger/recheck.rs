@@ -39,16 +39,13 @@ pub async fn check(
 ) -> Result<Option<Checked>, DbError> {
     may(scope)?;
     let after = after.unwrap_or(PupilId(uuid::Uuid::nil()));
-    let found = match school {
-        Some(school) => {
-            let text = "select distinct pupil_id from record where school_id = ? and pupil_id > ?
-                        order by pupil_id limit ?";
-            rows(db.reader(), text, vec![school.into(), after.into(), PAGE.into()]).await?
-        }
-        None => {
-            let text = "select id from pupil where merged_into is null and id > ? order by id limit ?";
-            rows(db.reader(), text, vec![after.into(), PAGE.into()]).await?
-        }
+    let found = if let Some(school) = school {
+        let text = "select distinct pupil_id from record where school_id = ? and pupil_id > ?
+                    order by pupil_id limit ?";
+        rows(db.reader(), text, vec![school.into(), after.into(), PAGE.into()]).await?
+    } else {
+        let text = "select id from pupil where merged_into is null and id > ? order by id limit ?";
+        rows(db.reader(), text, vec![after.into(), PAGE.into()]).await?
     };
     let pupils: Result<Vec<PupilId>, _> = found.iter().map(|row| row.try_get_by_index(0)).collect();
     let pupils = pupils?;
