@@ -140,8 +140,14 @@ async fn migrate(config: &Config) -> Result<ExitCode, Failure> {
 
 /// Opens the configured database.
 async fn open(config: &Config) -> Result<Db, Failure> {
+    open_for(config, false).await
+}
+
+/// The database, for a server or for a verb that ends.
+async fn open_for(config: &Config, serving: bool) -> Result<Db, Failure> {
     let options = Options {
         connections: u32::from(config.database.connections),
+        plans_once: serving,
         ..Options::new(config.database.address()?)
     };
     Ok(Db::open(&options).await?)

@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::house::{Running, key, law_settings};
-use super::{Failure, open};
+use super::{Failure, open_for};
 use crate::auth::Verifier;
 use crate::auth::jwks::{FetchKeys, Jwks};
 use crate::auth::verifier::KeySource;
@@ -28,7 +28,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
             "no [issuers] section: nobody could sign in".to_owned(),
         ));
     }
-    let db = open(config).await?;
+    let db = open_for(config, true).await?;
     if !db.is_current().await? {
         return Err(Failure::Refused(
             "the schema is not up to date: run `clb-hub migrate`".to_owned(),

@@ -78,6 +78,9 @@ pub struct Options {
     pub connections: u32,
     /// How long a statement may take on PostgreSQL (R58).
     pub statement_timeout: Duration,
+    /// Whether PostgreSQL plans a statement once per connection: for a server, whose statements are short and always
+    /// the same. An import fills the very tables that its statements are planned for.
+    pub plans_once: bool,
 }
 
 impl Options {
@@ -87,6 +90,7 @@ impl Options {
             url: url.into(),
             connections: 8,
             statement_timeout: Duration::from_secs(8),
+            plans_once: false,
         }
     }
 }
@@ -119,8 +123,8 @@ impl Db {
             .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .sqlx_logging(false)
             .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
-        let statement_timeout = options.statement_timeout;
-        connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, statement_timeout));
+        let asked = options.clone();
+        connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, &asked));
         let pool = Database::connect(connect).await?;
         let dialect = of_backend(pool.get_database_backend());
         dialect.check_durable(&pool).await?;

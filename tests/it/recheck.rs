@@ -119,7 +119,10 @@ both_databases!(
         assert_eq!(recheck(&sync(&world), Some(first), true).await, found(2, 2, 0, 2));
         for pupil in [of_ada, of_bo] {
             assert_eq!(totals(&world.look, pupil, 2026).await, (4, 0));
-            assert_eq!(events(&world.look, pupil).await, [("signal.raised", 5), ("signal.withdrawn", 5)]);
+            assert_eq!(
+                events(&world.look, pupil).await,
+                [("signal.raised", 5), ("signal.withdrawn", 5)]
+            );
         }
         assert_eq!(recheck(&sync(&world), None, true).await, found(2, 0, 0, 0));
 

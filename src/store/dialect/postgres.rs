@@ -1,7 +1,5 @@
 //! PostgreSQL 15 and later.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use hub_entities::id::PupilId;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
@@ -9,8 +7,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{Dialect, Held};
-use crate::store::DbError;
 use crate::store::sql::{list, rows, statement};
+use crate::store::{DbError, Options};
 
 /// The key of the advisory lock under which one replica migrates.
 const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
@@ -18,15 +16,15 @@ const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
 /// The key of the advisory lock under which records are tied by blind index.
 const INDEX_LOCK: i64 = 0x636c_625f_6875_6202;
 
-pub(in crate::store) fn connect_options(options: PgConnectOptions, statement_timeout: Duration) -> PgConnectOptions {
+pub(in crate::store) fn connect_options(options: PgConnectOptions, asked: &Options) -> PgConnectOptions {
+    let plans = if asked.plans_once { "force_generic_plan" } else { "auto" };
     options.application_name("clb-hub").options([
-        ("statement_timeout", statement_timeout.as_millis().to_string()),
+        ("statement_timeout", asked.statement_timeout.as_millis().to_string()),
         ("TimeZone", "UTC".to_owned()),
         // Tables lie on solid state: without this, a list of fifty pupils reads whole tables to join them.
         ("random_page_cost", "1.1".to_owned()),
-        // Statements are the same for every reader: planned once per connection, not with each list of ids. Planning
-        // took longer than running them.
-        ("plan_cache_mode", "force_generic_plan".to_owned()),
+        // Planning a reader's statement anew with each list of ids took longer than running it.
+        ("plan_cache_mode", plans.to_owned()),
     ])
 }
 

@@ -36,10 +36,12 @@ impl Ending {
     }
 }
 
-/// A last day that is known but has not come does not hide a pupil.
+/// A last day that is known but has not come does not hide a pupil. What was just put aside has no statistics: without
+/// the offset PostgreSQL joins all of it with everyone.
 const MISSING: &str = "from enrolment e join record r on r.id = e.record_id
      where e.school_id = ? and (e.ends_on is null or e.ends_on > ?)
-     and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'pupil' and s.source_key = r.source_key)";
+     and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'pupil' and s.source_key = r.source_key
+                     limit 1 offset 0)";
 
 /// What ending the missing would do.
 pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbError> {
@@ -110,7 +112,7 @@ pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbE
         &tx,
         "update membership set ends_on = ? where school_id = ? and (ends_on is null or ends_on > ?)
          and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'membership'
-                         and s.source_key = membership.source_key)",
+                         and s.source_key = membership.source_key limit 1 offset 0)",
         values,
     )
     .await?;
