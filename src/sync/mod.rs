@@ -168,6 +168,16 @@ impl Sync {
         let Some(held) = latest.filter(|run| run.state == RunState::Held) else {
             return Ok(false);
         };
+        let scope = self.hub_scope(Action::ApproveHeldRun).await?;
+        Ok(
+            crate::store::run::approve(&self.db, &scope, held.id, None, self.clock.now())
+                .await?
+                .is_some(),
+        )
+    }
+
+    /// What the hub itself may do.
+    async fn hub_scope(&self, action: Action) -> Result<Scope, SyncError> {
         let now = self.clock.now();
         let operation = Operation {
             actor: Actor::Hub,
@@ -176,12 +186,10 @@ impl Sync {
             request: self.ids.next(now),
         };
         let relations = relations::load(&self.db, &operation).await?;
-        let Decision::Allowed(scope) = decide(&operation, &relations, Action::ApproveHeldRun) else {
-            return Ok(false);
-        };
-        Ok(crate::store::run::approve(&self.db, &scope, held.id, None, now)
-            .await?
-            .is_some())
+        match decide(&operation, &relations, action) {
+            Decision::Allowed(scope) => Ok(scope),
+            Decision::Refused(_) => Err(SyncError::Store(DbError::OutOfScope)),
+        }
     }
 
     /// The data was faulty: the run ends as refused, with where and what, and its staged rows go.

@@ -2,13 +2,11 @@
 //! their half-days: after a law, a setting or a local day off has changed.
 
 use hub_entities::id::SchoolId;
-use hub_entities::operation::{Actor, Operation};
-use hub_entities::policy::{Action, Decision, Scope, decide};
+use hub_entities::policy::Action;
 use hub_entities::time::SchoolYear;
 
 use super::{Sync, SyncError};
 use crate::store::ledger::{Judge, check, settle_again};
-use crate::store::relations;
 
 /// Pupils settled in one transaction.
 const CHUNK: usize = 200;
@@ -38,7 +36,7 @@ impl Sync {
         school: Option<SchoolId>,
         settle: bool,
     ) -> Result<Rechecked, SyncError> {
-        let scope = self.hub_scope().await?;
+        let scope = self.hub_scope(Action::Administer).await?;
         let judge = Judge {
             book: &self.book,
             ids: &*self.ids,
@@ -57,21 +55,5 @@ impl Sync {
             after = Some(checked.last);
         }
         Ok(all)
-    }
-
-    /// What the hub itself may do.
-    async fn hub_scope(&self) -> Result<Scope, SyncError> {
-        let now = self.clock.now();
-        let operation = Operation {
-            actor: Actor::Hub,
-            purpose: None,
-            now,
-            request: self.ids.next(now),
-        };
-        let relations = relations::load(&self.db, &operation).await?;
-        match decide(&operation, &relations, Action::Administer) {
-            Decision::Allowed(scope) => Ok(scope),
-            Decision::Refused(_) => Err(SyncError::Store(crate::store::DbError::OutOfScope)),
-        }
     }
 }

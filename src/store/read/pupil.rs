@@ -87,6 +87,13 @@ pub struct Filter {
     pub order: Order,
 }
 
+impl Filter {
+    /// Whether only pupils with a count can match: then the database begins with the counts.
+    fn only_counted(&self) -> bool {
+        self.at_least.is_some_and(|at_least| at_least > 0)
+    }
+}
+
 /// The columns of the record, by category; those not asked for are null.
 fn columns(scope: &Scope, wanted: Categories) -> Vec<Piece> {
     let all = [
@@ -148,7 +155,7 @@ fn with_record(scope: &Scope, wanted: Categories, pupils: Piece) -> Piece {
 /// itself, so that an index leads through it.
 fn half_days(filter: &Filter) -> &'static str {
     match (filter.at_least, filter.order) {
-        (Some(at_least), _) if at_least > 0 => "t.half_days",
+        _ if filter.only_counted() => "t.half_days",
         (Some(_), _) | (None, Order::HalfDays) => "coalesce(t.half_days, 0)",
         (None, Order::Id | Order::Name) => "null",
     }
@@ -159,8 +166,7 @@ fn half_days(filter: &Filter) -> &'static str {
 /// nor the cursor tells the number.
 fn counts(scope: &Scope, filter: &Filter) -> Piece {
     let outer = match filter.at_least {
-        // Only pupils with a count can match: the database may begin there.
-        Some(at_least) if at_least > 0 => "join",
+        _ if filter.only_counted() => "join",
         Some(_) => "left join",
         None if filter.order == Order::HalfDays => "left join",
         None => return Piece::new("", Vec::new()),
@@ -232,7 +238,11 @@ fn filtered(scope: &Scope, filter: &Filter) -> Piece {
         text.push_str(&piece.text);
         values.extend(piece.values);
     };
-    and(related(scope, "p.id"));
+    // Where only pupils with a count can match, the join with the counts asks for the relation, pupil by pupil; asked
+    // again here, PostgreSQL would read every pupil of the reader to hash them.
+    if !filter.only_counted() {
+        and(related(scope, "p.id"));
+    }
     if let Some(school) = filter.school {
         // The school must be one whose enrolments this reader may see.
         let may = agreed(scope, "f.school_id", Categories::NONE.with(Category::Enrolment));
