@@ -1,7 +1,7 @@
 //! The only place that queries.
 //!
 //! Pools and transactions are private to this module, and every function takes a
-//! [`hub_entities::policy::Scope`]; the one scope-free read is [`relations::load`], which yields
+//! [`hub_entities::policy::Scope`]; the one scope-free read is in [`relations`], which yields
 //! the facts that the policy decides on. What differs between the databases is in [`dialect`].
 #![expect(
     clippy::disallowed_methods,
