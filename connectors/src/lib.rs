@@ -3,9 +3,12 @@
 pub mod absences;
 pub mod archive;
 pub mod connection;
+pub mod contract;
 pub mod csv;
+pub mod fault;
 pub mod oneroster;
 pub mod report;
+pub mod roster;
 
 #[cfg(test)]
 mod spec {

@@ -2,7 +2,6 @@
 
 mod manifest;
 mod package;
-mod roster;
 mod schema;
 mod settings;
 mod table;
@@ -11,7 +10,4 @@ mod tests;
 
 pub use manifest::{Mode, Version};
 pub use package::{read, read_path};
-pub use roster::{
-    ClassRow, Complete, Contact, Counts, MembershipRow, OrgRow, PupilRow, Roster, Says, SchoolLink, SessionRow, Status,
-};
 pub use settings::{EndDates, Extensions, Settings};

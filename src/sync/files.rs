@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use hub_connectors::absences::{AbsenceFormat, AbsenceReader, AbsenceRow, PupilKey};
 use hub_connectors::connection::Connection;
-use hub_connectors::oneroster::{self, Roster, Settings};
+use hub_connectors::oneroster::{self, Settings};
 use hub_connectors::report::Report;
+use hub_connectors::roster::Roster;
 use sha2::{Digest, Sha256};
 
 use super::absences::Rows;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use hub_connectors::oneroster::{ClassRow, MembershipRow, PupilRow, Roster, Status};
+use hub_connectors::roster::{ClassRow, MembershipRow, PupilRow, Roster, Status};
 use hub_entities::category::{Categories, Category};
 use hub_entities::number::national::{BlindIndexKey, NationalNumber};
 use hub_entities::policy::{Reach, Scope};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clb_hub::store::run::approve;
 use clb_hub::sync::{Source, Sync, SyncError};
 use futures::FutureExt;
-use hub_connectors::oneroster::{PupilRow, Roster, Says, SchoolLink};
+use hub_connectors::roster::{PupilRow, Roster, Says, SchoolLink};
 use hub_entities::category::Categories;
 use hub_entities::operation::Role;
 use hub_entities::policy::Action;
@@ -76,7 +76,7 @@ fn roster(pupils: std::ops::Range<u32>, complete: bool) -> Roster {
             school_key: "s".to_owned(),
             begins: Some(day("2026-09-01")),
             ends: None,
-            status: hub_connectors::oneroster::Status::default(),
+            status: hub_connectors::roster::Status::default(),
         }],
         given_name: "Test".to_owned(),
         family_name: format!("Leerling {number}"),

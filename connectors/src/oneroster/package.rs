@@ -9,9 +9,6 @@ use std::path::Path;
 use hub_entities::time::SchoolYear;
 
 use super::manifest::{self, MANIFEST, Manifest, Mode, Version};
-use super::roster::{
-    ClassRow, Complete, Contact, MembershipRow, OrgRow, PupilRow, Roster, Says, SchoolLink, SessionRow, Status,
-};
 use super::schema::{
     CLASSES, COURSES, DEMOGRAPHICS, ENROLLMENTS, ORGS, PROFILES_1_2, ROLES_1_2, SESSIONS, Table, USERS_1_1, USERS_1_2,
 };
@@ -19,6 +16,9 @@ use super::settings::{Extensions, Settings};
 use super::table::{self, Ids, Row, items};
 use crate::archive::{Package, WHOLE};
 use crate::report::Report;
+use crate::roster::{
+    ClassRow, Complete, Contact, MembershipRow, OrgRow, PupilRow, Roster, Says, SchoolLink, SessionRow, Status,
+};
 
 /// Reads the package at a path: a ZIP or a folder.
 ///

@@ -6,10 +6,10 @@ use std::io::Read;
 use chrono::NaiveDate;
 
 use super::manifest::Mode;
-use super::roster::Status;
 use super::schema::{Column, Kind, Need, Table};
 use crate::csv::{Reader, Record, clean_name};
 use crate::report::{Report, Severity, column, note};
+use crate::roster::Status;
 
 /// The line on which each `sourcedId` was met.
 pub(crate) type Ids = BTreeMap<String, u64>;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::archive::Package;
 use crate::report::Report;
+use crate::roster::{Complete, Counts, Roster, Status};
 use hub_entities::category::Category;
 
 fn sample(name: &str) -> PathBuf {
