@@ -151,6 +151,37 @@ pub mod tally {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The same count beside each CLB that is or was competent for the pupil: the way from a CLB to its highest counts.
+pub mod clb_tally {
+    use sea_orm::entity::prelude::*;
+
+    use crate::id::{ClbId, PupilId};
+    use crate::time::SchoolYear;
+
+    /// One pupil in one school year, for one CLB. A way to the row and no right to it.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "clb_tally")]
+    pub struct Model {
+        /// The canonical pupil.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub pupil_id: PupilId,
+        /// The CLB.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub clb_id: ClbId,
+        /// The school year.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub school_year: SchoolYear,
+        /// B half-days that count, carried-in included; never 0.
+        pub half_days: i32,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// A number of B half-days of a former school, without dates (domain facts §0, row 2).
 pub mod carried_in {
     use sea_orm::entity::prelude::*;

@@ -11,6 +11,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::DbError;
+use super::clb_tally::follow;
 use super::sql::{bulk, execute, list, list_from, rows};
 
 /// Derives the ties of these pupils again and writes the difference. The caller holds their locks.
@@ -101,5 +102,10 @@ pub(super) async fn derive_again(
         execute(tx, text, vec![list(some)]).await?;
     }
     let head = "insert into competence (id, pupil_id, clb_id, ground, begins_on, ends_on)";
-    bulk(tx, head, 6, new.into_iter(), "").await
+    let changed = !gone.is_empty() || !new.is_empty();
+    bulk(tx, head, 6, new.into_iter(), "").await?;
+    if changed {
+        follow(tx, pupils).await?;
+    }
+    Ok(())
 }

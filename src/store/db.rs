@@ -1,5 +1,6 @@
 //! The pool: opening a database, checking that it keeps what it says it keeps, migrating it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hub_entities::migration::Migrator;
@@ -10,6 +11,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 
 use super::dialect::{Dialect, of_backend};
+use super::reader::Reader;
 
 /// Why the database could not do what was asked. Its text is for operators and never leaves by the API.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +76,7 @@ impl DbError {
 pub struct Options {
     /// `postgres://…` or `sqlite://path`.
     pub url: String,
-    /// The most connections at once.
+    /// The most connections at once: so many for single statements, and so many for transactions.
     pub connections: u32,
     /// How long a statement may take on PostgreSQL (R58).
     pub statement_timeout: Duration,
@@ -99,6 +101,7 @@ impl Options {
 #[derive(Clone)]
 pub struct Db {
     pool: DatabaseConnection,
+    reader: Arc<Reader>,
     dialect: &'static dyn Dialect,
     url: String,
 }
@@ -128,8 +131,10 @@ impl Db {
         let pool = Database::connect(connect).await?;
         let dialect = of_backend(pool.get_database_backend());
         dialect.check_durable(&pool).await?;
+        let reader = dialect.reader(&pool, options)?;
         Ok(Self {
             pool,
+            reader: Arc::new(reader),
             dialect,
             url: options.url.clone(),
         })
@@ -159,12 +164,13 @@ impl Db {
 
     /// Closes every connection.
     pub async fn close(self) -> Result<(), DbError> {
+        self.reader.close().await;
         Ok(self.pool.close().await?)
     }
 
     /// For reading: each statement sees what is committed.
-    pub(super) const fn reader(&self) -> &DatabaseConnection {
-        &self.pool
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// For writing. On SQLite the write lock is taken at once: an upgrade half-way would fail.

@@ -8,6 +8,7 @@ use hub_entities::id::PupilId;
 use sea_orm::{DatabaseTransaction, Value};
 
 use super::DbError;
+use super::clb_tally::follow;
 use super::competence::derive_again;
 use super::ledger::{Work, reevaluate};
 use super::run::Progress;
@@ -68,5 +69,6 @@ async fn settle(
          where a.pupil_id in ? group by a.pupil_id, a.school_year, r.school_id, a.mark";
     execute(tx, text, vec![of_pupils]).await?;
     derive_again(tx, work.ids, pupils, work.now).await?;
-    reevaluate(tx, &work.judge(), pupils, progress).await
+    reevaluate(tx, &work.judge(), pupils, progress).await?;
+    follow(tx, pupils).await
 }

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod agreement;
 pub mod carried;
+mod clb_tally;
 mod competence;
 mod db;
 mod dialect;
@@ -20,6 +21,7 @@ pub mod loss;
 mod merge;
 pub mod outbox;
 pub mod read;
+mod reader;
 pub mod relations;
 pub mod roster;
 pub mod run;

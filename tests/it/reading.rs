@@ -14,9 +14,9 @@ use hub_entities::absence::letters::Reading;
 use hub_entities::absence::mark::Mark;
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{PupilId, RecordId};
-use hub_entities::ledger::tally;
+use hub_entities::ledger::{clb_tally, tally};
 use hub_entities::operation::Role;
-use hub_entities::policy::{Action, Scope};
+use hub_entities::policy::{Action, Reach, Scope};
 use hub_entities::time::{HalfDay, SchoolYear};
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
@@ -284,6 +284,16 @@ both_databases!(
             .await
             .unwrap();
         kept.into_active_model().insert(&f.world.look).await.unwrap();
+        let Reach::Clb { clb, .. } = f.first.reach() else {
+            panic!("a reader of a CLB")
+        };
+        let way = clb_tally::Model {
+            pupil_id: f.odo.1,
+            clb_id: *clb,
+            school_year: YEAR,
+            half_days: 9,
+        };
+        way.into_active_model().insert(&f.world.look).await.unwrap();
         f.world.say(f.elm, &truant(f.elsa.0, 7)).await;
         let rows = page(
             &f.world.db,
@@ -322,6 +332,22 @@ both_databases!(
             ..all(Order::Id)
         };
         assert_eq!(ids(&f.world, &f.first, &filter).await, []);
+    }
+);
+
+both_databases!(
+    a_count_leads_no_former_clb_to_the_pupil,
+    async |database: &TestDatabase| {
+        let f = flanders(database).await;
+        f.world.say(f.lime, &truant(f.dora.0, 8)).await;
+        f.world.say(f.elm, &truant(f.elsa.0, 6)).await;
+        let filter = Filter {
+            at_least: Some(5),
+            ..all(Order::HalfDays)
+        };
+        assert_eq!(ids(&f.world, &f.first, &filter).await, [f.dora.1]);
+        assert_eq!(ids(&f.world, &f.second, &filter).await, [f.elsa.1]);
+        assert_eq!(count(&f.world.db, &f.second, &filter).await.unwrap(), 1);
     }
 );
 

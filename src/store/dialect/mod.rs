@@ -10,13 +10,17 @@ use sea_orm::{DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 pub(super) use postgres::connect_options as postgres_options;
 pub(super) use sqlite::connect_options as sqlite_options;
 
-use super::DbError;
+use super::reader::Reader;
+use super::{DbError, Options};
 
 /// What one database does its own way.
 #[async_trait]
 pub(super) trait Dialect: Send + Sync {
     /// Refuses a database that would forget what it acknowledged.
     async fn check_durable(&self, pool: &DatabaseConnection) -> Result<(), DbError>;
+
+    /// What statements of their own go over.
+    fn reader(&self, pool: &DatabaseConnection, options: &Options) -> Result<Reader, DbError>;
 
     /// Waits until no other replica migrates.
     async fn lock_migrations(&self, pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError>;

@@ -7,6 +7,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{Dialect, Held};
+use crate::store::reader::{Connections, Reader};
 use crate::store::sql::{list, rows, statement};
 use crate::store::{DbError, Options};
 
@@ -20,6 +21,8 @@ pub(in crate::store) fn connect_options(options: PgConnectOptions, asked: &Optio
     let plans = if asked.plans_once { "force_generic_plan" } else { "auto" };
     options.application_name("clb-hub").options([
         ("statement_timeout", asked.statement_timeout.as_millis().to_string()),
+        // Who hung up leaves no statement running behind.
+        ("client_connection_check_interval", "1s".to_owned()),
         ("TimeZone", "UTC".to_owned()),
         // Tables lie on solid state: without this, a list of fifty pupils reads whole tables to join them.
         ("random_page_cost", "1.1".to_owned()),
@@ -46,6 +49,11 @@ impl Dialect for Postgres {
             }
         }
         Ok(())
+    }
+
+    fn reader(&self, _pool: &DatabaseConnection, options: &Options) -> Result<Reader, DbError> {
+        let connect = connect_options(options.url.parse()?, options);
+        Ok(Reader::Own(Box::new(Connections::new(connect, options.connections))))
     }
 
     async fn lock_migrations(&self, pool: &DatabaseConnection, _url: &str) -> Result<Box<dyn Held>, DbError> {

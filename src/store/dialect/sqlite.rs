@@ -9,8 +9,9 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTran
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{Dialect, Held};
-use crate::store::DbError;
+use crate::store::reader::Reader;
 use crate::store::sql::statement;
+use crate::store::{DbError, Options};
 
 /// WAL with `synchronous=FULL`: a commit that was answered is on the disk (design §4).
 pub(in crate::store) fn connect_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
@@ -43,6 +44,10 @@ impl Dialect for Sqlite {
             });
         }
         Ok(())
+    }
+
+    fn reader(&self, pool: &DatabaseConnection, _options: &Options) -> Result<Reader, DbError> {
+        Ok(Reader::Pool(pool.clone()))
     }
 
     async fn lock_migrations(&self, _pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError> {

@@ -17,6 +17,7 @@ use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::{HalfDay, SchoolYear};
 use sea_orm::{DatabaseTransaction, Value};
 
+use super::clb_tally::follow;
 use super::lease::Lease;
 use super::run::{Progress, advance};
 use super::sql::{bulk, execute, list, rows};
@@ -220,9 +221,11 @@ async fn write_totals(
     state: &State,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
 ) -> Result<(), DbError> {
-    let tuples: Vec<Vec<Value>> = outcomes
+    let other = outcomes
         .iter()
-        .filter(|(key, outcome)| state.totals.get(key).copied().unwrap_or_default() != outcome.totals)
+        .filter(|(key, outcome)| state.totals.get(key).copied().unwrap_or_default() != outcome.totals);
+    let pupils: BTreeSet<PupilId> = other.clone().map(|((pupil, _), _)| *pupil).collect();
+    let tuples: Vec<Vec<Value>> = other
         .map(|((pupil, year), outcome)| {
             let totals = outcome.totals;
             vec![
@@ -240,7 +243,8 @@ async fn write_totals(
     let tail = "on conflict (pupil_id, school_year) do update set half_days = excluded.half_days,
                 carried = excluded.carried, pending = excluded.pending,
                 reached_5 = excluded.reached_5, reached_30 = excluded.reached_30";
-    bulk(tx, head, 7, tuples.into_iter(), tail).await
+    bulk(tx, head, 7, tuples.into_iter(), tail).await?;
+    follow(tx, &pupils.into_iter().collect::<Vec<_>>()).await
 }
 
 async fn write_conflicts(

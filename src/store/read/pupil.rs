@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{ClassId, PupilId, RecordId, SchoolId};
-use hub_entities::policy::Scope;
+use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::SchoolYear;
 use sea_orm::{QueryResult, Value};
 
@@ -155,31 +155,39 @@ fn with_record(scope: &Scope, wanted: Categories, pupils: Piece) -> Piece {
 /// itself, so that an index leads through it.
 fn half_days(filter: &Filter) -> &'static str {
     match (filter.at_least, filter.order) {
-        _ if filter.only_counted() => "t.half_days",
+        _ if filter.only_counted() => "p.half_days",
         (Some(_), _) | (None, Order::HalfDays) => "coalesce(t.half_days, 0)",
         (None, Order::Id | Order::Name) => "null",
     }
 }
 
-/// The counts of the filter's school year, beside the pupils: those that are the reader's to filter and sort by.
-/// Where `truancy` was not agreed with any school of the pupil there is none, so that neither the order
-/// nor the cursor tells the number.
-fn counts(scope: &Scope, filter: &Filter) -> Piece {
-    let outer = match filter.at_least {
-        _ if filter.only_counted() => "join",
-        Some(_) => "left join",
-        None if filter.order == Order::HalfDays => "left join",
-        None => return Piece::new("", Vec::new()),
-    };
+/// The pupils `p`, and beside them the counts of the filter's school year that are the reader's to filter and sort by.
+/// Where `truancy` was not agreed with any school of the pupil there is none, so that neither the order nor the cursor
+/// tells the number.
+fn pupils(scope: &Scope, filter: &Filter) -> Piece {
+    if filter.at_least.is_none() && filter.order != Order::HalfDays {
+        return Piece::new("pupil p", Vec::new());
+    }
     let may = truancy_agreed(scope, "t.pupil_id");
     let related = related_each(scope, "t.pupil_id");
-    let mut values: Vec<Value> = vec![filter.year.into()];
+    let year = Value::from(filter.year);
+    let is_readable = format!("t.half_days > 0 and {} and {}", related.text, may.text);
+    let (text, mut values) = if filter.only_counted() {
+        // The counts come first, and a pupil that was merged away has none. A CLB has a way of its own to those of its
+        // pupils; that it may see them is asked all the same.
+        let (table, own, mut values) = match scope.reach() {
+            Reach::Clb { clb, .. } => ("clb_tally", "t.clb_id = ? and", vec![Value::from(*clb)]),
+            _ => ("tally", "", Vec::new()),
+        };
+        values.push(year);
+        let counted = format!("select t.pupil_id as id, t.half_days from {table} t where {own} t.school_year = ?");
+        (format!("({counted} and {is_readable}) p"), values)
+    } else {
+        let text = format!("pupil p left join tally t on t.pupil_id = p.id and t.school_year = ? and {is_readable}");
+        (text, vec![year])
+    };
     values.extend(related.values);
     values.extend(may.values);
-    let text = format!(
-        "{outer} tally t on t.pupil_id = p.id and t.school_year = ? and t.half_days > 0 and {} and {}",
-        related.text, may.text
-    );
     Piece::new(text, values)
 }
 
@@ -231,14 +239,18 @@ pub async fn by_id(
 }
 
 fn filtered(scope: &Scope, filter: &Filter) -> Piece {
-    let mut text = String::from("p.merged_into is null");
+    let mut text = String::from(if filter.only_counted() {
+        "1 = 1"
+    } else {
+        "p.merged_into is null"
+    });
     let mut values = Vec::new();
     let mut and = |piece: Piece| {
         text.push_str(" and ");
         text.push_str(&piece.text);
         values.extend(piece.values);
     };
-    // Where only pupils with a count can match, the join with the counts asks for the relation, pupil by pupil; asked
+    // Where only pupils with a count can match, the counts are asked for with the relation, pupil by pupil; asked
     // again here, PostgreSQL would read every pupil of the reader to hash them.
     if !filter.only_counted() {
         and(related(scope, "p.id"));
@@ -289,14 +301,14 @@ pub async fn page(
     first: u32,
     wanted: Categories,
 ) -> Result<Vec<Pupil>, DbError> {
-    let (counts, which) = (counts(scope, filter), filtered(scope, filter));
+    let (pupils, which) = (pupils(scope, filter), filtered(scope, filter));
     let count = half_days(filter);
     let mut of = Piece::new(
         format!(
-            "select p.id, {count} as half_days from pupil p {} where {}",
-            counts.text, which.text
+            "select p.id, {count} as half_days from {} where {}",
+            pupils.text, which.text
         ),
-        [counts.values, which.values].concat(),
+        [pupils.values, which.values].concat(),
     );
     let limit: Value = i64::from(first).saturating_add(1).into();
     // Where the order is one of pupils, only those of the page are read any further.
@@ -345,9 +357,9 @@ pub async fn page(
 
 /// How many pupils the filter finds within the scope.
 pub async fn count(db: &Db, scope: &Scope, filter: &Filter) -> Result<i64, DbError> {
-    let (counts, which) = (counts(scope, filter), filtered(scope, filter));
-    let text = format!("select count(*) from pupil p {} where {}", counts.text, which.text);
-    let values = [counts.values, which.values].concat();
+    let (pupils, which) = (pupils(scope, filter), filtered(scope, filter));
+    let text = format!("select count(*) from {} where {}", pupils.text, which.text);
+    let values = [pupils.values, which.values].concat();
     let counted = row(db.reader(), &text, values).await?;
     Ok(counted
         .map(|row| row.try_get_by_index(0))

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clb_hub::store::{Db, Options};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use sqlx::{Connection, Executor, PgConnection};
 
 /// Which of the two databases a test is running on.
@@ -149,11 +150,40 @@ pub(crate) fn run_test(database: impl Future<Output = Option<TestDatabase>>, tes
     };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         runtime.block_on(test(&database));
+        runtime.block_on(ways_lead_to_the_counts(&database.url));
     }));
     runtime.block_on(database.remove());
     if let Err(failure) = outcome {
         std::panic::resume_unwind(failure);
     }
+}
+
+/// Whatever a test did: beside each CLB stands exactly what was counted of the pupils it is or was competent for. A way
+/// that is missing would hide a pupil from a sorted list.
+async fn ways_lead_to_the_counts(url: &str) {
+    let look = sea_orm::Database::connect(url).await.unwrap();
+    if number(&look, "select count(*) from clb_tally").await.is_none() {
+        return look.close().await.unwrap();
+    }
+    let should = "select distinct t.pupil_id, c.clb_id, t.school_year, t.half_days
+         from tally t join competence c on c.pupil_id = t.pupil_id where t.half_days > 0";
+    let is = "select pupil_id, clb_id, school_year, half_days from clb_tally";
+    for (these, those) in [(should, is), (is, should)] {
+        let text = format!("select count(*) from ({these} except {those}) as x");
+        assert_eq!(
+            number(&look, &text).await,
+            Some(0),
+            "clb_tally does not follow: {these}"
+        );
+    }
+    look.close().await.unwrap();
+}
+
+/// The one number of a query; `None` if there is no such table.
+async fn number(look: &DatabaseConnection, text: &str) -> Option<i64> {
+    let asked = Statement::from_string(look.get_database_backend(), text);
+    let found = look.query_one_raw(asked).await.ok()?;
+    found.and_then(|row| row.try_get_by_index(0).ok())
 }
 
 #[expect(
