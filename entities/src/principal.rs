@@ -61,3 +61,25 @@ impl Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Whether what a sign-in rests on has changed: one number for all principals and agreements.
+pub mod authority {
+    use sea_orm::entity::prelude::*;
+
+    /// The one row. Triggers of the database move it, in the transaction that changes a principal or an agreement.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "authority")]
+    pub struct Model {
+        /// Always `sign_in`.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        /// Rises with every change.
+        pub version: i64,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

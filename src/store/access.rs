@@ -8,32 +8,38 @@ use super::{Db, DbError};
 
 /// Writes lines. A line that is there already is not written twice.
 pub async fn write(db: &Db, lines: &[access_line::Model]) -> Result<(), DbError> {
-    let tuples: Vec<Vec<Value>> = lines
-        .iter()
-        .map(|line| {
-            vec![
-                line.id.into(),
-                line.at.into(),
-                line.principal_id.into(),
-                line.role.into(),
-                line.realm.into(),
-                line.purpose.into(),
-                line.categories.into(),
-                line.pupils.into(),
-                line.pupil_ids.clone().into(),
-                line.request_id.into(),
-            ]
+    let tx = db.begin().await?;
+    let tail = "on conflict (id) do nothing";
+    // Those that name no purpose apart: rows without nulls go the short way.
+    let named = lines.iter().filter_map(|line| Some((line, line.purpose?)));
+    let named: Vec<Vec<Value>> = named
+        .map(|(line, purpose)| {
+            let mut row = tuple(line);
+            row.push(purpose.into());
+            row
         })
         .collect();
-    let head = "insert into access_line
-        (id, at, principal_id, role, realm, purpose, categories, pupils, pupil_ids, request_id)";
-    let tx = db.begin().await?;
-    let mut tuples = tuples.into_iter();
-    while let Some(power) = tuples.len().checked_ilog2() {
-        // By powers of two: whatever their number, the statement has few texts, and each stays prepared.
-        let some: Vec<Vec<Value>> = tuples.by_ref().take(1 << power).collect();
-        bulk(&tx, head, 10, some.into_iter(), "on conflict (id) do nothing").await?;
-    }
+    let unnamed = lines.iter().filter(|line| line.purpose.is_none());
+    let unnamed: Vec<Vec<Value>> = unnamed.map(tuple).collect();
+    let head = |columns| format!("insert into access_line ({columns})");
+    bulk(&tx, &head(COLUMNS), 9, unnamed.into_iter(), tail).await?;
+    bulk(&tx, &head(&format!("{COLUMNS}, purpose")), 10, named.into_iter(), tail).await?;
     tx.commit().await?;
     Ok(())
+}
+
+const COLUMNS: &str = "id, at, principal_id, role, realm, categories, pupils, pupil_ids, request_id";
+
+fn tuple(line: &access_line::Model) -> Vec<Value> {
+    vec![
+        line.id.into(),
+        line.at.into(),
+        line.principal_id.into(),
+        line.role.into(),
+        line.realm.into(),
+        line.categories.into(),
+        line.pupils.into(),
+        line.pupil_ids.clone().into(),
+        line.request_id.into(),
+    ]
 }

@@ -11,6 +11,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 
 use super::dialect::{Dialect, of_backend};
+use super::known::SignIns;
 use super::reader::Reader;
 
 /// Why the database could not do what was asked. Its text is for operators and never leaves by the API.
@@ -102,6 +103,7 @@ impl Options {
 pub struct Db {
     pool: DatabaseConnection,
     reader: Arc<Reader>,
+    sign_ins: Arc<SignIns>,
     dialect: &'static dyn Dialect,
     url: String,
 }
@@ -135,6 +137,7 @@ impl Db {
         Ok(Self {
             pool,
             reader: Arc::new(reader),
+            sign_ins: Arc::default(),
             dialect,
             url: options.url.clone(),
         })
@@ -171,6 +174,11 @@ impl Db {
     /// For reading: each statement sees what is committed.
     pub(super) fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Who is known to have signed in.
+    pub(super) fn sign_ins(&self) -> &SignIns {
+        &self.sign_ins
     }
 
     /// For writing. On SQLite the write lock is taken at once: an upgrade half-way would fail.

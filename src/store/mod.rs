@@ -15,6 +15,7 @@ mod clb_tally;
 mod competence;
 mod db;
 mod dialect;
+mod known;
 pub mod lease;
 pub mod ledger;
 pub mod loss;

@@ -7,29 +7,39 @@ use hub_entities::policy::Relations;
 use hub_entities::principal;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use super::sql::rows;
+use super::sql::{row, rows};
 use super::{Db, DbError};
 
 const PRINCIPAL: &str =
     "p.id, p.issuer, p.subject, p.role, p.school_id, p.clb_id, p.pupil_id, p.discipline, p.begins_at, p.ends_at";
 const BINDING: &str = "a.school_id, a.clb_id, a.state, a.categories, a.begins_on, a.ends_on, a.decided_at";
 
-/// The acting principal of a token, as of now: (issuer, subject) bound to one role by a row of ours. The same statement
-/// brings its relations.
+/// The acting principal of a token, as of now: (issuer, subject) bound to one role by a row of ours. One statement: the
+/// number that moves when any of what follows does. Who has signed in since it moved last is known, relations and all.
 pub async fn sign_in(
     db: &Db,
     issuer: &str,
     subject: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<(Actor, Relations)>, DbError> {
-    let (row, agreements) = of_principal(
-        db.reader(),
-        "p.issuer = ? and p.subject = ?",
-        vec![issuer.into(), subject.into()],
-    )
-    .await?;
-    let actor = row.as_ref().and_then(|row| row.actor_at(now));
-    Ok(actor.map(|actor| (actor, Relations::of_rows(row, agreements))))
+    let moved = row(db.reader(), "select version from authority", Vec::new()).await?;
+    let version: i64 = moved
+        .ok_or(DbError::Unreadable {
+            column: "authority.version",
+        })?
+        .try_get_by_index(0)?;
+    let known = if let Some(known) = db.sign_ins().at(version, issuer, subject) {
+        known
+    } else {
+        let whom = vec![issuer.into(), subject.into()];
+        let (row, agreements) = of_principal(db.reader(), "p.issuer = ? and p.subject = ?", whom).await?;
+        let Some(row) = row else { return Ok(None) };
+        let known = (row.clone(), Relations::of_rows(Some(row), agreements));
+        db.sign_ins().keep(version, issuer, subject, known.clone());
+        known
+    };
+    let (row, relations) = known;
+    Ok(row.actor_at(now).map(|actor| (actor, relations)))
 }
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.

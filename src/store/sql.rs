@@ -148,15 +148,14 @@ async fn insert_tuples<C: ConnectionTrait>(
     let most = MOST_VALUES.checked_div(columns).unwrap_or(1).max(1);
     let tuple = list_of(columns);
     let mut rows = rows.into_iter();
-    loop {
-        let count = rows.len().min(most);
-        if count == 0 {
-            return Ok(());
-        }
+    // By powers of two: whatever their number, the statement has few texts, and each stays prepared.
+    while let Some(power) = rows.len().min(most).checked_ilog2() {
+        let count = 1 << power;
         let values: Vec<Value> = rows.by_ref().take(count).flatten().collect();
         let text = format!("{head} values {} {tail}", vec![tuple.as_str(); count].join(", "));
         execute(db, &text, values).await?;
     }
+    Ok(())
 }
 
 /// What each column is made of; `None` where a value is null or of no kind that goes as an array.

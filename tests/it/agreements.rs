@@ -1,16 +1,17 @@
 //! Agreements: both parties must want one, either may end it, and pupils follow in the same transaction.
 
-use clb_hub::store::DbError;
 use clb_hub::store::agreement::{Decided, Proposal, decide, end, propose};
+use clb_hub::store::relations::sign_in;
+use clb_hub::store::{Db, DbError};
 use futures::future::join;
 use hub_entities::agreement::{AgreementState, Model, Party};
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{AgreementId, ClbId, Ids};
-use hub_entities::operation::{Actor, Role};
-use hub_entities::policy::{Action, Reach, Scope};
+use hub_entities::operation::{Actor, Operation, Role};
+use hub_entities::policy::{self, Action, Decision, Reach, Scope};
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{everything, list};
+use crate::support::look::{everything, list, meddle};
 use crate::support::world::{School, World, at, born, day};
 
 /// A school with one pupil and no agreement, a CLB, someone who decides for each, and a stranger to both.
@@ -104,6 +105,64 @@ impl Scene {
         list(&self.world.look, text).await
     }
 }
+
+/// What the director's CLB may see of the school, as the next sign-in at this replica finds it.
+async fn signs_in(scene: &Scene, replica: &Db) -> Option<Option<Categories>> {
+    let subject = who(&scene.director).to_string();
+    let now = scene.world.now;
+    let found = sign_in(replica, "https://issuer.example", &subject, now).await.unwrap();
+    let (actor, relations) = found?;
+    let operation = Operation {
+        actor,
+        purpose: None,
+        now,
+        request: scene.world.ids.next(now),
+    };
+    let decision = policy::decide(&operation, &relations, Action::ReadPupils);
+    let Decision::Allowed(scope) = decision else {
+        return Some(None);
+    };
+    let Reach::Clb { agreed, .. } = scope.reach() else {
+        panic!("not a CLB")
+    };
+    Some(agreed.iter().find(|one| one.0 == scene.school.id).map(|one| one.1))
+}
+
+both_databases!(
+    a_right_begins_and_ends_with_the_next_sign_in_everywhere,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let replicas = [database.open().await, database.open().await];
+        let everywhere = async || {
+            let first = signs_in(&scene, &replicas[0]).await;
+            for replica in &replicas {
+                // Twice: the second time nothing has changed since the first.
+                assert_eq!(signs_in(&scene, replica).await, first);
+                assert_eq!(signs_in(&scene, replica).await, first);
+            }
+            first
+        };
+        assert_eq!(everywhere().await, Some(None));
+        let proposed = scene.proposed(default(), "2026-09-15").await;
+        assert_eq!(everywhere().await, Some(None), "a proposal binds nobody");
+        let accepted = match scene.decides(&scene.director, &proposed, true).await {
+            Decided::Done(accepted) => accepted,
+            other => panic!("not accepted: {other:?}"),
+        };
+        assert_eq!(everywhere().await, Some(Some(default())));
+        scene.ends(&scene.manager, &accepted, "2026-10-07").await;
+        assert_eq!(everywhere().await, Some(None), "an agreement that ended gives nothing");
+        let ended = format!(
+            "update principal set ends_at = '2026-10-07 09:00:00+00:00' where subject = '{}'",
+            who(&scene.director)
+        );
+        assert_eq!(meddle(&scene.world.look, &ended).await, 1);
+        assert_eq!(everywhere().await, None, "who has ended signs in no more");
+        for replica in replicas {
+            replica.close().await.unwrap();
+        }
+    }
+);
 
 fn done(decided: Result<Decided, DbError>) -> Model {
     match decided.unwrap() {
