@@ -1,10 +1,13 @@
 //! Half-days of absence (afwezigheden) and what is counted from them.
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::parser::types::Field;
+use async_graphql::resolver_utils::enum_value;
+use async_graphql::{ContextSelectionSet, Enum, Positioned, ServerResult, SimpleObject, Value};
 use chrono::NaiveDate;
 use hub_entities::id::SchoolId;
 use hub_entities::time::Part;
 
+use crate::at_hand::AtHand;
 use crate::page::connection;
 use crate::scalar::{Day, Gid};
 
@@ -53,8 +56,20 @@ connection!(
     AbsenceConnection,
     AbsenceEdge,
     Absence,
-    "class:agreed.truancy"
+    "class:agreed.truancy",
+    at hand
 );
+
+impl AtHand for Absence {
+    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(match field.node.name.node.as_str() {
+            "day" => Value::String(self.day.0.to_string()),
+            "part" => enum_value(self.part),
+            "code" => Value::String(self.code.clone()),
+            _ => Value::String(self.school_id.0.to_string()),
+        })
+    }
+}
 
 /// How often a code was registered in a school year.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]

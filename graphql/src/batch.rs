@@ -24,6 +24,11 @@ impl<A, K, V> Default for Batch<A, K, V> {
 }
 
 impl<A: PartialEq, K: Eq + Hash, V: Clone> Batch<A, K, V> {
+    /// What is known already for these arguments, of all siblings.
+    pub(crate) fn known(arguments: A, all: HashMap<K, V>) -> Self {
+        Self(Mutex::new(vec![(arguments, Ok(Arc::new(all)))]))
+    }
+
     /// The value of one sibling; the first call with these arguments loads those of all.
     pub(crate) async fn get<F>(&self, arguments: A, key: &K, load: impl FnOnce() -> F) -> Result<Option<V>, Problem>
     where

@@ -7,6 +7,7 @@
 pub mod absence;
 pub mod agreement;
 mod asked;
+mod at_hand;
 mod batch;
 pub mod category;
 pub mod change;

@@ -177,6 +177,13 @@ impl OutputType for Cursor {
     }
 
     async fn resolve(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        self.sealed(context, field)
+    }
+}
+
+impl Cursor {
+    /// Sealed for this viewer.
+    pub(crate) fn sealed(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         let sealed = match (context.data_opt::<Arc<Operation>>(), context.data_opt::<CursorKey>()) {
             (Some(operation), Some(keys)) => keys.seal(operation, &self.list, &self.mark),
             _ => Err(Problem::Unavailable),
@@ -217,13 +224,35 @@ pub(crate) fn size(first: i32) -> Result<u32, Problem> {
 /// A Relay connection of one noun; `$class` is what the number of rows tells of.
 macro_rules! connection {
     ($(#[$doc:meta])* $connection:ident, $edge:ident, $node:ty, $class:literal) => {
+        $crate::page::connection!($(#[$doc])* $connection, $edge, $node, $class, Vec<$edge>, std::convert::identity);
+    };
+    // Rows whose values are all at hand.
+    ($(#[$doc:meta])* $connection:ident, $edge:ident, $node:ty, $class:literal, at hand) => {
+        $crate::page::connection!(
+            $(#[$doc])* $connection, $edge, $node, $class, $crate::at_hand::Rows<$edge>, $crate::at_hand::Rows
+        );
+
+        impl $crate::at_hand::AtHand for $edge {
+            fn value(
+                &self,
+                context: &async_graphql::ContextSelectionSet<'_>,
+                field: &async_graphql::Positioned<async_graphql::parser::types::Field>,
+            ) -> async_graphql::ServerResult<async_graphql::Value> {
+                match field.node.name.node.as_str() {
+                    "node" => $crate::at_hand::object(context, &field.node.selection_set, &self.node),
+                    _ => self.cursor.sealed(context, field),
+                }
+            }
+        }
+    };
+    ($(#[$doc:meta])* $connection:ident, $edge:ident, $node:ty, $class:literal, $edges:ty, $as_edges:expr) => {
         $(#[$doc])*
         #[derive(async_graphql::SimpleObject)]
         #[graphql(serial)]
         pub struct $connection {
             /// The rows of this page.
             #[graphql(tag = "class:public")]
-            pub edges: Vec<$edge>,
+            pub edges: $edges,
             /// Whether there is more, and where to go on.
             #[graphql(tag = "class:public")]
             pub page_info: $crate::page::PageInfo,
@@ -256,7 +285,7 @@ macro_rules! connection {
                     start_cursor: edges.first().map(|edge| edge.cursor.clone()),
                     end_cursor: edges.last().map(|edge| edge.cursor.clone()),
                 };
-                Self { edges, page_info, total_count: slice.total }
+                Self { edges: $as_edges(edges), page_info, total_count: slice.total }
             }
         }
     };

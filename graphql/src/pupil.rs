@@ -1,5 +1,6 @@
 //! A pupil (leerling) as the viewer's school or CLB may see it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, Lookahead, SimpleObject};
@@ -41,6 +42,8 @@ pub struct PupilRow {
     pub agreed: Categories,
     /// The canonical pupil.
     pub id: Option<PupilId>,
+    /// truancy: the tally of the year a list is filtered by, where the list brings it along.
+    pub tally: Option<TallyRow>,
 }
 
 /// Where a pupil lives.
@@ -230,11 +233,25 @@ pub(crate) fn columns(look: &Lookahead<'_>) -> Categories {
 
 /// The pupils of one list level: they know each other as siblings.
 pub(crate) fn siblings(rows: Vec<(PupilId, PupilRow)>) -> Vec<Pupil> {
+    level(rows, Batch::default())
+}
+
+/// The pupils of a list that was filtered by the counts of this year, and brought them along.
+pub(crate) fn counted_siblings(rows: Vec<(PupilId, PupilRow)>, year: SchoolYear) -> Vec<Pupil> {
+    let all: Option<HashMap<PupilId, TallyRow>> = rows
+        .iter()
+        .map(|(id, row)| row.tally.map(|tally| (*id, tally)))
+        .collect();
+    level(rows, all.map_or_else(Batch::default, |all| Batch::known(year, all)))
+}
+
+fn level(rows: Vec<(PupilId, PupilRow)>, tallies: Batch<SchoolYear, PupilId, TallyRow>) -> Vec<Pupil> {
     let mut ids: Vec<PupilId> = rows.iter().map(|(id, _)| *id).collect();
     ids.sort_unstable();
     ids.dedup();
     let level = Arc::new(Level {
         ids,
+        tallies,
         ..Level::default()
     });
     let pupil = |(id, row): (PupilId, PupilRow)| Pupil {

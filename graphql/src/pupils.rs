@@ -7,7 +7,7 @@ use hub_entities::time::SchoolYear;
 use crate::asked::{Asked, counted, id};
 use crate::page::Slice;
 use crate::problem::Problem;
-use crate::pupil::{Pupil, PupilConnection, PupilRow, columns, one, siblings, year_or_now};
+use crate::pupil::{Pupil, PupilConnection, PupilRow, columns, counted_siblings, one, year_or_now};
 use crate::scalar::Year;
 
 /// Which pupils. Only basic data can be asked by, and only as far as it was agreed.
@@ -101,7 +101,7 @@ impl PupilRoot {
             .hub
             .pupils(asked.operation, &filter, order_by, &page, columns)
             .await?;
-        Ok(PupilConnection::of(&list, as_pupils(found)))
+        Ok(PupilConnection::of(&list, as_pupils(found, filter.year)))
     }
 }
 
@@ -121,7 +121,7 @@ fn typed(asked: &Asked<'_>, filter: &PupilFilterInput) -> Option<PupilFilter> {
     })
 }
 
-fn as_pupils(found: Slice<PupilRow>) -> Slice<Pupil> {
+fn as_pupils(found: Slice<PupilRow>, year: SchoolYear) -> Slice<Pupil> {
     let (marks, rows): (Vec<_>, Vec<_>) = found
         .rows
         .into_iter()
@@ -131,7 +131,7 @@ fn as_pupils(found: Slice<PupilRow>) -> Slice<Pupil> {
         })
         .unzip();
     Slice {
-        rows: marks.into_iter().zip(siblings(rows)).collect(),
+        rows: marks.into_iter().zip(counted_siblings(rows, year)).collect(),
         more: found.more,
         total: found.total,
     }

@@ -53,6 +53,17 @@ impl App {
     }
 }
 
+/// A tally as it is answered.
+const fn tally(tally: absences::Tally) -> TallyRow {
+    TallyRow {
+        count: tally.half_days,
+        carried: tally.carried,
+        pending: tally.pending,
+        reached5: tally.reached_5,
+        reached30: tally.reached_30,
+    }
+}
+
 /// A row as it is answered.
 pub(super) fn row(pupil: Pupil, columns: Categories) -> PupilRow {
     let address = Address {
@@ -71,6 +82,7 @@ pub(super) fn row(pupil: Pupil, columns: Categories) -> PupilRow {
         contacts: pupil.contacts.as_ref().map(contacts),
         language: pupil.language,
         agreed: Categories::all().without(pupil.withheld),
+        tally: pupil.tally.map(tally),
     }
 }
 
@@ -316,14 +328,7 @@ impl Pupils for App {
             .await
             .map_err(|fault| failed(&fault))?;
         self.note(operation, found.keys().copied(), columns)?;
-        let answer = |tally: absences::Tally| TallyRow {
-            count: tally.half_days,
-            carried: tally.carried,
-            pending: tally.pending,
-            reached5: tally.reached_5,
-            reached30: tally.reached_30,
-        };
-        Ok(found.into_iter().map(|(pupil, tally)| (pupil, answer(tally))).collect())
+        Ok(found.into_iter().map(|(pupil, of)| (pupil, tally(of))).collect())
     }
 
     async fn evidence(

@@ -72,6 +72,7 @@ fn row(id: PupilId) -> PupilRow {
         language: None,
         agreed: Categories::default_agreement(),
         id: Some(id),
+        tally: None,
     }
 }
 
@@ -156,7 +157,22 @@ impl Pupils for Fake {
         _: SchoolYear,
         page: &Page,
     ) -> Answer<HashMap<PupilId, Slice<Absence>>> {
-        self.for_each(of, |_| Slice::empty(page.count))
+        self.for_each(of, |id| Slice {
+            rows: vec![(
+                Mark {
+                    key: SortKey::Id,
+                    id: id.0,
+                },
+                Absence {
+                    day: hub_graphql::scalar::Day("2026-09-03".parse().unwrap()),
+                    part: hub_graphql::absence::PartOfDay::Pm,
+                    code: "B".to_owned(),
+                    school_id: hub_graphql::scalar::Gid(SchoolId(uuid::Uuid::from_u128(9))),
+                },
+            )],
+            more: false,
+            total: page.count.then_some(1),
+        })
     }
 
     async fn absence_counts(

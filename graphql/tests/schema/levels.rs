@@ -47,3 +47,23 @@ async fn a_class_list_is_two_levels() {
     // class, members, enrolments, counts
     assert_eq!(hub.asked.load(Ordering::Relaxed), 4);
 }
+
+// Rows that are answered in one go know of aliases, fragments and fields asked for twice as all others do.
+#[tokio::test]
+async fn rows_at_hand_answer_whatever_is_selected() {
+    let (schemas, _) = over(Fake::default());
+    let query = r#"query { pupil(id: "pup_00000000000000000000000000000001") { absences(first: 5) { edges {
+        node { when: day __typename ...more } node { ... on Absence { code } } ... { node { code } } at: cursor __typename
+    } } } }
+    fragment more on Absence { part schoolId }"#;
+    let data = answer(&schemas, viewer(1, ClbWorker), query).await;
+    let mut edge = data["pupil"]["absences"]["edges"][0].clone();
+    let cursor = edge["at"].take();
+    assert!(cursor.as_str().is_some_and(|cursor| cursor.len() > 20), "{cursor}");
+    let expected = serde_json::json!({
+        "node": { "when": "2026-09-03", "__typename": "Absence", "part": "PM",
+                  "schoolId": "sch_00000000000000000000000000000009", "code": "B" },
+        "at": null, "__typename": "AbsenceEdge",
+    });
+    assert_eq!(edge, expected);
+}

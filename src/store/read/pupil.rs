@@ -9,7 +9,7 @@ use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::SchoolYear;
 use sea_orm::{QueryResult, Value};
 
-use super::absence::truancy_agreed;
+use super::absence::{Tally, truancy_agreed};
 use super::{Piece, agreed, categories_of, column, related, related_each};
 use crate::store::sql::{list, row, rows};
 use crate::store::{Db, DbError};
@@ -47,6 +47,8 @@ pub struct Pupil {
     pub half_days: Option<i32>,
     /// The folded name a list is sorted by.
     pub sort_name: Option<String>,
+    /// All that was counted in that year, where the list holds only pupils with a count.
+    pub tally: Option<Tally>,
 }
 
 /// How a list of pupils is sorted.
@@ -210,6 +212,23 @@ fn pupil(scope: &Scope, row: &QueryResult) -> Result<Pupil, DbError> {
         half_days: row.try_get_by_index(12)?,
         sort_name: row.try_get_by_index(13)?,
         withheld: Categories::all().without(seen),
+        tally: None,
+    })
+}
+
+/// A pupil of a list of counts, with the rest of what was counted in the four columns behind its own.
+fn counted(scope: &Scope, row: &QueryResult) -> Result<Pupil, DbError> {
+    let pupil = pupil(scope, row)?;
+    let tally = Tally {
+        half_days: pupil.half_days.unwrap_or_default(),
+        carried: row.try_get_by_index(14)?,
+        pending: row.try_get_by_index(15)?,
+        reached_5: row.try_get_by_index(16)?,
+        reached_30: row.try_get_by_index(17)?,
+    };
+    Ok(Pupil {
+        tally: Some(tally),
+        ..pupil
     })
 }
 
@@ -346,13 +365,19 @@ pub async fn page(
         }
         values.push(last.into());
     }
+    if filter.only_counted() {
+        // Who asks for the highest counts asks for what they are made of: these rows are theirs to see already.
+        let counted = "y.carried, y.pending, y.reached_5, y.reached_30";
+        text = format!(
+            "select q.*, {counted} from ({text}) q join tally y on y.pupil_id = q.id and y.school_year = {}",
+            filter.year.0
+        );
+    }
     text = format!("{text} order by {order} limit ?");
     values.push(limit);
-    rows(db.reader(), &text, values)
-        .await?
-        .iter()
-        .map(|row| pupil(scope, row))
-        .collect()
+    let read = if filter.only_counted() { counted } else { pupil };
+    let found = rows(db.reader(), &text, values).await?;
+    found.iter().map(|row| read(scope, row)).collect()
 }
 
 /// How many pupils the filter finds within the scope.
