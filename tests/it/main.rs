@@ -23,6 +23,7 @@ mod leases;
 mod lists;
 mod migrations;
 mod minimise;
+mod operator;
 mod oracle;
 mod outbox;
 mod policy_matrix;
