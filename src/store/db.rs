@@ -1,5 +1,7 @@
 //! The pool: opening a database, checking that it keeps what it says it keeps, migrating it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hub_entities::migration::Migrator;
@@ -101,6 +103,7 @@ pub struct Db {
     pool: DatabaseConnection,
     dialect: &'static dyn Dialect,
     url: String,
+    statements: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Db {
@@ -125,13 +128,23 @@ impl Db {
             .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
         let asked = options.clone();
         connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, &asked));
-        let pool = Database::connect(connect).await?;
+        let mut pool = Database::connect(connect).await?;
+        let statements = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&statements);
+        pool.set_metric_callback(move |asked| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            // How often and how long; never what: a statement's values are a pupil's.
+            let outcome = if asked.failed { "failed" } else { "ok" };
+            metrics::counter!("clb_hub_statements_total", "outcome" => outcome).increment(1);
+            metrics::histogram!("clb_hub_statement_seconds").record(asked.elapsed.as_secs_f64());
+        });
         let dialect = of_backend(pool.get_database_backend());
         dialect.check_durable(&pool).await?;
         Ok(Self {
             pool,
             dialect,
             url: options.url.clone(),
+            statements,
         })
     }
 
@@ -155,6 +168,12 @@ impl Db {
     pub async fn is_current(&self) -> Result<bool, DbError> {
         let applied = Migrator::get_applied_migrations(&self.pool).await?;
         Ok(applied.len() == Migrator::migrations().len())
+    }
+
+    /// How many statements were asked of it since it was opened. Two questions that must look the same from outside
+    /// ask the same number (R59); what is refused by a limit asks none (R15).
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Closes every connection.

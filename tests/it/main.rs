@@ -43,5 +43,6 @@ mod roster;
 mod runs;
 mod signals;
 mod support;
+mod surface;
 mod tracks;
 mod whole_path;

@@ -8,4 +8,5 @@ pub(crate) mod region;
 pub(crate) mod schema;
 pub(crate) mod source;
 pub(crate) mod town;
+pub(crate) mod wire;
 pub(crate) mod world;
