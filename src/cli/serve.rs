@@ -48,9 +48,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
 
     let listener = TcpListener::bind(config.server.address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let Running {
-        sequencer, access_log, ..
-    } = running;
+    let (sequencer, access_log) = running.beside_the_door();
     let (told, stopped) = tokio::sync::oneshot::channel::<()>();
     let sequencing = tokio::spawn(async move { sequencer.run(async { drop(stopped.await) }).await });
     let writing = tokio::spawn(access_log.run());

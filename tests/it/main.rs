@@ -41,6 +41,7 @@ mod resume;
 mod revisions;
 mod roster;
 mod runs;
+mod serve;
 mod signals;
 mod support;
 mod surface;

@@ -4,6 +4,7 @@ pub(crate) mod coverage;
 pub(crate) mod database;
 pub(crate) mod door;
 pub(crate) mod look;
+pub(crate) mod process;
 pub(crate) mod region;
 pub(crate) mod schema;
 pub(crate) mod source;
