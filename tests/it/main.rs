@@ -37,6 +37,7 @@ mod recheck;
 mod recount;
 mod register;
 mod report;
+mod report_minimum;
 mod resume;
 mod revisions;
 mod roster;
