@@ -17,6 +17,7 @@ pub mod party;
 pub mod policy;
 pub mod principal;
 pub mod pupil;
+pub mod report;
 pub mod signal;
 pub mod source;
 pub mod time;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use hub_entities::category::Categories;
-use hub_entities::id::{AgreementId, ClassId, ClbId, PupilId, RunId, SchoolId, SignalId};
+use hub_entities::id::{AgreementId, ClassId, ClbId, GapId, PupilId, RunId, SchoolId, SignalId, SourceId};
 use hub_entities::operation::Operation;
 use hub_entities::time::SchoolYear;
 use uuid::Uuid;
@@ -268,6 +268,15 @@ pub trait Operations: Send + Sync {
 
     /// Gaps, latest met first.
     async fn gaps(&self, operation: &Operation, page: &Page) -> Answer<Slice<GapRow>>;
+
+    /// One source; `None` when there is none within the viewer's reach.
+    async fn source(&self, operation: &Operation, id: SourceId) -> Answer<Option<SourceRow>>;
+
+    /// One run; `None` when there is none within the viewer's reach.
+    async fn run(&self, operation: &Operation, id: RunId) -> Answer<Option<RunRow>>;
+
+    /// One gap; `None` when there is none within the viewer's reach.
+    async fn gap(&self, operation: &Operation, id: GapId) -> Answer<Option<GapRow>>;
 
     /// Lets a held run go on; `None` when no such run is held within the viewer's reach.
     async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>>;

@@ -15,6 +15,7 @@ pub mod class_group;
 pub mod hub;
 pub mod node;
 pub mod operations;
+pub mod operations_node;
 mod order;
 pub mod outcome;
 pub mod page;

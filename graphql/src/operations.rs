@@ -228,6 +228,21 @@ impl OperationsRoot {
         Ok(SourceConnection::of("sources", found))
     }
 
+    /// One school; null if unknown.
+    #[graphql(tag = "class:public")]
+    async fn school(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "id", tag = "class:public", desc = "The school's id.")] school: ID,
+    ) -> Result<Option<SchoolRow>, Problem> {
+        let asked = Asked::of(context)?;
+        let Some(school) = id::<SchoolId>(&school) else {
+            return Ok(None);
+        };
+        let found = asked.hub.schools_by_id(asked.operation, &[school]).await?;
+        Ok(found.into_values().next())
+    }
+
     /// All schools, by institution number.
     #[graphql(tag = "class:public")]
     async fn schools(

@@ -13,6 +13,7 @@ use crate::change::ChangeRoot;
 use crate::hub::Hub;
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot};
+use crate::operations_node::OperationsNodeRoot;
 use crate::page::CursorKey;
 use crate::pupils::PupilRoot;
 use crate::school::SchoolRoot;
@@ -59,7 +60,7 @@ struct ClbMutation(AcceptMutation, AgreementMutation);
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct OperationsQuery(ViewerRoot, OperationsRoot, RunRoot, AgreementRoot);
+struct OperationsQuery(ViewerRoot, OperationsRoot, RunRoot, AgreementRoot, OperationsNodeRoot);
 
 /// What operators may do.
 #[derive(MergedObject, Default)]

@@ -11,11 +11,21 @@ use hub_graphql::hub::{Answer, Operations};
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
 use hub_graphql::scalar::Gid;
+use hub_graphql::school::SchoolRow;
 
 use super::answer::{counted, schools, slice, text, time};
 use super::{App, failed};
 use crate::store::read::operations;
 use crate::store::run as runs;
+
+fn source_row(school: SchoolRow, source: connection::Model) -> SourceRow {
+    SourceRow {
+        school,
+        id: Gid(source.id),
+        name: source.name,
+        letters: source.letters,
+    }
+}
 
 fn run_row(school: SchoolId, run: &run::Model) -> RunRow {
     RunRow {
@@ -69,14 +79,7 @@ impl Operations for App {
         let found = operations::sources(&self.db, &scope, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let schools = schools(&self.db, &scope, found.iter().map(|source| source.school_id)).await?;
-        let row = |source: connection::Model| {
-            Some(SourceRow {
-                school: schools.get(&source.school_id)?.clone(),
-                id: Gid(source.id),
-                name: source.name,
-                letters: source.letters,
-            })
-        };
+        let row = |source: connection::Model| Some(source_row(schools.get(&source.school_id)?.clone(), source));
         Ok(slice(found.into_iter().filter_map(row).collect(), page, total, |row| {
             let key = SortKey::Id;
             (Mark { key, id: row.id.0.0 }, row)
@@ -119,6 +122,36 @@ impl Operations for App {
             let key = time(gap.last_seen_at);
             (Mark { key, id: gap.id.0 }, gap_row(gap))
         }))
+    }
+
+    async fn source(&self, operation: &Operation, id: SourceId) -> Answer<Option<SourceRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
+            return Ok(None);
+        };
+        let found = operations::source(&self.db, &scope, id).await;
+        let found = found.map_err(|fault| failed(&fault))?;
+        let mut schools = schools(&self.db, &scope, found.iter().map(|source| source.school_id)).await?;
+        Ok(found.and_then(|source| Some(source_row(schools.remove(&source.school_id)?, source))))
+    }
+
+    async fn run(&self, operation: &Operation, id: RunId) -> Answer<Option<RunRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
+            return Ok(None);
+        };
+        let found = operations::run(&self.db, &scope, id).await;
+        let Some(found) = found.map_err(|fault| failed(&fault))? else {
+            return Ok(None);
+        };
+        let schools = self.schools_of_sources(&scope, vec![found.source_id]).await?;
+        Ok(schools.get(&found.source_id).map(|school| run_row(*school, &found)))
+    }
+
+    async fn gap(&self, operation: &Operation, id: GapId) -> Answer<Option<GapRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
+            return Ok(None);
+        };
+        let found = operations::gap(&self.db, &scope, id).await;
+        Ok(found.map_err(|fault| failed(&fault))?.map(gap_row))
     }
 
     async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>> {

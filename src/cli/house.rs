@@ -84,6 +84,12 @@ impl Running {
         })
     }
 
+    /// What works beside the door. The hub itself is left to the door: the access log comes to its end with the last who
+    /// could write in it.
+    pub(super) fn beside_the_door(self) -> (Sequencer, AccessLog) {
+        (self.sequencer, self.access_log)
+    }
+
     /// What brings files in. `progress` is told how far a run has come.
     pub(super) fn sync(
         &self,

@@ -48,9 +48,8 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
 
     let listener = TcpListener::bind(config.server.address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let Running {
-        sequencer, access_log, ..
-    } = running;
+    let keeping = tokio::spawn(running.sync(None, Arc::new(|_, _| {})).keep());
+    let (sequencer, access_log) = running.beside_the_door();
     let (told, stopped) = tokio::sync::oneshot::channel::<()>();
     let sequencing = tokio::spawn(async move { sequencer.run(async { drop(stopped.await) }).await });
     let writing = tokio::spawn(access_log.run());
@@ -58,6 +57,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let served = serve(listener, router(edge), stop, patience).await;
     // Requests are over: give the last events their positions, write the last lines, and go.
     drop(told);
+    keeping.abort();
     for task in [sequencing, writing] {
         if tokio::time::timeout(Duration::from_secs(5), task).await.is_err() {
             tracing::warn!("a background task did not end in time");

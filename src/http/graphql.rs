@@ -295,6 +295,7 @@ fn trace_document(params: &Params) {
 fn limited(refusal: limits::Refusal) -> Refusal {
     let text = match refusal {
         limits::Refusal::Introspection => "introspection is off; the schema is published with the product",
+        limits::Refusal::Page => "`first` must be from 1 to 200",
         limits::Refusal::Cost => "the query costs too much; ask for smaller pages or fewer fields",
         _ => "the query passes a limit",
     };

@@ -1,6 +1,7 @@
 //! The pool: opening a database, checking that it keeps what it says it keeps, migrating it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hub_entities::migration::Migrator;
@@ -98,6 +99,20 @@ impl Options {
     }
 }
 
+/// How many statements were asked, and how long they took; never what: a statement's values are a pupil's.
+#[derive(Debug, Default)]
+pub(super) struct Statements(AtomicU64);
+
+impl Statements {
+    /// One came to its end.
+    pub(super) fn note(&self, failed: bool, took: Duration) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let outcome = if failed { "failed" } else { "ok" };
+        metrics::counter!("clb_hub_statements_total", "outcome" => outcome).increment(1);
+        metrics::histogram!("clb_hub_statement_seconds").record(took.as_secs_f64());
+    }
+}
+
 /// An open database.
 #[derive(Clone)]
 pub struct Db {
@@ -106,6 +121,7 @@ pub struct Db {
     sign_ins: Arc<SignIns>,
     dialect: &'static dyn Dialect,
     url: String,
+    statements: Arc<Statements>,
 }
 
 impl std::fmt::Debug for Db {
@@ -130,16 +146,20 @@ impl Db {
             .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
         let asked = options.clone();
         connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, &asked));
-        let pool = Database::connect(connect).await?;
+        let mut pool = Database::connect(connect).await?;
+        let statements = Arc::new(Statements::default());
+        let counted = Arc::clone(&statements);
+        pool.set_metric_callback(move |asked| counted.note(asked.failed, asked.elapsed));
         let dialect = of_backend(pool.get_database_backend());
         dialect.check_durable(&pool).await?;
-        let reader = dialect.reader(&pool, options)?;
+        let reader = dialect.reader(&pool, options, &statements)?;
         Ok(Self {
             pool,
             reader: Arc::new(reader),
             sign_ins: Arc::default(),
             dialect,
             url: options.url.clone(),
+            statements,
         })
     }
 
@@ -163,6 +183,12 @@ impl Db {
     pub async fn is_current(&self) -> Result<bool, DbError> {
         let applied = Migrator::get_applied_migrations(&self.pool).await?;
         Ok(applied.len() == Migrator::migrations().len())
+    }
+
+    /// How many statements were asked of it since it was opened. Two questions that must look the same from outside
+    /// ask the same number (R59); what is refused by a limit asks none (R15).
+    pub fn statements(&self) -> u64 {
+        self.statements.0.load(Ordering::Relaxed)
     }
 
     /// Closes every connection.

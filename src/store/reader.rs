@@ -5,7 +5,7 @@
 //! Here a connection is kept when its statement came to its end. One that was cut off or failed is closed, so that
 //! nobody meets its answer; one that lay idle is asked before it is used.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,6 +17,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::db::Statements;
 
 /// How long a statement waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +40,7 @@ pub(super) struct Connections {
     options: PgConnectOptions,
     idle: Mutex<Vec<(PgConnection, Instant)>>,
     permits: Semaphore,
+    statements: Arc<Statements>,
 }
 
 impl std::fmt::Debug for Connections {
@@ -49,10 +52,11 @@ impl std::fmt::Debug for Connections {
 
 impl Connections {
     /// None is opened yet.
-    pub(super) fn new(options: PgConnectOptions, most: u32) -> Self {
+    pub(super) fn new(options: PgConnectOptions, most: u32, statements: &Arc<Statements>) -> Self {
         Self {
             options,
             idle: Mutex::default(),
+            statements: Arc::clone(statements),
             permits: Semaphore::new(
                 usize::try_from(most)
                     .unwrap_or(usize::MAX)
@@ -81,6 +85,7 @@ impl Connections {
         Ok(Taken {
             connection,
             of: self,
+            since: Instant::now(),
             _permit: permit,
         })
     }
@@ -107,12 +112,14 @@ impl Connections {
 struct Taken<'a> {
     connection: PgConnection,
     of: &'a Connections,
+    since: Instant,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Taken<'_> {
     /// The statement came to its end: a connection that is whole goes back.
     fn settle<T>(self, answer: Result<T, sqlx::Error>) -> Result<T, DbErr> {
+        self.of.statements.note(answer.is_err(), self.since.elapsed());
         // What the database itself says is an answer too.
         let is_whole = answer
             .as_ref()

@@ -1,13 +1,16 @@
 //! The agreement filter: what was not agreed goes no further than this file (design §3).
 
+use hub_connectors::roster::PupilRow;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::{Categories, Category};
 use hub_entities::policy::{Reach, Scope};
 
+use crate::store::roster::{ReportSaid, may_be_needed};
+
 /// Whether an agreement in force lets the hub keep anything of absences.
 pub(super) fn keeps_absences(scope: &Scope) -> bool {
     match scope.reach() {
-        Reach::Source { agreed, .. } => agreed.has(Category::Truancy) || agreed.has(Category::Attendance),
+        Reach::Source { agreed, .. } => may_be_needed(*agreed),
         _ => false,
     }
 }
@@ -38,6 +41,25 @@ pub(super) fn keep<T>(value: Option<T>, category: Category, agreed: Categories, 
     value
 }
 
+/// The legal minimum of an obligatory report, as far as no agreement lists it: name and date of birth, and only where
+/// half-days of absence are kept, so that such a report can come to be due (design §3).
+pub(super) fn minimum(row: &PupilRow, agreed: Categories) -> ReportSaid {
+    if !may_be_needed(agreed) {
+        return ReportSaid::default();
+    }
+    let name = |text: &str| (!text.is_empty() && !agreed.has(Category::Identity)).then(|| text.to_owned());
+    ReportSaid {
+        given_name: name(&row.given_name),
+        family_name: name(&row.family_name),
+        birth_date: row.birth_date.filter(|_| !agreed.has(Category::Birth)),
+    }
+}
+
+/// Whether the class is of that minimum: where enrolments are agreed, it is where everyone may read it who has it.
+pub(super) fn places_for_report(agreed: Categories) -> bool {
+    may_be_needed(agreed) && !agreed.has(Category::Enrolment)
+}
+
 #[cfg(test)]
 mod tests {
     use hub_entities::absence::code::Code;
@@ -61,6 +83,36 @@ mod tests {
             reading(Reading::Absent(Code::B), Categories::NONE.with(Category::Identity)),
             None
         );
+    }
+
+    #[test]
+    fn the_minimum_is_what_a_report_must_carry_and_no_agreement_lists() {
+        let row = PupilRow {
+            given_name: "An".to_owned(),
+            family_name: "Maes".to_owned(),
+            birth_date: Some("2012-05-01".parse().unwrap()),
+            city: Some("Gent".to_owned()),
+            ..PupilRow::default()
+        };
+        let truancy = Categories::NONE.with(Category::Truancy);
+        let all = ReportSaid {
+            given_name: Some("An".to_owned()),
+            family_name: Some("Maes".to_owned()),
+            birth_date: Some("2012-05-01".parse().unwrap()),
+        };
+        assert_eq!(minimum(&row, truancy), all);
+        assert_eq!(minimum(&row, Categories::NONE.with(Category::Attendance)), all);
+        let born = ReportSaid {
+            birth_date: all.birth_date,
+            ..ReportSaid::default()
+        };
+        assert_eq!(minimum(&row, truancy.with(Category::Identity)), born);
+        // All of it is agreed, or nothing of absences is.
+        let nothing = ReportSaid::default();
+        assert_eq!(minimum(&row, Categories::default_agreement()), nothing);
+        assert_eq!(minimum(&row, Categories::NONE.with(Category::Address)), nothing);
+        assert!(places_for_report(truancy) && !places_for_report(truancy.with(Category::Enrolment)));
+        assert!(!places_for_report(Categories::NONE.with(Category::Address)));
     }
 
     #[test]

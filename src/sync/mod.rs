@@ -9,6 +9,7 @@ pub mod carried;
 pub mod files;
 mod filter;
 pub mod half_day;
+mod keeping;
 mod quarantine;
 pub mod recheck;
 pub mod roster;

@@ -17,8 +17,8 @@ use crate::store::DbError;
 use crate::store::lease::Lease;
 use crate::store::loss::{Gap, note_gaps};
 use crate::store::roster::{
-    ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, ending, merge_classes,
-    merge_memberships, merge_pupils,
+    ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, end_missing_report_places,
+    ending, forget_reports, merge_classes, merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
 };
 use crate::store::run::{self as runs, set_state};
 use crate::store::staging::{next_rows, put_rows};
@@ -26,12 +26,19 @@ use crate::store::staging::{next_rows, put_rows};
 /// Rows merged in one transaction.
 const CHUNK: u32 = 200;
 
+/// How rows that only a report may carry are put aside.
+const REPORT_CLASS: &str = "report_class";
+const REPORT_PLACE: &str = "report_place";
+
 /// A roster of one school, ready to be put aside.
 #[derive(Debug, Default)]
 struct Filtered {
     classes: Vec<(String, serde_json::Value)>,
     pupils: Vec<(String, serde_json::Value)>,
     memberships: Vec<(String, serde_json::Value)>,
+    /// Classes and places that only a report may name.
+    report_classes: Vec<(String, serde_json::Value)>,
+    report_places: Vec<(String, serde_json::Value)>,
     dropped: Categories,
 }
 
@@ -116,6 +123,8 @@ impl Sync {
             ("class", filtered.classes),
             ("pupil", filtered.pupils),
             ("membership", filtered.memberships),
+            (REPORT_CLASS, filtered.report_classes),
+            (REPORT_PLACE, filtered.report_places),
         ] {
             for some in rows.chunks(2_000) {
                 put_rows(&self.db, lease, run.id, kind, some.to_vec()).await?;
@@ -185,7 +194,37 @@ impl Sync {
         if complete_memberships {
             end_missing_memberships(&self.db, self.work(scope, lease, run.id)).await?;
         }
+        self.merge_reported(scope, lease, &run, complete_memberships).await?;
         self.finish(lease, run).await
+    }
+
+    /// Merges what only a report may carry, all of it each time the run comes here, and forgets what none can need.
+    async fn merge_reported(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        run: &run::Model,
+        complete: bool,
+    ) -> Result<(), SyncError> {
+        for kind in [REPORT_CLASS, REPORT_PLACE] {
+            let mut after = String::new();
+            loop {
+                let rows = next_rows(&self.db, run.id, kind, &after, CHUNK).await?;
+                let Some((last, _)) = rows.last() else { break };
+                after.clone_from(last);
+                let work = self.work(scope, lease, run.id);
+                if kind == REPORT_CLASS {
+                    merge_report_classes(&self.db, work, parsed::<ClassSaid>(rows)?).await?;
+                } else {
+                    merge_report_places(&self.db, work, parsed::<MembershipSaid>(rows)?).await?;
+                }
+            }
+        }
+        if complete {
+            end_missing_report_places(&self.db, self.work(scope, lease, run.id)).await?;
+        }
+        forget_reports(&self.db, scope).await?;
+        Ok(())
     }
 
     /// What may be put aside of a roster: the school's own rows, with the agreed categories.
@@ -214,6 +253,16 @@ impl Sync {
         } else if !roster.classes.is_empty() {
             filtered.dropped = filtered.dropped.with(Category::Enrolment);
         }
+        let of_report = filter::places_for_report(agreed);
+        for class in roster
+            .classes
+            .iter()
+            .filter(|class| of_report && class.school_key == school_key)
+        {
+            filtered
+                .report_classes
+                .push((class.source_key.clone(), body(&class_said(class, year))?));
+        }
         let first_days = first_days(roster);
         for pupil in &roster.pupils {
             // In a delta the school of a row may be left out: it is the connection's own.
@@ -230,11 +279,14 @@ impl Sync {
             said.gone |= place.is_some_and(|place| place.status == Status::Gone);
             filtered.pupils.push((pupil.source_key.clone(), body(&said)?));
         }
-        if enrolment {
+        let places = if enrolment {
+            Some(&mut filtered.memberships)
+        } else {
+            Some(&mut filtered.report_places).filter(|_| of_report)
+        };
+        if let Some(places) = places {
             for membership in roster.memberships.iter().filter(|one| one.school_key == school_key) {
-                filtered
-                    .memberships
-                    .push((membership.source_key.clone(), body(&membership_said(membership))?));
+                places.push((membership.source_key.clone(), body(&membership_said(membership))?));
             }
         }
         Ok(filtered)
@@ -278,6 +330,7 @@ impl Sync {
             city,
             contacts,
             language,
+            report: filter::minimum(row, agreed),
             national_index: national.and_then(|number| self.blind_index(&number)),
             unsaid: Unsaid {
                 person: !row.says.person,

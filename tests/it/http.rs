@@ -1,104 +1,12 @@
 //! The hub over a real connection: listener, token, principal, realm, schema, database.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use clb_hub::auth::Verifier;
-use clb_hub::auth::demo_issuer::DemoIssuer;
-use clb_hub::http::limits::Limits;
-use clb_hub::http::serve::{Patience, serve};
-use clb_hub::http::{Bounds, Edge, router};
-use clb_hub::runtime::new_signing_key;
-use clb_hub::telemetry;
-use hub_entities::operation::Actor;
-use hub_entities::time::FixedClock;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::database::both_databases;
 use crate::support::town::Town;
+use crate::support::wire::Listening;
 use crate::support::world::at;
-
-/// A hub that listens, and the issuer it trusts.
-struct Listening {
-    address: SocketAddr,
-    issuer: DemoIssuer,
-    stop: oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-/// What came back: status, head and body.
-type Answered = (u16, String, String);
-
-impl Listening {
-    async fn new(town: &Town) -> Self {
-        let key = new_signing_key().unwrap();
-        let issuer = DemoIssuer::new("https://issuer.example", "clb-hub", &key).unwrap();
-        let edge = Edge {
-            service: town.house.clone(),
-            principals: town.house.clone(),
-            verifier: Verifier::new([issuer.trust().unwrap()]),
-            ready: town.house.clone(),
-            clock: Arc::new(FixedClock(town.world.now)),
-            ids: town.world.ids.clone(),
-            limits: Limits::DEFAULT,
-            bounds: Bounds::DEFAULT,
-            metrics: telemetry::recorder().handle(),
-        };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopping = async move {
-            let _ = stopped.await;
-        };
-        let serving = tokio::spawn(serve(listener, router(Arc::new(edge)), stopping, Patience::DEFAULT));
-        Self {
-            address,
-            issuer,
-            stop,
-            serving,
-        }
-    }
-
-    fn token(&self, viewer: &Actor) -> String {
-        let Actor::Principal { id, .. } = viewer else {
-            panic!("a viewer is a principal")
-        };
-        self.issuer
-            .mint(&id.to_string(), at("2026-10-01T10:00:00Z"), Uuid::from_u128(1))
-            .unwrap()
-    }
-
-    async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answered {
-        let authorization = token.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n"));
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             accept: application/graphql-response+json\r\n{authorization}content-length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
-        );
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), body.to_owned())
-    }
-
-    async fn ask(&self, token: Option<&str>, question: &str) -> Answered {
-        let body = json!({ "query": question }).to_string();
-        self.send("POST", "/graphql", token, &body).await
-    }
-
-    async fn end(self) {
-        self.stop.send(()).unwrap();
-        self.serving.await.unwrap().unwrap();
-    }
-}
 
 both_databases!(only_a_token_opens_the_door, async |database: &TestDatabase| {
     let town = Town::new(database).await;

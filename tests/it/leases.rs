@@ -9,7 +9,8 @@ use clb_hub::store::ledger::{Work, merge_half_days};
 use clb_hub::store::loss::{Gap, Unmatched, note_gaps, put_in_quarantine, resolve};
 use clb_hub::store::outbox::{SEQUENCER, sequence};
 use clb_hub::store::roster::{
-    ClassSaid, MembershipSaid, end_missing, end_missing_memberships, merge_classes, merge_memberships, merge_pupils,
+    ClassSaid, MembershipSaid, end_missing, end_missing_memberships, end_missing_report_places, merge_classes,
+    merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
 };
 use clb_hub::store::run::{Coming, begin, discard, set_state};
 use clb_hub::store::staging::{Pack, put_packs, put_rows};
@@ -175,7 +176,7 @@ impl Scene {
             ("put_packs", put_packs(db, lease, run, 1, vec![pack]).await),
             (
                 "merge_classes",
-                merge_classes(db, work, &[(key(), class)], None).await.map(drop),
+                merge_classes(db, work, &[(key(), class.clone())], None).await.map(drop),
             ),
             (
                 "merge_pupils",
@@ -185,8 +186,19 @@ impl Scene {
             ),
             (
                 "merge_memberships",
-                merge_memberships(db, work, &[(key(), place)], None).await.map(drop),
+                merge_memberships(db, work, &[(key(), place.clone())], None)
+                    .await
+                    .map(drop),
             ),
+            (
+                "merge_report_classes",
+                merge_report_classes(db, work, vec![(key(), class.clone())]).await,
+            ),
+            (
+                "merge_report_places",
+                merge_report_places(db, work, vec![(key(), place.clone())]).await,
+            ),
+            ("end_missing_report_places", end_missing_report_places(db, work).await),
             ("end_missing", end_missing(db, work, 100).await.map(drop)),
             (
                 "end_missing_memberships",

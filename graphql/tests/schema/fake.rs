@@ -8,7 +8,9 @@ use async_graphql::{Request, Response};
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use hub_entities::category::Categories;
-use hub_entities::id::{AgreementId, ClassId, ClbId, EventId, PrincipalId, PupilId, RunId, SchoolId, SignalId};
+use hub_entities::id::{
+    AgreementId, ClassId, ClbId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
+};
 use hub_entities::operation::{Actor, Operation, Realm, Role};
 use hub_entities::signal::{EventKind, SignalState, Track};
 use hub_entities::time::SchoolYear;
@@ -393,6 +395,21 @@ impl Operations for Fake {
     async fn gaps(&self, _: &Operation, page: &Page) -> Answer<Slice<GapRow>> {
         self.count()?;
         Ok(Slice::empty(page.count))
+    }
+
+    async fn source(&self, _: &Operation, _: SourceId) -> Answer<Option<SourceRow>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn run(&self, _: &Operation, _: RunId) -> Answer<Option<RunRow>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn gap(&self, _: &Operation, _: GapId) -> Answer<Option<GapRow>> {
+        self.count()?;
+        Ok(None)
     }
 
     async fn approve_run(&self, _: &Operation, _: RunId) -> Answer<Option<RunRow>> {

@@ -45,6 +45,8 @@ struct Weight {
     aliases: u64,
     directives: u64,
     cost: u64,
+    /// The largest page that is asked for.
+    page: u64,
 }
 
 impl Weight {
@@ -55,6 +57,7 @@ impl Weight {
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.directives = self.directives.saturating_add(other.directives);
         self.cost = self.cost.saturating_add(other.cost);
+        self.page = self.page.max(other.page);
     }
 }
 
@@ -94,6 +97,7 @@ impl<'doc> Scale<'doc> {
             () if weight.aliases > limits.aliases => Err(Refusal::Aliases),
             () if weight.directives > limits.directives => Err(Refusal::Directives),
             () if weight.cost > limits.cost => Err(Refusal::Cost),
+            () if weight.page > limits.page => Err(Refusal::Page),
             () => Ok(()),
         }
     }
@@ -151,7 +155,9 @@ impl<'doc> Scale<'doc> {
         weight.width = 1;
         weight.aliases = weight.aliases.saturating_add(u64::from(field.alias.is_some()));
         weight.directives = weight.directives.saturating_add(count(&field.directives));
-        weight.cost = weight.cost.saturating_mul(self.page(field)).saturating_add(1);
+        let page = self.page(field);
+        weight.cost = weight.cost.saturating_mul(page).saturating_add(1);
+        weight.page = weight.page.max(page);
         Ok(weight)
     }
 
@@ -312,6 +318,12 @@ mod tests {
         let with = |value: serde_json::Value| weigh_with(query, value, &Limits::DEFAULT);
         assert_eq!(with(serde_json::json!({ "n": 50 })), Ok(Cost(51)));
         assert_eq!(with(serde_json::json!({})), Ok(Cost(8)));
+        assert_eq!(with(serde_json::json!({ "n": 200 })), Ok(Cost(201)));
+        assert_eq!(with(serde_json::json!({ "n": 201 })), Err(Refusal::Page));
+        assert_eq!(
+            weigh("{ ...F } fragment F on Q { a(first: 201) { b } }"),
+            Err(Refusal::Page)
+        );
         assert_eq!(with(serde_json::json!({ "n": -5 })), Ok(Cost(2)));
         assert_eq!(with(serde_json::json!({ "n": null })), Ok(Cost(2)));
         assert_eq!(with(serde_json::json!({ "n": "50" })), Ok(Cost(2)));

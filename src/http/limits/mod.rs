@@ -25,6 +25,8 @@ pub struct Limits {
     pub directives: u64,
     /// Cost points: one per field, times the page size of every list above it.
     pub cost: u64,
+    /// The largest page of a list.
+    pub page: u64,
     /// Whether `__schema` and `__type` may be asked. Only the demo allows it (R57).
     pub introspection: bool,
 }
@@ -39,6 +41,7 @@ impl Limits {
         root_fields: 10,
         directives: 50,
         cost: 20_000,
+        page: 200,
         introspection: false,
     };
 }
@@ -71,6 +74,9 @@ pub enum Refusal {
     /// The answer would be too large.
     #[error("the query costs too much; ask for smaller pages or fewer fields")]
     Cost,
+    /// A page that is too large.
+    #[error("a list is read in pages of 1 to 200")]
+    Page,
     /// A fragment contains itself.
     #[error("a fragment of the query contains itself")]
     FragmentCycle,
@@ -90,6 +96,7 @@ impl Refusal {
             Self::RootFields => "LIMIT_ROOT_FIELDS",
             Self::Directives => "LIMIT_DIRECTIVES",
             Self::Cost => "LIMIT_COST",
+            Self::Page => "PAGE_INVALID",
             Self::FragmentCycle => "LIMIT_FRAGMENT_CYCLE",
             Self::Introspection => "INTROSPECTION_OFF",
         }

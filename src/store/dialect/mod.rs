@@ -3,6 +3,8 @@
 mod postgres;
 mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hub_entities::id::PupilId;
 use sea_orm::{DatabaseBackend, DatabaseConnection, DatabaseTransaction};
@@ -10,6 +12,7 @@ use sea_orm::{DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 pub(super) use postgres::connect_options as postgres_options;
 pub(super) use sqlite::connect_options as sqlite_options;
 
+use super::db::Statements;
 use super::reader::Reader;
 use super::{DbError, Options};
 
@@ -20,7 +23,12 @@ pub(super) trait Dialect: Send + Sync {
     async fn check_durable(&self, pool: &DatabaseConnection) -> Result<(), DbError>;
 
     /// What statements of their own go over.
-    fn reader(&self, pool: &DatabaseConnection, options: &Options) -> Result<Reader, DbError>;
+    fn reader(
+        &self,
+        pool: &DatabaseConnection,
+        options: &Options,
+        statements: &Arc<Statements>,
+    ) -> Result<Reader, DbError>;
 
     /// Waits until no other replica migrates.
     async fn lock_migrations(&self, pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError>;

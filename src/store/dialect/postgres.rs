@@ -1,5 +1,7 @@
 //! PostgreSQL 15 and later.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hub_entities::id::PupilId;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
@@ -7,6 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{Dialect, Held};
+use crate::store::db::Statements;
 use crate::store::reader::{Connections, Reader};
 use crate::store::sql::{list, rows, statement};
 use crate::store::{DbError, Options};
@@ -51,9 +54,18 @@ impl Dialect for Postgres {
         Ok(())
     }
 
-    fn reader(&self, _pool: &DatabaseConnection, options: &Options) -> Result<Reader, DbError> {
+    fn reader(
+        &self,
+        _pool: &DatabaseConnection,
+        options: &Options,
+        statements: &Arc<Statements>,
+    ) -> Result<Reader, DbError> {
         let connect = connect_options(options.url.parse()?, options);
-        Ok(Reader::Own(Box::new(Connections::new(connect, options.connections))))
+        Ok(Reader::Own(Box::new(Connections::new(
+            connect,
+            options.connections,
+            statements,
+        ))))
     }
 
     async fn lock_migrations(&self, pool: &DatabaseConnection, _url: &str) -> Result<Box<dyn Held>, DbError> {

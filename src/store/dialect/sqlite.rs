@@ -1,6 +1,7 @@
 //! SQLite: the embedded default.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTran
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{Dialect, Held};
+use crate::store::db::Statements;
 use crate::store::reader::Reader;
 use crate::store::sql::statement;
 use crate::store::{DbError, Options};
@@ -46,7 +48,12 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
-    fn reader(&self, pool: &DatabaseConnection, _options: &Options) -> Result<Reader, DbError> {
+    fn reader(
+        &self,
+        pool: &DatabaseConnection,
+        _options: &Options,
+        _statements: &Arc<Statements>,
+    ) -> Result<Reader, DbError> {
         Ok(Reader::Pool(pool.clone()))
     }
 

@@ -64,6 +64,24 @@ pub async fn schools_of(db: &Db, scope: &Scope, sources: &[SourceId]) -> Result<
     Ok(found.into_iter().map(|row| (row.id, row.school_id)).collect())
 }
 
+/// One source, if the scope reaches it.
+pub async fn source(db: &Db, scope: &Scope, id: SourceId) -> Result<Option<connection::Model>, DbError> {
+    let query = connection::Entity::find_by_id(id).filter(reached(scope)?);
+    Ok(query.one(db.reader()).await?)
+}
+
+/// One run, if the scope reaches its source.
+pub async fn run(db: &Db, scope: &Scope, id: RunId) -> Result<Option<run::Model>, DbError> {
+    let query = run::Entity::find_by_id(id).filter(of_reached(scope, run::Column::SourceId)?);
+    Ok(query.one(db.reader()).await?)
+}
+
+/// One gap, if the scope reaches its source.
+pub async fn gap(db: &Db, scope: &Scope, id: GapId) -> Result<Option<gap::Model>, DbError> {
+    let query = gap::Entity::find_by_id(id).filter(of_reached(scope, gap::Column::SourceId)?);
+    Ok(query.one(db.reader()).await?)
+}
+
 /// A page of runs, latest first; one more than asked for tells of a next.
 pub async fn runs(
     db: &Db,

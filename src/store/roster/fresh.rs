@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use hub_entities::id::{EnrolmentId, PupilId, RecordId, SchoolId};
 use sea_orm::{DatabaseTransaction, Value};
 
-use super::{PupilSaid, columns};
+use super::{PupilSaid, ReportSaid, columns, write_names};
 use crate::store::DbError;
 use crate::store::ledger::Work;
 use crate::store::sql::bulk;
@@ -16,6 +16,7 @@ pub(super) struct Fresh {
     pupils: Vec<Vec<Value>>,
     records: Vec<Vec<Value>>,
     enrolments: Vec<Vec<Value>>,
+    reported: Vec<(RecordId, ReportSaid)>,
     by_index: HashMap<Vec<u8>, PupilId>,
 }
 
@@ -52,6 +53,9 @@ impl Fresh {
             1_i32.into(),
         ]);
         self.records.push(row);
+        if !said.report.is_empty() {
+            self.reported.push((record, said.report.clone()));
+        }
         self.enrolments.push(vec![
             EnrolmentId(work.ids.next(work.now)).into(),
             record.into(),
@@ -76,6 +80,7 @@ impl Fresh {
             id, pupil_id, school_id, source_key, revision)";
         bulk(tx, head, 21, self.records.into_iter(), "").await?;
         let head = "insert into enrolment (id, record_id, pupil_id, school_id, begins_on, ends_on, run_id)";
-        bulk(tx, head, 7, self.enrolments.into_iter(), "").await
+        bulk(tx, head, 7, self.enrolments.into_iter(), "").await?;
+        write_names(tx, self.reported).await
     }
 }

@@ -4,6 +4,7 @@ mod endings;
 mod enrolments;
 mod fresh;
 mod memberships;
+mod reported;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -27,6 +28,10 @@ pub use endings::{Ending, end_missing, end_missing_memberships, ending};
 use enrolments::{end_enrolments, enrol};
 use fresh::Fresh;
 pub use memberships::merge_memberships;
+pub use reported::{
+    ReportSaid, end_missing_report_places, forget_reports, may_be_needed, merge_report_classes, merge_report_places,
+};
+use reported::{name_of, write_names};
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
 /// is not in here.
@@ -65,6 +70,9 @@ pub struct PupilSaid {
     pub begins_on: Option<NaiveDate>,
     /// enrolment: the first day no longer there.
     pub ends_on: Option<NaiveDate>,
+    /// What no agreement lists and a report must carry all the same: kept apart.
+    #[serde(skip_serializing_if = "ReportSaid::is_empty")]
+    pub report: ReportSaid,
     /// What this row does not speak of: it stays as it was.
     pub unsaid: Unsaid,
     /// The source does not say that this is a pupil: it holds only for one that is known.
@@ -193,6 +201,7 @@ pub async fn merge_pupils(
     let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
     let mut same_person: Vec<(PupilId, PupilId)> = Vec::new();
     let mut fresh = Fresh::default();
+    let mut reported = Vec::new();
     for (key, pupil) in said {
         let before = known.get(key.as_str());
         let completed = match before {
@@ -235,6 +244,7 @@ pub async fn merge_pupils(
                     .map(|into| (record.pupil_id, into)),
             );
             update_record(&tx, &work, record.id, pupil, hash).await?;
+            reported.push((record.id, pupil.report.clone()));
             if !pupil.unsaid.schools {
                 enrol(&tx, &work, school, record.id, record.pupil_id, pupil).await?;
             }
@@ -246,6 +256,7 @@ pub async fn merge_pupils(
         }
     }
     fresh.write(&tx).await?;
+    write_names(&tx, reported).await?;
 
     let touched: Vec<PupilId> = touched.into_iter().collect();
     derive_again(&tx, work.ids, &touched, work.now).await?;
@@ -365,7 +376,10 @@ async fn complete(tx: &DatabaseTransaction, record: RecordId, said: &PupilSaid) 
     let stands = record::Entity::find_by_id(record).one(tx).await?;
     let stands = stands.ok_or(DbError::Unreadable { column: "record.id" })?;
     let mut whole = said.clone();
+    let for_report = name_of(tx, record).await?;
     if said.unsaid.person {
+        whole.report.given_name = for_report.given_name;
+        whole.report.family_name = for_report.family_name;
         whole.identifier = stands.identifier;
         whole.stamnummer = stands.stamnummer;
         whole.given_name = stands.given_name;
@@ -379,6 +393,7 @@ async fn complete(tx: &DatabaseTransaction, record: RecordId, said: &PupilSaid) 
         whole.national_index = stands.national_index;
     }
     if said.unsaid.birth {
+        whole.report.birth_date = for_report.birth_date;
         whole.birth_date = stands.birth_date;
         whole.sex = stands.sex;
     }

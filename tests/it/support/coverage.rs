@@ -36,10 +36,11 @@ pub(crate) struct Door<'a> {
 }
 
 impl<'a> Door<'a> {
-    /// Nothing is asked yet.
-    pub(crate) fn new(town: &'a Town) -> Self {
-        let types = [Realm::School, Realm::Clb]
-            .into_iter()
+    /// Nothing is asked yet of these realms.
+    pub(crate) fn new(town: &'a Town, realms: &[Realm]) -> Self {
+        let types = realms
+            .iter()
+            .copied()
             .flat_map(|realm| {
                 fields_of(realm)
                     .into_iter()
@@ -51,6 +52,18 @@ impl<'a> Door<'a> {
             types,
             granted: BTreeSet::new(),
         }
+    }
+
+    /// The fields that no question brought out: `realm Type.field`.
+    pub(crate) fn missing(&self) -> BTreeSet<String> {
+        let fields = self
+            .types
+            .iter()
+            .flat_map(|((realm, of), fields)| fields.keys().map(move |field| (*realm, of.clone(), field.clone())));
+        fields
+            .filter(|field| !self.granted.contains(field))
+            .map(|(realm, of, field)| format!("{realm} {of}.{field}"))
+            .collect()
     }
 
     /// The data of an answer without errors and without cursors.

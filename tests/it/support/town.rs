@@ -59,6 +59,7 @@ pub(crate) struct Town {
     pub(crate) dre: PupilId,
     pub(crate) ella: PupilId,
     pub(crate) viewers: Viewers,
+    pub(crate) app: Arc<App>,
     pub(crate) house: Arc<House>,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
@@ -176,14 +177,14 @@ impl Town {
         let clock = Arc::new(FixedClock(world.now));
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
-        let app = App::new(
+        let app = Arc::new(App::new(
             world.db.clone(),
             world.book.clone(),
             world.ids.clone(),
             sequencer.waker(),
             lines,
-        );
-        let house = Arc::new(House::new(Arc::new(app), &CursorKey::new(&[3; 32]), Options::default()));
+        ));
+        let house = Arc::new(House::new(app.clone(), &CursorKey::new(&[3; 32]), Options::default()));
         let town = Self {
             world,
             first,
@@ -197,6 +198,7 @@ impl Town {
             dre: of_south[1].1,
             ella: of_south[2].1,
             viewers,
+            app,
             house,
             _log: log,
         };
