@@ -40,6 +40,7 @@ mod resume;
 mod revisions;
 mod roster;
 mod runs;
+mod secrecy_matrix;
 mod signals;
 mod support;
 mod tracks;
