@@ -9,6 +9,7 @@ pub mod config;
 pub mod deliver;
 pub mod demo;
 pub mod http;
+pub mod keys;
 pub mod outbound;
 pub mod register;
 pub mod runtime;

@@ -46,7 +46,8 @@ pub fn new_signing_key() -> Result<Vec<u8>, NoRandomness> {
         .map_err(|_unspecified| NoRandomness)
 }
 
-/// Version 7 ids that rise within this process, also when the clock stands still or steps back.
+/// Version 7 ids that rise within this process, also when the clock stands still or steps back; and version 4 ids, which
+/// tell no time.
 ///
 /// The random part is a hash of a seed drawn once, so that giving an id cannot fail.
 #[derive(Debug)]
@@ -72,6 +73,14 @@ impl SystemIds {
         })
     }
 
+    /// Random bytes for the id drawn so many ids after the first.
+    fn digest(&self, drawn: u64) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.seed);
+        hash.update(drawn.to_be_bytes());
+        hash.finalize().into()
+    }
+
     fn step(&self, now: DateTime<Utc>) -> Last {
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,12 +97,22 @@ impl SystemIds {
 }
 
 impl Ids for SystemIds {
+    fn blind(&self) -> Uuid {
+        let drawn = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.drawn = last.drawn.wrapping_add(1);
+            last.drawn
+        };
+        let mut random = [0; 16];
+        for (to, from) in random.iter_mut().zip(self.digest(drawn)) {
+            *to = from;
+        }
+        uuid::Builder::from_random_bytes(random).into_uuid()
+    }
+
     fn next(&self, now: DateTime<Utc>) -> Uuid {
         let last = self.step(now);
-        let mut hash = Sha256::new();
-        hash.update(self.seed);
-        hash.update(last.drawn.to_be_bytes());
-        let digest = hash.finalize();
+        let digest = self.digest(last.drawn);
         let mut tail = [0; 10];
         for (to, from) in tail.iter_mut().zip(digest) {
             *to = from;
@@ -167,6 +186,9 @@ mod tests {
             assert!(next > last, "{next} does not follow {last}");
             last = next;
         }
+        let blind: std::collections::BTreeSet<Uuid> = (0..1_000).map(|_| ids.blind()).collect();
+        assert_eq!(blind.len(), 1_000);
+        assert!(blind.iter().all(|id| id.get_version_num() == 4));
         let other = SystemIds::new().expect("randomness");
         let instant = at(1_790_000_000_000);
         assert_ne!(other.next(instant), SystemIds::new().expect("randomness").next(instant));

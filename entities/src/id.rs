@@ -3,7 +3,8 @@
 //! Inside, an id is a type of its own, so a pupil's id cannot be passed where a school's is
 //! expected. Outside, it is the prefix and 32 hex digits (`pup_0192…`), and the prefix is
 //! checked on the way in. Ids are UUIDv7 (time order keeps the indexes compact), except signals,
-//! which are UUIDv5 of their key so that two replicas compute the same one.
+//! which are UUIDv5 of their key so that two replicas compute the same one, and what is under
+//! secrecy, which is UUIDv4: a UUIDv7 would tell when help began.
 
 use std::fmt;
 use std::str::FromStr;
@@ -122,12 +123,19 @@ ids! {
     EventId = "evt";
     /// A line of the access log.
     AccessLineId = "acl";
+    /// A trajectory of guidance (begeleidingstraject). UUIDv4, as everything under secrecy.
+    TrajectoryId = "trj";
+    /// A decision on a secret field that was withheld: what one asks for access with. UUIDv4.
+    DecisionId = "dcn";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.
 pub trait Ids: Send + Sync {
     /// A new id made at `now`, later than every one before it.
     fn next(&self, now: DateTime<Utc>) -> Uuid;
+
+    /// A new id that tells no time: UUIDv4, for what is under secrecy (design §8).
+    fn blind(&self) -> Uuid;
 }
 
 /// Ids that count up from a seed: for tests and for the demo's fixed data.
@@ -150,6 +158,14 @@ impl Ids for SeededIds {
         tail.copy_from_slice(&count.to_be_bytes());
         // The first bits are the version's and the variant's; the counter sits behind them.
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    fn blind(&self) -> Uuid {
+        let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut random = [0; 16];
+        let (_, tail) = random.split_at_mut(8);
+        tail.copy_from_slice(&count.to_be_bytes());
+        uuid::Builder::from_random_bytes(random).into_uuid()
     }
 }
 
@@ -187,5 +203,13 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let (a, b) = (ids.next(now), ids.next(now));
         assert!(a < b);
+    }
+
+    #[test]
+    fn a_blind_id_tells_no_time() {
+        let ids = SeededIds::new(7);
+        let (a, b) = (ids.blind(), ids.blind());
+        assert_ne!(a, b);
+        assert_eq!((a.get_version_num(), b.get_version_num()), (4, 4));
     }
 }

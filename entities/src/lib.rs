@@ -5,6 +5,7 @@ pub mod access_line;
 pub mod agreement;
 pub mod category;
 pub mod competence;
+pub mod dossier;
 pub mod enrolment;
 pub mod evaluation;
 pub mod id;

@@ -5,6 +5,7 @@ mod doctor;
 mod house;
 mod import;
 mod keys;
+mod policy;
 mod recheck;
 mod register;
 mod schema;
@@ -48,6 +49,8 @@ enum Verb {
     Recheck(recheck::Recheck),
     /// Print the schema of a realm, or the annotated example of the configuration.
     Schema(schema::Schema),
+    /// Print the policy of secrecy as a table, or explain one of its decisions.
+    Policy(policy::Policy),
     /// Say what works, what does not and what to do about it.
     Doctor,
     /// Print a token of the demo's issuer for a persona.
@@ -122,6 +125,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Import(import) => import.run(&config).await,
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),
+            Verb::Policy(policy) => policy.run(),
             Verb::Doctor => doctor::run(&config).await,
             Verb::Token(token) => token.run(),
         }

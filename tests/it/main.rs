@@ -42,6 +42,7 @@ mod resume;
 mod revisions;
 mod roster;
 mod runs;
+mod secrecy_matrix;
 mod serve;
 mod signals;
 mod support;

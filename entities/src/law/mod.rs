@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod code;
 pub mod compulsory;
+pub mod consent;
 pub mod sourced;
 pub mod threshold;
 
@@ -17,10 +18,11 @@ use crate::time::SchoolYear;
 use calendar::{Calendar, Free};
 use code::OfficialCode;
 use compulsory::Compulsory;
+use consent::ConsentLaw;
 use sourced::Row;
 use threshold::{Threshold, ThresholdRow};
 
-/// The texts of the five data files.
+/// The texts of the six data files.
 #[derive(Debug, Clone, Copy)]
 pub struct Texts<'a> {
     /// Official absence codes.
@@ -33,6 +35,8 @@ pub struct Texts<'a> {
     pub calendar: &'a str,
     /// Compulsory education.
     pub compulsory: &'a str,
+    /// Consent, and the rights that follow from age.
+    pub consent: &'a str,
 }
 
 impl Texts<'static> {
@@ -43,6 +47,7 @@ impl Texts<'static> {
         letters: include_str!("../../data/letters.toml"),
         calendar: include_str!("../../data/calendar.toml"),
         compulsory: include_str!("../../data/compulsory.toml"),
+        consent: include_str!("../../data/consent.toml"),
     };
 }
 
@@ -64,6 +69,7 @@ pub struct Laws {
     tables: Vec<LetterTable>,
     free: Vec<Free>,
     compulsory: Compulsory,
+    consent: ConsentLaw,
     unknown: Vec<String>,
 }
 
@@ -90,6 +96,12 @@ impl Laws {
         let free = rows::<calendar::File, _>("calendar.toml", texts.calendar, |file| file.free, &mut unknown)?;
         let versions =
             rows::<compulsory::File, _>("compulsory.toml", texts.compulsory, |file| file.version, &mut unknown)?;
+        let consent = read::<consent::File>("consent.toml", texts.consent)?;
+        let consent = ConsentLaw::of(
+            known("consent.toml", consent.age, &mut unknown)?,
+            known("consent.toml", consent.obligation, &mut unknown)?,
+            known("consent.toml", consent.form, &mut unknown)?,
+        );
         let mut tables: Vec<LetterTable> = Vec::new();
         for table in read::<letters::File>("letters.toml", texts.letters)?.table {
             let broken = |problem| LawError {
@@ -108,6 +120,7 @@ impl Laws {
             tables,
             free,
             compulsory: Compulsory::of(versions),
+            consent,
             unknown,
         })
     }
@@ -142,6 +155,11 @@ impl Laws {
     /// When education is compulsory (leerplicht).
     pub const fn compulsory(&self) -> &Compulsory {
         &self.compulsory
+    }
+
+    /// Who consents, to what, in which form (toestemming).
+    pub const fn consent(&self) -> &ConsentLaw {
+        &self.consent
     }
 
     /// The rows that lack a source or a certainty, by file and name. Their rules are off.

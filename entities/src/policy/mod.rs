@@ -8,6 +8,7 @@ mod action;
 mod decision;
 mod relations;
 mod rules;
+pub mod secret;
 
 pub use action::Action;
 pub use decision::{Decision, Reach, Refusal, Scope};

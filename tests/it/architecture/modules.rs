@@ -21,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "deliver",
             "demo",
             "http",
+            "keys",
             "outbound",
             "register",
             "runtime",
@@ -44,6 +45,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("http", &["app", "auth", "runtime", "telemetry"]),
+    ("keys", &["runtime"]),
     (
         "main",
         &[
@@ -64,7 +66,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("outbound", &["auth"]),
     ("register", &["store"]),
     ("runtime", &[]),
-    ("store", &[]),
+    ("store", &["keys"]),
     ("sync", &["runtime", "store"]),
     ("telemetry", &[]),
 ];

@@ -1,0 +1,164 @@
+//! One question put to the rules, in the words they are written in.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::field::{Asked, Class, Part, Step};
+use super::ties::{Access, Place, TieRows, holds};
+use crate::dossier::Domain;
+use crate::law::consent::Decides;
+use crate::operation::{Discipline, Purpose, Role};
+
+/// Who asks: what the principal's row and the token say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Viewer {
+    /// The one acting role.
+    pub role: Role,
+    /// The discipline of a CLB worker.
+    pub discipline: Option<Discipline>,
+    /// Why it is asked.
+    pub purpose: Option<Purpose>,
+    /// Whether the sign-in is strong and fresh enough for secrets (R24).
+    pub assured: bool,
+    /// When.
+    pub now: DateTime<Utc>,
+    /// The date in Europe/Brussels.
+    pub day: NaiveDate,
+}
+
+/// One question: this viewer, this pupil, this field or step.
+pub(super) struct Case<'a> {
+    pub(super) viewer: &'a Viewer,
+    pub(super) rows: &'a TieRows,
+    pub(super) asked: Asked,
+}
+
+impl Case<'_> {
+    pub(super) const fn class(&self) -> Class {
+        self.asked.class()
+    }
+
+    pub(super) fn is(&self, roles: &[Role]) -> bool {
+        roles.contains(&self.viewer.role)
+    }
+
+    pub(super) fn does(&self, steps: &[Step]) -> bool {
+        matches!(self.asked, Asked::Do(step, _) if steps.contains(&step))
+    }
+
+    pub(super) const fn reads(&self) -> bool {
+        matches!(self.asked, Asked::Read(_))
+    }
+
+    /// What one plans by, and nothing of what was said.
+    pub(super) const fn reads_plan(&self) -> bool {
+        matches!(self.asked, Asked::Read(field) if field.part().is_plan())
+    }
+
+    pub(super) fn reads_entries(&self) -> bool {
+        matches!(self.asked, Asked::Read(field) if field.part() == Part::Entries)
+    }
+
+    pub(super) fn is_school(&self) -> bool {
+        self.is(&[Role::SchoolClient, Role::SchoolCareTeam, Role::SchoolDataManager])
+    }
+
+    pub(super) fn is_clb(&self) -> bool {
+        self.is(&[Role::ClbWorker, Role::ClbDirector, Role::ClbAdministration])
+    }
+
+    pub(super) fn is_worker(&self) -> bool {
+        self.is(&[Role::ClbWorker])
+    }
+
+    pub(super) fn has_discipline(&self, of: &[Discipline]) -> bool {
+        self.viewer.discipline.is_some_and(|own| of.contains(&own))
+    }
+
+    pub(super) fn is_medic(&self) -> bool {
+        self.has_discipline(&[Discipline::Doctor, Discipline::Nurse])
+    }
+
+    /// Whether this discipline works with what is asked.
+    pub(super) fn discipline_fits(&self) -> bool {
+        match self.class() {
+            Class::Medical => self.is_medic(),
+            Class::Health => self.is_medic() || self.has_discipline(&[Discipline::Paramedic]),
+            _ => self.viewer.discipline.is_some(),
+        }
+    }
+
+    pub(super) fn clb_is_competent(&self) -> bool {
+        holds(&self.rows.competent, self.viewer.day)
+    }
+
+    pub(super) fn school_has_pupil(&self) -> bool {
+        holds(&self.rows.enrolled, self.viewer.day)
+    }
+
+    pub(super) fn is_the_pupil(&self) -> bool {
+        self.is(&[Role::Pupil]) && holds(&self.rows.is_the_pupil, self.viewer.day)
+    }
+
+    pub(super) fn is_a_parent(&self) -> bool {
+        self.is(&[Role::Parent]) && holds(&self.rows.authority, self.viewer.day)
+    }
+
+    pub(super) fn pupil_decides(&self) -> bool {
+        self.rows.decides == Decides::Pupil
+    }
+
+    pub(super) fn parents_decide(&self) -> bool {
+        self.rows.decides == Decides::Parents
+    }
+
+    /// The viewer's places today in teams of this domain; in any, where the class has none of its own.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        let domain = self.class().domain();
+        let own = move |place: &&Place| domain.is_none_or(|domain| place.domain == domain);
+        let day = self.viewer.day;
+        self.rows
+            .places
+            .iter()
+            .filter(own)
+            .filter(move |place| place.period.contains(day))
+    }
+
+    pub(super) fn in_team(&self) -> bool {
+        self.places().next().is_some()
+    }
+
+    /// Whether the viewer's post at the pupil's school begins guidance in this domain.
+    pub(super) fn takes_in(&self) -> bool {
+        let begins = |domain: Domain| {
+            let mut posts = self.rows.posts.iter();
+            posts.any(|one| one.post.takes_in(domain) && one.period.contains(self.viewer.day))
+        };
+        self.class().domain().is_some_and(begins)
+    }
+
+    pub(super) fn in_urgency(&self) -> bool {
+        let now = self.viewer.now;
+        let mut opened = self.rows.urgencies.iter();
+        opened.any(|one| one.class == self.class() && one.from <= now && now < one.until)
+    }
+
+    /// What was opened to the viewer in this class and holds today.
+    pub(super) fn accesses(&self) -> impl Iterator<Item = &Access> {
+        let (class, day) = (self.class(), self.viewer.day);
+        self.rows
+            .accesses
+            .iter()
+            .filter(move |access| access.class == class && access.period.contains(day))
+    }
+
+    pub(super) fn opened(&self, also: impl Fn(&Access) -> bool) -> bool {
+        self.accesses().any(also)
+    }
+
+    pub(super) fn purpose_fits(&self) -> bool {
+        let planning = self.is(&[Role::ClbDirector, Role::ClbAdministration]);
+        self.viewer
+            .purpose
+            .is_some_and(|purpose| self.class().serves(purpose) || (planning && purpose == Purpose::Administration))
+    }
+}
