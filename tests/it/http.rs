@@ -7,6 +7,7 @@ use clb_hub::auth::Verifier;
 use clb_hub::auth::demo_issuer::DemoIssuer;
 use clb_hub::http::limits::Limits;
 use clb_hub::http::serve::{Patience, serve};
+use clb_hub::http::streams::{self, Streams};
 use clb_hub::http::{Bounds, Edge, router};
 use clb_hub::runtime::new_signing_key;
 use clb_hub::telemetry;
@@ -46,6 +47,7 @@ impl Listening {
             ids: town.world.ids.clone(),
             limits: Limits::DEFAULT,
             bounds: Bounds::DEFAULT,
+            streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),
             metrics: telemetry::recorder().handle(),
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -13,6 +13,7 @@ mod m20261122_000004_signals;
 mod m20261122_000005_sources;
 mod m20261122_000006_access;
 mod m20261122_000007_additions;
+mod m20261125_000010_alerts;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_sources::Migration),
             Box::new(m20261122_000006_access::Migration),
             Box::new(m20261122_000007_additions::Migration),
+            Box::new(m20261125_000010_alerts::Migration),
         ]
     }
 }

@@ -8,7 +8,7 @@ use hub_entities::id::PupilId;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{Dialect, Held};
+use super::{Dialect, Held, Listening};
 use crate::store::DbError;
 use crate::store::sql::statement;
 
@@ -80,6 +80,14 @@ impl Dialect for Sqlite {
 
     fn now_plus_seconds(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+' || ? || ' seconds')"
+    }
+
+    fn wake(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn listen(&self, _url: &str) -> Result<Option<Box<dyn Listening>>, DbError> {
+        Ok(None)
     }
 }
 
