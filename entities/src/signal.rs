@@ -55,6 +55,11 @@ closed_enum! {
         Accepted = "signal.accepted",
         /// A standing signal counts another number of half-days than when last told.
         Changed = "signal.changed",
+        /// A standing signal concerns one more school or CLB: its pupil came there. Told to that one alone.
+        NowYours = "signal.now_yours",
+        /// Its pupil is no longer one of the school or CLB that had been told of it. The last event of the signal for
+        /// that one, told to it alone, ids only (design §6).
+        NoLongerYours = "signal.no_longer_yours",
     }
 }
 
@@ -154,6 +159,31 @@ pub mod track {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Which schools and CLBs a signal concerns, as far as they were told: who loses its pupil hears so, once.
+pub mod audience {
+    use sea_orm::entity::prelude::*;
+
+    use crate::id::SignalId;
+
+    /// One signal and one school or CLB.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "signal_audience")]
+    pub struct Model {
+        /// The signal.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub signal_id: SignalId,
+        /// The school or CLB, by the number of its id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub party: Uuid,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What happened, in the order that subscribers are told.
 pub mod outbox {
     use sea_orm::entity::prelude::*;
@@ -187,6 +217,8 @@ pub mod outbox {
         pub version: i32,
         /// When.
         pub occurred_at: DateTimeUtc,
+        /// The one school or CLB that it is told to, by the number of its id; everyone whom it concerns if null.
+        pub party: Option<Uuid>,
     }
 
     /// No relations are followed by the ORM: joins are written where the scope is.

@@ -1,6 +1,6 @@
 //! What happened, in an order that never skips (R07): ids and counts only.
 
-use async_graphql::{Context, Enum, Object, SimpleObject};
+use async_graphql::{Context, Enum, Lookahead, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{EventId, PupilId, SchoolId, SignalId};
@@ -31,6 +31,12 @@ pub enum ChangeKind {
     /// A standing signal counts another number of half-days.
     #[graphql(tag = "class:case")]
     Changed,
+    /// A standing signal concerns you from now on: its pupil came to your school or CLB.
+    #[graphql(tag = "class:case")]
+    NowYours,
+    /// The last you hear of this signal: its pupil left your school or CLB. Ids only.
+    #[graphql(tag = "class:case")]
+    NoLongerYours,
 }
 
 /// What the hub answers of one event.
@@ -42,10 +48,17 @@ pub struct ChangeRow {
     pub kind: Happened,
     /// Of which signal.
     pub signal: SignalId,
-    /// Which rule.
-    pub signal_kind: String,
     /// About whom.
     pub pupil: Option<PupilId>,
+    /// What is told beside the ids; nothing of a signal that is no longer the viewer's.
+    pub told: Option<ChangeTold>,
+}
+
+/// What an event tells beside its ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeTold {
+    /// Which rule.
+    pub signal_kind: String,
     /// Where the pupil goes to school today, as far as the viewer may know it.
     pub school: Option<SchoolId>,
     /// The school year.
@@ -58,7 +71,8 @@ pub struct ChangeRow {
     pub occurred_at: DateTime<Utc>,
 }
 
-/// One event: ids and counts; whoever wants more asks for it and is decided upon.
+/// One event: ids and counts; whoever wants more asks for it and is decided upon. Of `NO_LONGER_YOURS` only the ids
+/// are told.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Change {
     /// The event's id: the same however often it is delivered.
@@ -73,27 +87,60 @@ pub struct Change {
     /// Of which signal.
     #[graphql(tag = "class:case")]
     pub signal_id: Gid<SignalId>,
-    /// Which rule: `truancy.5`, `truancy.30`.
-    #[graphql(tag = "class:case")]
-    pub signal_kind: String,
     /// About whom.
     #[graphql(tag = "class:case")]
     pub pupil_id: Option<Gid<PupilId>>,
+    /// Which rule: `truancy.5`, `truancy.30`.
+    #[graphql(tag = "class:case")]
+    pub signal_kind: Option<String>,
     /// Where the pupil goes to school today, as far as the viewer may know it.
     #[graphql(tag = "class:case")]
     pub school_id: Option<Gid<SchoolId>>,
     /// The school year.
     #[graphql(tag = "class:case")]
-    pub school_year: Year,
+    pub school_year: Option<Year>,
     /// Half-days.
     #[graphql(tag = "class:case")]
-    pub count: i32,
+    pub count: Option<i32>,
     /// The signal's version: drop what is older than what you have.
     #[graphql(tag = "class:case")]
-    pub version: i32,
+    pub version: Option<i32>,
     /// When.
     #[graphql(tag = "class:case")]
-    pub occurred_at: DateTime<Utc>,
+    pub occurred_at: Option<DateTime<Utc>>,
+}
+
+impl Change {
+    /// The event as it is answered, with the cursor of where it stands.
+    pub(crate) fn of(cursor: String, row: ChangeRow) -> Self {
+        let (told, kind) = (row.told, row.kind.into());
+        let (school_id, occurred_at) = (
+            told.as_ref().and_then(|told| told.school).map(Gid),
+            told.as_ref().map(|told| told.occurred_at),
+        );
+        Self {
+            id: Gid(row.id),
+            cursor,
+            kind,
+            signal_id: Gid(row.signal),
+            pupil_id: row.pupil.map(Gid),
+            school_id,
+            school_year: told.as_ref().map(|told| Year(told.year)),
+            count: told.as_ref().map(|told| told.count),
+            version: told.as_ref().map(|told| told.version),
+            occurred_at,
+            signal_kind: told.map(|told| told.signal_kind),
+        }
+    }
+}
+
+/// The columns that are read for these fields of a change.
+pub(crate) fn columns(change: &Lookahead<'_>) -> Categories {
+    if change.field("schoolId").exists() {
+        Categories::NONE.with(Category::Enrolment)
+    } else {
+        Categories::NONE
+    }
 }
 
 /// Some changes, and where to go on.
@@ -114,7 +161,8 @@ pub struct ChangePage {
 #[derive(Default)]
 pub struct ChangeRoot;
 
-const LIST: &str = "changes";
+/// Cursors of `changes` and of `signals` are the same: one goes on where the other stood.
+pub(crate) const LIST: &str = "changes";
 
 #[Object]
 impl ChangeRoot {
@@ -132,30 +180,11 @@ impl ChangeRoot {
         let asked = Asked::of(context)?;
         let open = |cursor: String| asked.keys.open::<Position>(asked.operation, LIST, &cursor);
         let after = after.map(open).transpose()?;
-        let school = context.look_ahead().field("changes").field("schoolId").exists();
-        let columns = if school {
-            Categories::NONE.with(Category::Enrolment)
-        } else {
-            Categories::NONE
-        };
+        let columns = columns(&context.look_ahead().field("changes"));
         let found = asked.hub.changes(asked.operation, after, size(first)?, columns);
         let found = found.await?;
         let seal = |at: Position| asked.keys.seal(asked.operation, LIST, &at);
-        let change = |(at, row): (Position, ChangeRow)| {
-            Ok(Change {
-                id: Gid(row.id),
-                cursor: seal(at)?,
-                kind: row.kind.into(),
-                signal_id: Gid(row.signal),
-                signal_kind: row.signal_kind,
-                pupil_id: row.pupil.map(Gid),
-                school_id: row.school.map(Gid),
-                school_year: Year(row.year),
-                count: row.count,
-                version: row.version,
-                occurred_at: row.occurred_at,
-            })
-        };
+        let change = |(at, row): (Position, ChangeRow)| Ok(Change::of(seal(at)?, row));
         Ok(ChangePage {
             changes: found.rows.into_iter().map(change).collect::<Result<_, Problem>>()?,
             end_cursor: seal(found.end)?,

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use futures::stream::BoxStream;
 use hub_entities::category::Categories;
 use hub_entities::id::{AgreementId, ClassId, ClbId, GapId, PupilId, RunId, SchoolId, SignalId, SourceId};
 use hub_entities::operation::Operation;
@@ -202,6 +203,38 @@ pub trait Changes: Send + Sync {
         first: u32,
         columns: Categories,
     ) -> Answer<Changed>;
+}
+
+/// What a subscriber is told.
+#[derive(Debug, Clone)]
+pub enum Update {
+    /// Where the stream stands.
+    Stands(Position),
+    /// What happened, and where the stream stands behind it.
+    Happened(Position, ChangeRow),
+    /// The last update: the viewer may no longer follow.
+    NoLongerYours {
+        /// Where the stream stood.
+        at: Position,
+        /// The school it acted for.
+        school: Option<SchoolId>,
+        /// The CLB it acted for.
+        clb: Option<ClbId>,
+    },
+}
+
+/// What happens, as it happens.
+#[async_trait]
+pub trait Alerts: Send + Sync {
+    /// What happened after a position and whatever happens then, with the columns of these categories; from now on
+    /// without one. Each event is decided on anew. The first update tells where the stream stands; it ends after a
+    /// fault, after [`Update::NoLongerYours`], and never else.
+    async fn signals(
+        &self,
+        operation: &Operation,
+        after: Option<Position>,
+        columns: Categories,
+    ) -> Answer<BoxStream<'static, Answer<Update>>>;
 }
 
 /// A proposal of an agreement.

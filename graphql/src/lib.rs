@@ -6,6 +6,7 @@
 
 pub mod absence;
 pub mod agreement;
+pub mod alert;
 mod asked;
 mod at_hand;
 mod batch;

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     EmptyMutation, EmptySubscription, MergedObject, ObjectType, Request, Response, SDLExportOptions, Schema,
-    SchemaBuilder, Value,
+    SchemaBuilder, SubscriptionType, Value,
 };
+use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::operation::{Operation, Realm};
 
 use crate::agreement::{AgreementMutation, AgreementRoot};
+use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
-use crate::hub::Hub;
+use crate::hub::{Alerts, Hub};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot};
 use crate::operations_node::OperationsNodeRoot;
@@ -82,8 +85,8 @@ pub struct Options {
 /// The schemas, one per realm.
 #[derive(Clone)]
 pub struct Schemas {
-    school: Schema<SchoolQuery, SchoolMutation, EmptySubscription>,
-    clb: Schema<ClbQuery, ClbMutation, EmptySubscription>,
+    school: Schema<SchoolQuery, SchoolMutation, AlertRoot>,
+    clb: Schema<ClbQuery, ClbMutation, AlertRoot>,
     person: Schema<PersonQuery, EmptyMutation, EmptySubscription>,
     operations: Schema<OperationsQuery, OperationsMutation, EmptySubscription>,
 }
@@ -94,57 +97,99 @@ impl std::fmt::Debug for Schemas {
     }
 }
 
-/// The schemas over a hub, with cursors tagged by this key.
-pub fn schemas(hub: Arc<dyn Hub>, keys: CursorKey, options: Options) -> Schemas {
-    fn quiet<Q: ObjectType + Default + 'static, M: ObjectType + 'static>(
-        mutation: M,
-        hub: Arc<dyn Hub>,
-        keys: CursorKey,
-        options: Options,
-    ) -> Schema<Q, M, EmptySubscription> {
-        let built = builder::<Q, M>(mutation).data(hub).data(keys);
+/// The schemas over a hub and what it tells as it happens, with cursors tagged by this key.
+pub fn schemas(hub: &Arc<dyn Hub>, alerts: Arc<dyn Alerts>, keys: &CursorKey, options: Options) -> Schemas {
+    fn quiet<Q, M, S>(mutation: M, hub: &Arc<dyn Hub>, keys: &CursorKey, options: Options) -> SchemaBuilder<Q, M, S>
+    where
+        Q: ObjectType + Default + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + Default + 'static,
+    {
+        let built = builder::<Q, M, S>(mutation).data(Arc::clone(hub)).data(keys.clone());
         if options.introspection {
-            built.finish()
+            built
         } else {
-            built.disable_introspection().finish()
+            built.disable_introspection()
         }
     }
+    let school = quiet(SchoolMutation::default(), hub, keys, options);
+    let clb = quiet(ClbMutation::default(), hub, keys, options);
     Schemas {
-        school: quiet(SchoolMutation::default(), Arc::clone(&hub), keys.clone(), options),
-        clb: quiet(ClbMutation::default(), Arc::clone(&hub), keys.clone(), options),
-        person: quiet(EmptyMutation, Arc::clone(&hub), keys.clone(), options),
-        operations: quiet(OperationsMutation::default(), hub, keys, options),
+        school: school.data(Arc::clone(&alerts)).finish(),
+        clb: clb.data(alerts).finish(),
+        person: quiet::<_, _, EmptySubscription>(EmptyMutation, hub, keys, options).finish(),
+        operations: quiet::<_, _, EmptySubscription>(OperationsMutation::default(), hub, keys, options).finish(),
     }
 }
 
 /// A suggestion ("did you mean") would tell the names of what was not asked.
-fn builder<Q: ObjectType + Default + 'static, M: ObjectType + 'static>(
-    mutation: M,
-) -> SchemaBuilder<Q, M, EmptySubscription> {
-    Schema::build(Q::default(), mutation, EmptySubscription).disable_suggestions()
+fn builder<Q, M, S>(mutation: M) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + Default + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + Default + 'static,
+{
+    Schema::build(Q::default(), mutation, S::default()).disable_suggestions()
 }
 
 impl Schemas {
     /// Answers one request. A fault fails it whole: half an answer must not pass for a whole one.
-    pub async fn execute(&self, realm: Realm, mut request: Request, operation: Operation) -> Response {
+    pub async fn execute(&self, realm: Realm, request: Request, operation: Operation) -> Response {
         // Another realm's schema is never executed, whoever calls.
         if operation.realm() != Some(realm) {
             return fault();
         }
-        let document = request.parsed_query().ok().cloned();
-        let name = request.operation_name.clone();
-        let request = request.data(Arc::new(operation));
-        let mut response = match realm {
+        let (asked, request) = Document::of(request, operation);
+        let response = match realm {
             Realm::School => self.school.execute(request).await,
             Realm::Clb => self.clb.execute(request).await,
             Realm::Person => self.person.execute(request).await,
             Realm::Operations => self.operations.execute(request).await,
         };
+        asked.whole(response)
+    }
+
+    /// Answers a subscription, one response after the other; the last one is a fault, if there is one.
+    pub fn subscribe(&self, realm: Realm, request: Request, operation: Operation) -> BoxStream<'static, Response> {
+        if operation.realm() != Some(realm) {
+            return futures::stream::once(async { fault() }).boxed();
+        }
+        let (asked, request) = Document::of(request, operation);
+        let responses = match realm {
+            Realm::School => self.school.execute_stream(request),
+            Realm::Clb => self.clb.execute_stream(request),
+            Realm::Person => self.person.execute_stream(request),
+            Realm::Operations => self.operations.execute_stream(request),
+        };
+        let mut failed = false;
+        let until_fault = responses.map(move |response| asked.whole(response));
+        let until_fault = until_fault.take_while(move |response| {
+            let over = std::mem::replace(&mut failed, !response.errors.is_empty());
+            std::future::ready(!over)
+        });
+        until_fault.boxed()
+    }
+}
+
+/// The document of a request, by which its answers are put in order.
+struct Document {
+    document: Option<ExecutableDocument>,
+    name: Option<String>,
+}
+
+impl Document {
+    fn of(mut request: Request, operation: Operation) -> (Self, Request) {
+        let document = request.parsed_query().ok().cloned();
+        let name = request.operation_name.clone();
+        (Self { document, name }, request.data(Arc::new(operation)))
+    }
+
+    fn whole(&self, mut response: Response) -> Response {
         if !response.errors.is_empty() {
             response.data = Value::Null;
             response.errors.truncate(1);
-        } else if let Some(document) = document {
-            crate::order::arrange(&document, name.as_deref(), &mut response.data);
+        } else if let Some(document) = &self.document {
+            crate::order::arrange(document, self.name.as_deref(), &mut response.data);
         }
         response
     }
@@ -158,11 +203,17 @@ fn fault() -> Response {
 /// The schema of a realm as text, with the class of every element; committed as
 /// `graphql/schema.<realm>.graphql`.
 pub fn sdl(realm: Realm) -> String {
-    fn text<Q: ObjectType + Default + 'static, M: ObjectType + 'static>(mutation: M) -> String {
+    fn text<Q, M, S>(mutation: M) -> String
+    where
+        Q: ObjectType + Default + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + Default + 'static,
+    {
         // Only in its federation form does the library print tags; there is no federation here, so
         // its header gives way to the plain one.
         let options = SDLExportOptions::new().federation().prefer_single_line_descriptions();
-        let printed = builder::<Q, M>(mutation).finish().sdl_with_options(options);
+        let whole = builder::<Q, M, S>(mutation).enable_subscription_in_federation();
+        let printed = whole.finish().sdl_with_options(options);
         let body = match printed.split_once("extend schema @link(") {
             Some((before, rest)) => {
                 let after = rest.split_once("\n)").map_or("", |(_, after)| after);
@@ -173,10 +224,10 @@ pub fn sdl(realm: Realm) -> String {
         format!("{DIRECTIVE}\n\n{}\n", body.trim())
     }
     match realm {
-        Realm::School => text::<SchoolQuery, _>(SchoolMutation::default()),
-        Realm::Clb => text::<ClbQuery, _>(ClbMutation::default()),
-        Realm::Person => text::<PersonQuery, _>(EmptyMutation),
-        Realm::Operations => text::<OperationsQuery, _>(OperationsMutation::default()),
+        Realm::School => text::<SchoolQuery, _, AlertRoot>(SchoolMutation::default()),
+        Realm::Clb => text::<ClbQuery, _, AlertRoot>(ClbMutation::default()),
+        Realm::Person => text::<PersonQuery, _, EmptySubscription>(EmptyMutation),
+        Realm::Operations => text::<OperationsQuery, _, EmptySubscription>(OperationsMutation::default()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod agreements;
+mod alerts;
 mod answer;
 mod changes;
 mod classes;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use crate::store::{Db, DbError, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
+pub use alerts::Desk;
 
 /// The hub's answers.
 pub struct App {

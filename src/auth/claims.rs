@@ -64,10 +64,15 @@ impl Claims {
         self.iss.as_ref().and_then(Value::as_str).ok_or(Refused::Issuer)
     }
 
-    /// Judges every claim but `iss` and returns the subject.
-    pub(super) fn check(&self, profile: &Profile, typ: TokenType, now: DateTime<Utc>) -> Result<&str, Refused> {
+    /// Judges every claim but `iss`, and returns the subject and the instant from which the token is refused.
+    pub(super) fn check(
+        &self,
+        profile: &Profile,
+        typ: TokenType,
+        now: DateTime<Utc>,
+    ) -> Result<(&str, DateTime<Utc>), Refused> {
         self.audience(profile)?;
-        self.times(profile, now)?;
+        let expires_at = self.times(profile, now)?;
         let id_token = self.nonce.is_some() || self.at_hash.is_some() || self.c_hash.is_some();
         if typ == TokenType::Jwt && id_token {
             return Err(Refused::IdToken);
@@ -80,7 +85,7 @@ impl Claims {
         if subject.is_empty() || subject.len() > 255 || subject.chars().any(char::is_control) {
             return Err(Refused::Subject);
         }
-        Ok(subject)
+        Ok((subject, expires_at))
     }
 
     fn audience(&self, profile: &Profile) -> Result<(), Refused> {
@@ -94,12 +99,13 @@ impl Claims {
         if ours { Ok(()) } else { Err(Refused::Audience) }
     }
 
-    fn times(&self, profile: &Profile, now: DateTime<Utc>) -> Result<(), Refused> {
+    fn times(&self, profile: &Profile, now: DateTime<Utc>) -> Result<DateTime<Utc>, Refused> {
         let skew = seconds(profile.skew);
         let now = now.timestamp();
         let exp = instant(self.exp.as_ref()).ok_or(Refused::ExpiryMalformed)?;
         let iat = instant(self.iat.as_ref()).ok_or(Refused::IssuedMalformed)?;
-        if now >= exp.saturating_add(skew) {
+        let expires = exp.saturating_add(skew);
+        if now >= expires {
             return Err(Refused::Expired);
         }
         if iat > now.saturating_add(skew) {
@@ -114,7 +120,7 @@ impl Claims {
         if exp.saturating_sub(iat) > seconds(profile.lifetime) {
             return Err(Refused::Lifetime);
         }
-        Ok(())
+        DateTime::from_timestamp(expires, 0).ok_or(Refused::ExpiryMalformed)
     }
 
     fn scope(&self, profile: &Profile) -> Result<(), Refused> {

@@ -18,13 +18,16 @@ use super::{Profile, Refused};
 /// The largest token in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
 
-/// Who a token proves: nothing of it but these two is ever used.
+/// Who a token proves, and until when: nothing else of it is ever used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// `iss`.
     pub issuer: String,
     /// `sub`: unique within the issuer only.
     pub subject: String,
+    /// From when on it proves this no longer, the skew of the clocks included. What goes on longer than a request is
+    /// cut off then (R40).
+    pub expires_at: DateTime<Utc>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -68,6 +71,11 @@ impl Verifier {
             return Err(Refused::NotBearer);
         }
         let text = value.to_str().map_err(|_not_ascii| Refused::NotBearer)?;
+        self.authorize(text, now).await
+    }
+
+    /// Judges the text of such a header, however it came: `Bearer` and the token.
+    pub async fn authorize(&self, text: &str, now: DateTime<Utc>) -> Result<Identity, Refused> {
         let (scheme, token) = text.split_once(' ').ok_or(Refused::NotBearer)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Refused::NotBearer);
@@ -97,10 +105,11 @@ impl Verifier {
             KeySource::Remote(jwks) => jwks.keys(accepted.kid, now).await?,
         };
         keys.verify(accepted.kid, accepted.algorithm, message, signature)?;
-        let subject = claims.check(profile, accepted.typ, now)?;
+        let (subject, expires_at) = claims.check(profile, accepted.typ, now)?;
         Ok(Identity {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
+            expires_at,
         })
     }
 }

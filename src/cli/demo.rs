@@ -31,6 +31,7 @@ use crate::demo::population::Population;
 use crate::demo::schools::Shape;
 use crate::http::limits::Limits;
 use crate::http::serve::{Patience, serve, stop_signal};
+use crate::http::streams::{self, Streams};
 use crate::http::{Bounds, router};
 use crate::register::{Principal, Register, Who};
 use crate::runtime::{key_file, new_signing_key, random};
@@ -197,18 +198,23 @@ impl Demo {
             ..Bounds::DEFAULT
         };
         let cursor_key = key(&self.folder.join("cursor.key"))?;
-        let edge = running.edge(Verifier::new([trust]), &cursor_key, (limits, bounds), metrics);
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
         let address = listener.local_addr()?;
+        let streams = Arc::new(Streams::new(streams::Bounds {
+            origins: vec![
+                format!("http://{address}"),
+                format!("http://localhost:{}", address.port()),
+            ],
+            ..streams::Bounds::DEFAULT
+        }));
+        let bounds = (limits, bounds, streams.clone());
+        let edge = running.edge(Verifier::new([trust]), &cursor_key, bounds, metrics);
         say(&summary.told(), false);
         say(&howto(&address.to_string(), &self.folder), false);
 
-        let Running {
-            sequencer, access_log, ..
-        } = running;
+        let Running { sequencer, work, .. } = running;
         let wake = sequencer.waker();
-        let sequencing = tokio::spawn(async move { sequencer.run(std::future::pending()).await });
-        tokio::spawn(access_log.run());
+        let working = work.begin();
         let folder = self.folder.join("feed");
         let feeding = tokio::spawn(async move {
             let outcome = feed(&sync, &population, &schools, &folder, &wake).await;
@@ -216,9 +222,10 @@ impl Demo {
                 say(&format!("the feed stopped: {failure}"), true);
             }
         });
-        serve(listener, router(edge).merge(issuer.routes()), stop, Patience::DEFAULT).await?;
+        let routes = router(edge).merge(issuer.routes());
+        serve(listener, routes, streams.until(stop), Patience::DEFAULT).await?;
         feeding.abort();
-        sequencing.abort();
+        working.end().await;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! What `serve` and `demo` both stand on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hub_entities::evaluation::LawBook;
 use hub_entities::id::Ids;
@@ -9,14 +10,19 @@ use hub_entities::law::compulsory::Settings;
 use hub_entities::time::Clock;
 use hub_graphql::page::CursorKey;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::Failure;
-use crate::app::{AccessLog, App, access_log};
+use crate::app::{AccessLog, App, Desk, access_log};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::deliver::audience::Days;
+use crate::deliver::follower::Follower;
 use crate::deliver::sequencer::Sequencer;
 use crate::http::house::House;
 use crate::http::limits::Limits;
+use crate::http::streams::Streams;
 use crate::http::{Bounds, Edge};
 use crate::runtime::{SystemClock, SystemIds};
 use crate::store::Db;
@@ -28,9 +34,64 @@ pub(super) struct Running {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) sequencer: Sequencer,
-    pub(super) access_log: AccessLog,
+    pub(super) work: Work,
     book: Arc<LawBook>,
     app: Arc<App>,
+    desk: Desk,
+}
+
+/// What goes on beside the requests.
+pub(super) struct Work {
+    sequencer: Sequencer,
+    follower: Follower,
+    desk: Desk,
+    days: Days,
+    access_log: AccessLog,
+}
+
+/// It goes on until it is told to stop.
+pub(super) struct Working {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Work {
+    /// Begins.
+    pub(super) fn begin(self) -> Working {
+        let stop = watch::Sender::new(false);
+        let stopped = || {
+            let mut stop = stop.subscribe();
+            async move { drop(stop.wait_for(|stop| *stop).await) }
+        };
+        let Self {
+            sequencer,
+            follower,
+            desk,
+            days,
+            access_log,
+        } = self;
+        let (one, two, three, four) = (stopped(), stopped(), stopped(), stopped());
+        let tasks = vec![
+            tokio::spawn(async move { sequencer.run(one).await }),
+            tokio::spawn(async move { follower.run(two).await }),
+            tokio::spawn(async move { desk.run(three).await }),
+            tokio::spawn(async move { days.run(four).await }),
+            tokio::spawn(access_log.run()),
+        ];
+        Working { stop, tasks }
+    }
+}
+
+impl Working {
+    /// Requests are over: gives the last events their positions, writes the last lines, and goes.
+    pub(super) async fn end(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            if tokio::time::timeout(Duration::from_secs(5), task).await.is_err() {
+                tracing::warn!("a background task did not end in time");
+            }
+        }
+    }
 }
 
 impl Running {
@@ -48,14 +109,24 @@ impl Running {
             sequencer.waker(),
             lines,
         ));
+        let follower = Follower::new(db.clone(), sequencer.given(), sequencer.waker());
+        let desk = Desk::new(app.clone(), clock.clone(), follower.head());
+        let work = Work {
+            sequencer: sequencer.clone(),
+            follower,
+            desk: desk.clone(),
+            days: Days::new(db.clone(), clock.clone(), ids.clone(), sequencer.waker()),
+            access_log,
+        };
         Ok(Self {
             db,
             clock,
             ids,
             sequencer,
-            access_log,
+            work,
             book,
             app,
+            desk,
         })
     }
 
@@ -64,13 +135,18 @@ impl Running {
         &self,
         verifier: Verifier,
         cursor_key: &[u8; 32],
-        (limits, bounds): (Limits, Bounds),
+        (limits, bounds, streams): (Limits, Bounds, Arc<Streams>),
         metrics: PrometheusHandle,
     ) -> Arc<Edge> {
         let options = hub_graphql::Options {
             introspection: limits.introspection,
         };
-        let house = Arc::new(House::new(self.app.clone(), &CursorKey::new(cursor_key), options));
+        let house = Arc::new(House::new(
+            self.app.clone(),
+            self.desk.clone(),
+            &CursorKey::new(cursor_key),
+            options,
+        ));
         Arc::new(Edge {
             service: house.clone(),
             principals: house.clone(),
@@ -80,14 +156,9 @@ impl Running {
             ids: self.ids.clone(),
             limits,
             bounds,
+            streams,
             metrics,
         })
-    }
-
-    /// What works beside the door. The hub itself is left to the door: the access log comes to its end with the last who
-    /// could write in it.
-    pub(super) fn beside_the_door(self) -> (Sequencer, AccessLog) {
-        (self.sequencer, self.access_log)
     }
 
     /// What brings files in. `progress` is told how far a run has come.

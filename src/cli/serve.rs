@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -15,6 +14,7 @@ use crate::auth::verifier::KeySource;
 use crate::config::Config;
 use crate::http::router;
 use crate::http::serve::{serve, stop_signal};
+use crate::http::streams::Streams;
 use crate::outbound::Outbound;
 
 pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<ExitCode, Failure> {
@@ -43,26 +43,25 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
             KeySource::Remote(Jwks::new(issuer.jwks_url.clone(), fetch.clone())),
         )
     });
-    let bounds = (config.limits.query(), config.limits.bounds());
+    let streams = Arc::new(Streams::new(config.streams.bounds()));
+    let bounds = (config.limits.query(), config.limits.bounds(), streams.clone());
     let edge = running.edge(Verifier::new(issuers), &cursor_key, bounds, metrics);
 
     let listener = TcpListener::bind(config.server.address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let keeping = tokio::spawn(running.sync(None, Arc::new(|_, _| {})).keep());
-    let (sequencer, access_log) = running.beside_the_door();
-    let (told, stopped) = tokio::sync::oneshot::channel::<()>();
-    let sequencing = tokio::spawn(async move { sequencer.run(async { drop(stopped.await) }).await });
-    let writing = tokio::spawn(access_log.run());
+    // Dropped here: the access log ends when nobody can put a line any more.
+    let keeping = running.sync(None, Arc::new(|_, _| {}));
+    let Running { work, .. } = running;
+    let working = work.begin();
+    let keeping = tokio::spawn(keeping.keep());
     let patience = config.server.patience();
-    let served = serve(listener, router(edge), stop, patience).await;
-    // Requests are over: give the last events their positions, write the last lines, and go.
-    drop(told);
-    keeping.abort();
-    for task in [sequencing, writing] {
-        if tokio::time::timeout(Duration::from_secs(5), task).await.is_err() {
-            tracing::warn!("a background task did not end in time");
-        }
+    let served = serve(listener, router(edge), streams.until(stop), patience).await;
+    // Sockets have left HTTP behind: they are waited for apart.
+    if tokio::time::timeout(patience.drain, streams.closed()).await.is_err() {
+        tracing::warn!("a stream did not close in time");
     }
+    keeping.abort();
+    working.end().await;
     served?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod keys;
 mod law;
 mod limits;
 mod server;
+mod streams;
 mod telemetry;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use keys::Keys;
 pub use law::Law;
 pub use limits::Limits;
 pub use server::Server;
+pub use streams::Streams;
 pub use telemetry::Telemetry;
 
 /// Before every variable of ours.
@@ -41,6 +43,8 @@ pub struct Config {
     pub issuers: BTreeMap<String, Issuer>,
     /// What a request may ask.
     pub limits: Limits,
+    /// What may stay open.
+    pub streams: Streams,
     /// What is logged and exported.
     pub telemetry: Telemetry,
     /// Where the keys are.
@@ -252,6 +256,7 @@ impl Source {
             server: self.take(Server::NAME)?,
             database: self.take(Database::NAME)?,
             limits: self.take(Limits::NAME)?,
+            streams: self.take(Streams::NAME)?,
             telemetry: self.take(Telemetry::NAME)?,
             keys: self.take(Keys::NAME)?,
             law: self.take(Law::NAME)?,

@@ -25,6 +25,7 @@ impl Server {
     pub fn patience(&self) -> Patience {
         Patience {
             head: Duration::from_secs(self.head_seconds.into()),
+            write: Patience::DEFAULT.write,
             drain: Duration::from_secs(self.drain_seconds.into()),
         }
     }

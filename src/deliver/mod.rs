@@ -1,3 +1,5 @@
 //! From what was committed to those who are told.
 
+pub mod audience;
+pub mod follower;
 pub mod sequencer;

@@ -8,11 +8,14 @@ use hub_entities::time::Clock;
 use tokio::sync::Notify;
 
 use crate::store::lease::Lease;
-use crate::store::outbox::{SEQUENCER, sequence};
+use crate::store::outbox::{SEQUENCER, sequence, waiting};
 use crate::store::{Db, DbError};
 
 /// How long it rests when nobody wakes it: what another process committed is told this much later at most.
 const REST: Duration = Duration::from_millis(250);
+
+/// How long it rests when something waits and another process holds the lease: that one may have looked before.
+const SOON: Duration = Duration::from_millis(20);
 
 /// How long its lease lasts; each batch lengthens it.
 const LEASE: Duration = Duration::from_secs(5);
@@ -25,6 +28,7 @@ pub struct Sequencer {
     ids: Arc<dyn Ids>,
     holder: String,
     wake: Arc<Notify>,
+    given: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Sequencer {
@@ -45,6 +49,7 @@ impl Sequencer {
             ids,
             holder,
             wake: Arc::new(Notify::new()),
+            given: Arc::new(Notify::new()),
         }
     }
 
@@ -53,28 +58,53 @@ impl Sequencer {
         Arc::clone(&self.wake)
     }
 
+    /// What is woken when positions were given here.
+    pub fn given(&self) -> Arc<Notify> {
+        Arc::clone(&self.given)
+    }
+
     /// Gives positions to all that is committed, if no other process does. Says how many.
     pub async fn once(&self) -> Result<u64, DbError> {
+        Ok(self.work().await?.unwrap_or_default())
+    }
+
+    /// As [`Self::once`]; `None` when something waits that another process has to give a position to.
+    async fn work(&self) -> Result<Option<u64>, DbError> {
+        // Looking costs no lock and no write: most of the time nothing waits.
+        if !waiting(&self.db).await? {
+            return Ok(Some(0));
+        }
         let Some(lease) = Lease::acquire(&self.db, SEQUENCER, &self.holder, LEASE).await? else {
-            return Ok(0);
+            return Ok(None);
         };
         let epoch = self.ids.next(self.clock.now());
         let given = sequence(&self.db, &lease, epoch).await;
+        // Before the lease goes back: whoever waits for what was given waits no longer than it must.
+        self.given.notify_one();
         lease.release(&self.db).await?;
-        given
+        given.map(Some)
     }
 
-    /// Works until told to stop. A fault of the database is logged and tried again: positions are never guessed.
+    /// Works until told to stop, and then once more. A fault of the database is logged and tried again: positions are
+    /// never guessed.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
+        let mut stopping = false;
         loop {
-            if let Err(fault) = self.once().await {
-                tracing::error!(error = fault.kind(), "the sequencer could not work and tries again");
+            let rest = match self.work().await {
+                Ok(Some(_given)) => REST,
+                Ok(None) => SOON,
+                Err(fault) => {
+                    tracing::error!(error = fault.kind(), "the sequencer could not work and tries again");
+                    REST
+                }
+            };
+            if stopping {
+                return;
             }
-            let rest = tokio::time::timeout(REST, self.wake.notified());
             tokio::select! {
-                () = &mut stop => return,
-                _woken_or_rested = rest => {}
+                () = &mut stop => stopping = true,
+                _woken_or_rested = tokio::time::timeout(rest, self.wake.notified()) => {}
             }
         }
     }

@@ -32,9 +32,13 @@ impl Refusal {
         }
     }
 
+    /// As an error of the closed list.
+    pub(super) fn error(&self, request: Uuid) -> serde_json::Value {
+        json!({ "message": self.text, "extensions": { "code": self.code, "requestId": request } })
+    }
+
     pub(super) fn answer(self, media: Media, request: Uuid) -> Response {
-        let errors = json!([{ "message": self.text, "extensions": { "code": self.code, "requestId": request } }]);
-        let mut response = body(self.status, media, &json!({ "errors": errors }));
+        let mut response = body(self.status, media, &json!({ "errors": [self.error(request)] }));
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
@@ -48,25 +52,32 @@ pub(super) fn of_response(response: &async_graphql::Response, media: Media, requ
     let refused = response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.is_empty());
-    let errors: Vec<_> = response
-        .errors
-        .iter()
-        .map(|error| outward(error, refused, request))
-        .collect();
     if refused {
-        return of_refused_document(&errors, media);
+        return of_refused_document(&errors_of(response, request).unwrap_or_default(), media);
     }
-    let answer = Answer {
-        errors,
+    body(StatusCode::OK, media, &payload(response, request))
+}
+
+/// The errors of an answer as the client sees them; `None` where there are none.
+pub(super) fn errors_of(response: &async_graphql::Response, request: Uuid) -> Option<Vec<serde_json::Value>> {
+    let refused = response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty());
+    let errors = response.errors.iter().map(|error| outward(error, refused, request));
+    let errors: Vec<_> = errors.collect();
+    (!errors.is_empty()).then_some(errors)
+}
+
+/// An answer as the client sees it.
+pub(super) fn payload(response: &async_graphql::Response, request: Uuid) -> Answer<'_> {
+    Answer {
+        errors: errors_of(response, request).unwrap_or_default(),
         data: &response.data,
-    };
-    body(StatusCode::OK, media, &answer)
+    }
 }
 
 /// Written as it stands: a JSON value in between would sort the fields, and clients get them in the order of their
 /// question (GraphQL §7.2.2).
 #[derive(serde::Serialize)]
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<serde_json::Value>,
     data: &'a Value,

@@ -4,27 +4,32 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
 use hub_entities::operation::{Operation, Realm};
 use hub_graphql::problem::Problem;
 use hub_graphql::{Options, Schemas, schemas};
+use uuid::Uuid;
 
 use super::service::{GraphqlService, Principals, Ready, Unavailable};
-use crate::app::{App, SignedIn};
+use crate::app::{App, Desk, SignedIn};
 
 /// The hub as the door knows it.
 #[derive(Debug)]
 pub struct House {
     app: Arc<App>,
+    desk: Desk,
     schemas: Schemas,
 }
 
 impl House {
-    /// The schemas over this hub; cursors are tagged with this key.
-    pub fn new(app: Arc<App>, cursor_key: &hub_graphql::page::CursorKey, options: Options) -> Self {
+    /// The schemas over this hub and its desk; cursors are tagged with this key.
+    pub fn new(app: Arc<App>, desk: Desk, cursor_key: &hub_graphql::page::CursorKey, options: Options) -> Self {
         let hub: Arc<dyn hub_graphql::hub::Hub> = app.clone();
+        let alerts: Arc<dyn hub_graphql::hub::Alerts> = Arc::new(desk.clone());
         Self {
             app,
-            schemas: schemas(hub, cursor_key.clone(), options),
+            desk,
+            schemas: schemas(&hub, alerts, cursor_key, options),
         }
     }
 }
@@ -50,6 +55,20 @@ impl GraphqlService for House {
         let response = self.schemas.execute(realm, request, operation).await;
         drop(ended);
         response
+    }
+
+    fn subscribe(
+        &self,
+        realm: Realm,
+        request: async_graphql::Request,
+        operation: Operation,
+    ) -> BoxStream<'static, async_graphql::Response> {
+        // Whoever follows is signed in anew, and what is told is written down, as it comes.
+        self.schemas.subscribe(realm, request, operation)
+    }
+
+    fn waiting(&self, request: Uuid) -> u64 {
+        self.desk.waiting(request)
     }
 }
 

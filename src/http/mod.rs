@@ -5,16 +5,22 @@
 
 mod answer;
 mod body;
+mod follow;
 mod graphql;
 mod health;
 pub mod house;
+mod impatient;
 pub mod limits;
 mod negotiate;
+mod operation;
 mod params;
 pub mod serve;
 pub mod service;
+mod sse;
+pub mod streams;
 #[cfg(test)]
 mod tests;
+mod ws;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +36,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::auth::Verifier;
 use limits::Limits;
 use service::{GraphqlService, Principals, Ready};
+use streams::Streams;
 
 /// What the door stands on. Nothing here is of the demo: its issuer brings its own routes.
 pub struct Edge {
@@ -49,6 +56,8 @@ pub struct Edge {
     pub limits: Limits,
     /// The bounds of a request.
     pub bounds: Bounds,
+    /// What stays open.
+    pub streams: Arc<Streams>,
     /// Prints the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -81,6 +90,8 @@ pub fn router(edge: Arc<Edge>) -> Router {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
         .route("/graphql", any(graphql::handle))
+        .route("/graphql/ws", any(ws::handle))
+        .route("/graphql/stream", any(sse::handle))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -43,6 +43,27 @@ pub(super) fn accepted(headers: &HeaderMap) -> Option<Media> {
     }
 }
 
+/// Whether the client takes an event stream. No `Accept` takes anything.
+pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::ACCEPT).iter().peekable();
+    if lines.peek().is_none() {
+        return true;
+    }
+    let ranges = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','));
+    let events = |range: &Range<'_>| match (range.kind, range.subtype) {
+        ("*", "*") => Some(0),
+        (kind, "*") if kind.eq_ignore_ascii_case("text") => Some(1),
+        (kind, subtype) if kind.eq_ignore_ascii_case("text") && subtype.eq_ignore_ascii_case("event-stream") => Some(2),
+        _ => None,
+    };
+    let found = ranges
+        .filter_map(Range::parse)
+        .filter_map(|range| Some((events(&range)?, range.quality)));
+    found.max().is_some_and(|(_, quality)| quality > 0)
+}
+
 /// 2 where the newer form is named itself, 3 where only a wildcard covers it.
 fn graphql_rank(ranges: &[Range<'_>]) -> u8 {
     let named = ranges
@@ -171,6 +192,33 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(with(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn events_go_to_who_takes_them() {
+        let with = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().expect("a header"));
+            accepts_events(&headers)
+        };
+        assert!(accepts_events(&HeaderMap::new()));
+        for taken in [
+            "text/event-stream",
+            "*/*",
+            "text/*",
+            "application/json, Text/Event-Stream;q=0.1",
+        ] {
+            assert!(with(taken), "{taken}");
+        }
+        for refused in [
+            "application/json",
+            "text/html",
+            "text/event-stream;q=0, */*",
+            "",
+            "*/*;q=0",
+        ] {
+            assert!(!with(refused), "{refused}");
         }
     }
 

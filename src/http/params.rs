@@ -41,7 +41,8 @@ impl Params {
         Self::of_map(map)
     }
 
-    fn of_map(mut map: Map<String, Value>) -> Result<Self, BadParams> {
+    /// From what names its parameters.
+    pub(super) fn of_map(mut map: Map<String, Value>) -> Result<Self, BadParams> {
         let query = match map.remove("query") {
             Some(Value::String(query)) => query,
             Some(_) => return Err(BadParams("`query` is not a text")),

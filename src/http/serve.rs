@@ -1,6 +1,5 @@
 //! Listening, not waiting for those who never finish asking (R16), and stopping without losing a request (R48).
 
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -9,9 +8,11 @@ use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::impatient::Impatient;
 
 /// How long the hub waits for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +20,17 @@ pub struct Patience {
     /// How long the head of a request may take to arrive, counted from the connection or the last answer: so long an
     /// idle connection is kept too.
     pub head: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub write: Duration,
     /// How long requests in flight may take to end after the signal to stop.
     pub drain: Duration,
 }
 
 impl Patience {
-    /// A head in 15 s (R16), an end in 30 s (R48).
+    /// A head in 15 s (R16), something taken in 30 s, an end in 30 s (R48).
     pub const DEFAULT: Self = Self {
         head: Duration::from_secs(15),
+        write: Duration::from_secs(30),
         drain: Duration::from_secs(30),
     };
 }
@@ -41,7 +45,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience.head);
-    let connections = GracefulShutdown::new();
+    // Each connection holds a receiver: when none is left, all have ended.
+    let stopping = watch::Sender::new(false);
     let mut stop = pin!(stop);
     loop {
         let (stream, _) = tokio::select! {
@@ -50,18 +55,30 @@ pub async fn serve(
             // Not the listener's own: this one goes on where accepting fails.
             accepted = Listener::accept(&mut listener) => accepted,
         };
+        // A small message, an event, is not held back until another follows.
+        drop(stream.set_nodelay(true));
         let service = TowerToHyperService::new(router.clone());
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Impatient::new(stream, patience.write));
+        let (http, mut stopped) = (http.clone(), stopping.subscribe());
         tokio::spawn(async move {
+            let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = async { drop(stopped.wait_for(|stopping| *stopping).await) } => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
             // A client that hung up or never finished: nothing of ours went wrong.
-            if connection.await.is_err() {
+            if ended.is_err() {
                 tracing::debug!("a connection ended before its request did");
             }
         });
     }
     drop(listener);
+    stopping.send_replace(true);
     tokio::select! {
-        () = connections.shutdown() => {}
+        () = stopping.closed() => {}
         () = tokio::time::sleep(patience.drain) => {}
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
 use hub_entities::operation::{Operation, Realm};
+use uuid::Uuid;
 
 use crate::app::SignedIn;
 
@@ -18,6 +20,18 @@ pub trait GraphqlService: Send + Sync {
         operation: Operation,
         signed_in: SignedIn,
     ) -> async_graphql::Response;
+
+    /// Runs one subscription on the schema of the realm, response by response; it ends after a fault, or when the one
+    /// who follows no longer may. The document in `request` is parsed and within the limits.
+    fn subscribe(
+        &self,
+        realm: Realm,
+        request: async_graphql::Request,
+        operation: Operation,
+    ) -> BoxStream<'static, async_graphql::Response>;
+
+    /// How many events wait for the subscription of this request.
+    fn waiting(&self, request: Uuid) -> u64;
 }
 
 /// Something that is needed to decide cannot be asked now. Never taken for a "no".

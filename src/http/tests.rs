@@ -1,20 +1,24 @@
 //! The door, with a tiny schema behind it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use async_graphql::{EmptySubscription, Object, Schema};
+use async_graphql::{Object, Schema};
 use async_trait::async_trait;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use futures::stream::{BoxStream, StreamExt as _};
 use http::{Method, Request, StatusCode};
 use hub_entities::id::{PrincipalId, SchoolId, SeededIds};
 use hub_entities::operation::{Actor, Operation, Realm, Role};
 use hub_entities::time::FixedClock;
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+mod events;
+mod sockets;
 mod whole;
 
 use super::service::Unavailable;
@@ -71,7 +75,9 @@ impl Mutation {
 }
 
 struct Service {
-    schema: Schema<Query, Mutation, EmptySubscription>,
+    schema: Schema<Query, Mutation, Subscription>,
+    numbers: broadcast::Sender<i32>,
+    waiting: AtomicU64,
     writes: Arc<AtomicUsize>,
     executed: AtomicUsize,
 }
@@ -89,6 +95,62 @@ impl GraphqlService for Service {
         self.schema
             .execute(request.data(operation).data(Arc::clone(&self.writes)))
             .await
+    }
+
+    fn subscribe(
+        &self,
+        _: Realm,
+        request: async_graphql::Request,
+        operation: Operation,
+    ) -> BoxStream<'static, async_graphql::Response> {
+        let request = request.data(operation).data(self.numbers.clone());
+        self.schema.execute_stream(request).boxed()
+    }
+
+    fn waiting(&self, _: Uuid) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+struct Subscription;
+
+#[async_graphql::Subscription]
+impl Subscription {
+    /// The numbers that the test sends from now on, each as an update.
+    async fn numbers(&self, ctx: &async_graphql::Context<'_>) -> BoxStream<'static, Numbered> {
+        let numbers = ctx.data_unchecked::<broadcast::Sender<i32>>().subscribe();
+        let numbers = futures::stream::unfold(numbers, async |mut numbers| {
+            let number = numbers.recv().await.ok()?;
+            Some((number, numbers))
+        });
+        numbers.map(|number| Numbered { number }).boxed()
+    }
+
+    /// As much as anyone takes.
+    async fn endless(&self) -> BoxStream<'static, String> {
+        futures::stream::repeat("x".repeat(1_000)).boxed()
+    }
+
+    /// Where a client said that it stands.
+    async fn resumed(&self, ctx: &async_graphql::Context<'_>) -> BoxStream<'static, Option<String>> {
+        let resume = ctx.data_opt::<hub_graphql::alert::Resume>();
+        let resume = resume.map(|resume| resume.0.clone());
+        futures::stream::iter([resume]).boxed()
+    }
+}
+
+struct Numbered {
+    number: i32,
+}
+
+#[Object]
+impl Numbered {
+    async fn number(&self) -> i32 {
+        self.number
+    }
+
+    async fn cursor(&self) -> String {
+        format!("cursor-{}", self.number)
     }
 }
 
@@ -131,9 +193,11 @@ fn world_with(change: impl FnOnce(&mut Edge)) -> World {
     let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
     let key = crate::runtime::new_signing_key().expect("randomness");
     let issuer = DemoIssuer::new(ISSUER, "clb-hub", &key).expect("a key");
-    let schema = Schema::build(Query(false), Mutation, EmptySubscription).finish();
+    let schema = Schema::build(Query(false), Mutation, Subscription).finish();
     let service = Arc::new(Service {
         schema,
+        numbers: broadcast::Sender::new(100),
+        waiting: AtomicU64::new(0),
         writes: Arc::default(),
         executed: AtomicUsize::new(0),
     });
@@ -146,6 +210,7 @@ fn world_with(change: impl FnOnce(&mut Edge)) -> World {
         ids: Arc::new(SeededIds::new(1)),
         limits: Limits::DEFAULT,
         bounds: Bounds::DEFAULT,
+        streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),
         metrics: telemetry::recorder().handle(),
     };
     change(&mut edge);

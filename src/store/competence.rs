@@ -10,12 +10,24 @@ use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
-use super::DbError;
 use super::clb_tally::follow;
 use super::sql::{bulk, execute, list, list_from, rows};
+use super::{DbError, audience};
 
-/// Derives the ties of these pupils again and writes the difference. The caller holds their locks.
+/// Derives the ties of these pupils again and writes the difference, and tells whoever lost or gained one of them. The
+/// caller holds their locks, and has changed their enrolments or the agreements of their schools.
 pub(super) async fn derive_again(
+    tx: &DatabaseTransaction,
+    ids: &dyn Ids,
+    pupils: &[PupilId],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    derive_untold(tx, ids, pupils, now).await?;
+    audience::settle(tx, ids, pupils, now).await
+}
+
+/// As [`derive_again`], and tells nobody yet: for who changes their signals too, and settles then.
+pub(super) async fn derive_untold(
     tx: &DatabaseTransaction,
     ids: &dyn Ids,
     pupils: &[PupilId],

@@ -221,6 +221,11 @@ impl Db {
         Ok(begun.map_err(|stopped| sea_orm::DbErr::Custom(stopped.to_string()))??)
     }
 
+    /// Where it is. May hold a password.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// What differs between the databases.
     pub(super) const fn dialect(&self) -> &'static dyn Dialect {
         self.dialect

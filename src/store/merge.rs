@@ -7,12 +7,12 @@ use hub_entities::competence::Ground;
 use hub_entities::id::PupilId;
 use sea_orm::{DatabaseTransaction, Value};
 
-use super::DbError;
 use super::clb_tally::follow;
-use super::competence::derive_again;
+use super::competence::derive_untold;
 use super::ledger::{Work, reevaluate};
 use super::run::Progress;
 use super::sql::{execute, list};
+use super::{DbError, audience};
 
 /// Makes two pupils one: every record of `from` becomes `into`'s, and the old id keeps resolving.
 /// The caller holds the locks of both.
@@ -68,7 +68,9 @@ async fn settle(
          from absence a join record r on r.id = a.record_id
          where a.pupil_id in ? group by a.pupil_id, a.school_year, r.school_id, a.mark";
     execute(tx, text, vec![of_pupils]).await?;
-    derive_again(tx, work.ids, pupils, work.now).await?;
+    derive_untold(tx, work.ids, pupils, work.now).await?;
     reevaluate(tx, &work.judge(), pupils, progress).await?;
-    follow(tx, pupils).await
+    follow(tx, pupils).await?;
+    // Of what stands now.
+    audience::settle(tx, work.ids, pupils, work.now).await
 }

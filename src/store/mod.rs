@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod agreement;
+pub mod audience;
 pub mod carried;
 mod clb_tally;
 mod competence;
@@ -30,5 +31,6 @@ pub mod setup;
 pub mod signal;
 mod sql;
 pub mod staging;
+pub mod wake;
 
 pub use db::{Db, DbError, Options};

@@ -1,13 +1,17 @@
 //! The one scope-free read: the facts that the policy decides on.
 
-use chrono::{DateTime, Utc};
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::agreement::Binding;
+use hub_entities::id::{ClbId, PrincipalId, SchoolId};
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::Relations;
 use hub_entities::principal;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
+use uuid::Uuid;
 
-use super::sql::{row, rows};
+use super::sql::{list, list_from, row, rows};
 use super::{Db, DbError};
 
 const PRINCIPAL: &str =
@@ -64,6 +68,50 @@ pub(super) async fn load_from<C: ConnectionTrait>(db: &C, operation: &Operation)
     }
 }
 
+/// As [`load`], for many principals at once: two statements, whatever their number. One that is gone is not among them.
+pub async fn load_all(db: &Db, of: &[PrincipalId]) -> Result<HashMap<PrincipalId, Relations>, DbError> {
+    let text = format!("select {PRINCIPAL} from principal p where p.id in ?");
+    let mut principals = Vec::new();
+    for row in rows(db.reader(), &text, vec![list(of)]).await? {
+        principals.push(principal(&row)?);
+    }
+    let schools: BTreeSet<SchoolId> = principals.iter().filter_map(|one| one.school_id).collect();
+    let clbs: BTreeSet<ClbId> = principals
+        .iter()
+        .filter(|one| one.school_id.is_none())
+        .filter_map(|one| one.clb_id)
+        .collect();
+    let text = format!("select {BINDING} from agreement a where a.school_id in ? or a.clb_id in ?");
+    let values = vec![list_from(schools), list_from(clbs)];
+    let found = rows(db.reader(), &text, values).await?;
+    let agreements = found.iter().map(|row| binding(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    let relations = principals.into_iter().map(|row| {
+        let own = |one: &&Binding| match row.school_id {
+            Some(school) => one.school_id == school,
+            None => Some(one.clb_id) == row.clb_id,
+        };
+        let own: Vec<Binding> = agreements.iter().filter(own).copied().collect();
+        (row.id, Relations::of_rows(Some(row), own))
+    });
+    Ok(relations.collect())
+}
+
+/// The schools and CLBs that events between two positions may concern, on this day: those with a relation to one of
+/// their pupils, and those that an event is for. Whether one is told is decided for each reader; to the others there is
+/// nothing to decide.
+pub async fn concerned(db: &Db, (after, until): (i64, i64), day: NaiveDate) -> Result<BTreeSet<Uuid>, DbError> {
+    let text = "select e.school_id from outbox o join enrolment e on e.pupil_id = o.pupil_id
+         where o.position > ? and o.position <= ? and e.begins_on <= ? and (e.ends_on is null or e.ends_on > ?)
+         union select c.clb_id from outbox o join competence c on c.pupil_id = o.pupil_id
+         where o.position > ? and o.position <= ? and c.begins_on <= ? and (c.ends_on is null or c.ends_on > ?)
+         union select o.party from outbox o where o.position > ? and o.position <= ? and o.party is not null";
+    let between = [Value::from(after), until.into()];
+    let days = [Value::from(day), day.into()];
+    let values = [between.clone(), days.clone(), between.clone(), days, between].concat();
+    let found = rows(db.reader(), text, values).await?;
+    found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+}
+
 /// The row of a principal, and the agreements of the school it acts for, or else of its CLB.
 async fn of_principal<C: ConnectionTrait>(
     db: &C,
@@ -79,18 +127,7 @@ async fn of_principal<C: ConnectionTrait>(
     let Some(first) = found.first() else {
         return Ok((None, Vec::new()));
     };
-    let principal = principal::Model {
-        id: first.try_get_by_index(0)?,
-        issuer: first.try_get_by_index(1)?,
-        subject: first.try_get_by_index(2)?,
-        role: first.try_get_by_index(3)?,
-        school_id: first.try_get_by_index(4)?,
-        clb_id: first.try_get_by_index(5)?,
-        pupil_id: first.try_get_by_index(6)?,
-        discipline: first.try_get_by_index(7)?,
-        begins_at: first.try_get_by_index(8)?,
-        ends_at: first.try_get_by_index(9)?,
-    };
+    let principal = principal(first)?;
     let mut agreements = Vec::with_capacity(found.len());
     for row in &found {
         // A principal without agreements has one row, with nothing beside it.
@@ -99,6 +136,22 @@ async fn of_principal<C: ConnectionTrait>(
         }
     }
     Ok((Some(principal), agreements))
+}
+
+/// The columns of [`PRINCIPAL`].
+fn principal(row: &QueryResult) -> Result<principal::Model, DbError> {
+    Ok(principal::Model {
+        id: row.try_get_by_index(0)?,
+        issuer: row.try_get_by_index(1)?,
+        subject: row.try_get_by_index(2)?,
+        role: row.try_get_by_index(3)?,
+        school_id: row.try_get_by_index(4)?,
+        clb_id: row.try_get_by_index(5)?,
+        pupil_id: row.try_get_by_index(6)?,
+        discipline: row.try_get_by_index(7)?,
+        begins_at: row.try_get_by_index(8)?,
+        ends_at: row.try_get_by_index(9)?,
+    })
 }
 
 /// The columns of [`BINDING`], from this one on.

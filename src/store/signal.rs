@@ -117,6 +117,7 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
         year: signal.try_get_by_index(2)?,
         half_days: signal.try_get_by_index(4)?,
         version,
+        party: None,
     };
     tell(&tx, ids.next(new.now), event, new.now).await?;
     tx.commit().await?;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::StreamExt as _;
 use hub_entities::id::{AgreementId, ClassId, EnrolmentId, PrincipalId, PupilId, SignalId};
 use hub_entities::operation::{Actor, Realm};
 use hub_entities::signal::{signal_id, truancy_key};
@@ -36,6 +37,9 @@ const PUPIL: &str = "id givenName familyName sex birthDate address { street post
 const SIGNAL: &str = "id kind state generation schoolYear count reachedOn raisedAt withdrawnAt backfill version
     report { track by party at } acceptance { track by party at } pupil { id givenName familyName birthDate }
     reportedPupil { givenName familyName birthDate school { id institutionNumber name city } classes count }";
+
+/// All there is to tell of an event.
+const CHANGE: &str = "id cursor kind signalId signalKind pupilId schoolId schoolYear count version occurredAt";
 
 async fn ids(town: &Town, text: &str) -> Vec<Uuid> {
     list(&town.world.look, text).await
@@ -420,13 +424,14 @@ both_databases!(
         let rest = format!(
         "{{ pupils(first: 9) {{ totalCount pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} edges {{ cursor node {{ {PUPIL} }} }} }}
          signals(first: 9) {{ totalCount pageInfo {{ hasNextPage }} edges {{ cursor node {{ {SIGNAL} }} }} }}
-         changes(first: 9) {{ endCursor hasMore changes {{ id cursor kind signalId signalKind pupilId schoolId schoolYear count version occurredAt }} }} }}"
+         changes(first: 9) {{ endCursor hasMore changes {{ {CHANGE} }} }} }}"
     );
         for viewer in [&v.north, &v.south, &v.first, &v.second] {
             door.ask(viewer, &rest).await;
         }
         agreements(&mut door).await;
         runs(&mut door).await;
+        followed(&mut door).await;
 
         // Never brought out here, and why. Only what is needed may stand here.
         let exempt: BTreeSet<&str> = [
@@ -436,6 +441,8 @@ both_databases!(
             // A viewer acts for one party.
             "school Viewer.clbId",
             "clb Viewer.schoolId",
+            "school NoLongerYours.clbId",
+            "clb NoLongerYours.schoolId",
             // A school sees all it said itself.
             "school Pupil.withheld",
         ]
@@ -445,6 +452,46 @@ both_databases!(
         assert_eq!(missing, exempt, "not brought out, or exempt without need");
     }
 );
+
+/// What is told as it happens is what `changes` tells; and who may no longer follow is told so, by ids.
+async fn followed(door: &mut Door<'_>) {
+    let v = &door.town.viewers;
+    for viewer in [&v.north, &v.first, &v.second] {
+        let question = format!("{{ changes(first: 9) {{ changes {{ {CHANGE} }} }} }}");
+        let changes = door.town.ask(viewer, &question).await["changes"]["changes"].take();
+        let changes = changes.as_array().unwrap().clone();
+        let first = changes[0]["cursor"].as_str().unwrap();
+        let question = format!(
+            "subscription {{ signals(after: \"{first}\") {{ cursor change {{ {CHANGE} }} noLongerYours {{ schoolId clbId }} }} }}"
+        );
+        let updates = door.follow(viewer, &question, changes.len()).await;
+        assert_eq!(updates[0]["data"]["signals"]["change"], Value::Null);
+        assert_eq!(updates[0]["data"]["signals"]["cursor"], first);
+        for (update, change) in updates[1..].iter().zip(&changes[1..]) {
+            let update = &update["data"]["signals"];
+            assert_eq!((&update["change"], &update["cursor"]), (change, &change["cursor"]));
+        }
+    }
+    // A role that may follow nothing; and a school client whose grant was taken back.
+    let question = "subscription { signals { cursor noLongerYours { schoolId clbId } } }";
+    let updates = door.follow(&v.chat, question, 3).await;
+    let gone = json!({ "schoolId": null, "clbId": door.town.first.to_string() });
+    assert_eq!(
+        (updates.len(), &updates[1]["data"]["signals"]["noLongerYours"]),
+        (2, &gone)
+    );
+    let mut updates = door.town.follow(&v.north, question);
+    updates.next().await.unwrap();
+    door.town.world.end_principal(&v.north, door.town.world.now).await;
+    door.town.desk.round().await.unwrap();
+    let updates: Vec<Value> = updates.collect().await;
+    door.note_updates(&v.north, question, &updates);
+    let gone = json!({ "schoolId": door.town.north.id.to_string(), "clbId": null });
+    assert_eq!(
+        (updates.len(), &updates[0]["data"]["signals"]["noLongerYours"]),
+        (1, &gone)
+    );
+}
 
 both_databases!(
     what_was_not_agreed_is_null_and_named,

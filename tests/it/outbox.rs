@@ -171,6 +171,7 @@ both_databases!(a_reader_by_position_misses_nothing, async |database: &TestDatab
                 half_days: 5,
                 version: 1,
                 occurred_at: world.now,
+                party: None,
             };
             writer.write(event, database.backend).await;
         } else if dice.chance(100) {

@@ -423,9 +423,9 @@ both_databases!(
             ("elm", &f.of_elm, f.elm.id),
         ];
         for (who, scope, school) in expected {
-            let told = event::after(&f.world.db, scope, 0, 200, Categories::all()).await;
-            let told = told.unwrap().unwrap().told;
-            let schools: Vec<_> = told.iter().map(|event| event.school).collect();
+            let found = event::between(&f.world.db, scope, (0, 9), 200, Categories::all()).await;
+            let told = found.unwrap().told;
+            let schools: Vec<_> = told.iter().map(|event| event.told.as_ref().unwrap().school).collect();
             assert_eq!(schools, [Some(school)], "{who}");
         }
     }

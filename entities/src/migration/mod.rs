@@ -13,6 +13,7 @@ mod m20261122_000004_signals;
 mod m20261122_000005_sources;
 mod m20261122_000006_access;
 mod m20261122_000007_additions;
+mod m20261125_000010_alerts;
 mod m20261125_000011_report;
 mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000013_clb_tally::Migration),
             Box::new(m20261125_000014_authority::Migration),
             Box::new(m20261125_000011_report::Migration),
+            Box::new(m20261125_000010_alerts::Migration),
         ]
     }
 }

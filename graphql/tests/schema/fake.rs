@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_graphql::{Request, Response};
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::category::Categories;
 use hub_entities::id::{
     AgreementId, ClassId, ClbId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
@@ -16,11 +17,11 @@ use hub_entities::signal::{EventKind, SignalState, Track};
 use hub_entities::time::SchoolYear;
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::agreement::AgreementRow;
-use hub_graphql::change::ChangeRow;
+use hub_graphql::change::{ChangeRow, ChangeTold};
 use hub_graphql::class_group::{ClassRow, MemberRow};
 use hub_graphql::hub::{
-    Agreements, Answer, Changed, Changes, Classes, Decided, Operations, Position, Proposal, Pupils, Schools, Signals,
-    Stepped,
+    Agreements, Alerts, Answer, Changed, Changes, Classes, Decided, Operations, Position, Proposal, Pupils, Schools,
+    Signals, Stepped, Update,
 };
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{CursorKey, Mark, Page, Slice, SortKey};
@@ -333,13 +334,15 @@ impl Changes for Fake {
                 id: EventId(Uuid::from_u128(u128::try_from(position).unwrap())),
                 kind: EventKind::Raised,
                 signal: SignalId(Uuid::from_u128(5)),
-                signal_kind: "truancy.5".to_owned(),
                 pupil: Some(pupil(1)),
-                school: None,
-                year: year(),
-                count: 5,
-                version: 1,
-                occurred_at: chrono::DateTime::UNIX_EPOCH,
+                told: Some(ChangeTold {
+                    signal_kind: "truancy.5".to_owned(),
+                    school: None,
+                    year: year(),
+                    count: 5,
+                    version: 1,
+                    occurred_at: chrono::DateTime::UNIX_EPOCH,
+                }),
             };
             (at, row)
         };
@@ -349,6 +352,57 @@ impl Changes for Fake {
             end: Position { epoch, position },
             more: true,
         })
+    }
+}
+
+/// Tells where it stands, one event, one that is no longer the viewer's, and that it is over. From 77 on it fails.
+#[async_trait]
+impl Alerts for Fake {
+    async fn signals(
+        &self,
+        _: &Operation,
+        after: Option<Position>,
+        _: Categories,
+    ) -> Answer<BoxStream<'static, Answer<Update>>> {
+        self.count()?;
+        let epoch = Uuid::from_u128(77);
+        if after.is_some_and(|after| after.epoch != epoch) {
+            return Err(Problem::CursorExpired);
+        }
+        let from = after.map_or(0, |after| after.position);
+        let at = |position| Position { epoch, position };
+        let row = |kind, told| ChangeRow {
+            id: EventId(Uuid::from_u128(6)),
+            kind,
+            signal: SignalId(Uuid::from_u128(5)),
+            pupil: Some(pupil(1)),
+            told,
+        };
+        let told = ChangeTold {
+            signal_kind: "truancy.5".to_owned(),
+            school: None,
+            year: year(),
+            count: 5,
+            version: 1,
+            occurred_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let mut updates = vec![
+            Ok(Update::Stands(at(from))),
+            Ok(Update::Happened(at(from + 1), row(EventKind::Raised, Some(told)))),
+            Ok(Update::Happened(at(from + 2), row(EventKind::NoLongerYours, None))),
+        ];
+        if from >= 77 {
+            updates.extend([Err(Problem::Unavailable), Ok(Update::Stands(at(from)))]);
+        } else {
+            let clb = Some(ClbId(Uuid::from_u128(9)));
+            let school = None;
+            updates.push(Ok(Update::NoLongerYours {
+                at: at(from + 2),
+                school,
+                clb,
+            }));
+        }
+        Ok(futures::stream::iter(updates).boxed())
     }
 }
 
@@ -440,7 +494,8 @@ pub(crate) fn over(fake: Fake) -> (Schemas, Arc<Fake>) {
     let keys = CursorKey::new(&[7; 32]);
     {
         let port: Arc<dyn hub_graphql::hub::Hub> = hub.clone();
-        (schemas(port, keys, Options::default()), hub)
+        let alerts: Arc<dyn Alerts> = hub.clone();
+        (schemas(&port, alerts, &keys, Options::default()), hub)
     }
 }
 

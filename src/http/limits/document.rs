@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, VariableDefinition,
+    Directive, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+    VariableDefinition,
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
@@ -83,7 +84,12 @@ impl<'doc> Scale<'doc> {
         weight.directives = on_variables
             .chain([count(&operation.directives)])
             .fold(weight.directives, u64::saturating_add);
-        if weight.width > self.limits.root_fields {
+        // A subscription has one root field (GraphQL specification §5.2.3.1).
+        let most = match operation.ty {
+            OperationType::Subscription => 1,
+            OperationType::Query | OperationType::Mutation => self.limits.root_fields,
+        };
+        if weight.width > most {
             return Err(Refusal::RootFields);
         }
         self.hold(&weight)?;

@@ -48,6 +48,19 @@ pub(super) trait Dialect: Send + Sync {
 
     /// The same, later by the next value in seconds.
     fn now_plus_seconds(&self) -> &'static str;
+
+    /// What wakes every process that listens, once it is committed; none where nobody can listen.
+    fn wake(&self) -> Option<&'static str>;
+
+    /// Listens for what [`Dialect::wake`] sends; `None` where nobody can.
+    async fn listen(&self, url: &str) -> Result<Option<Box<dyn Listening>>, DbError>;
+}
+
+/// A connection on which others wake this process.
+#[async_trait]
+pub(super) trait Listening: Send {
+    /// Until it is woken. That the connection was lost wakes as well: what was sent meanwhile is not heard.
+    async fn woken(&mut self) -> Result<(), DbError>;
 }
 
 /// Something held until released.

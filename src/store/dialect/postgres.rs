@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use hub_entities::id::PupilId;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener};
 
-use super::{Dialect, Held};
+use super::{Dialect, Held, Listening};
 use crate::store::db::Statements;
 use crate::store::reader::{Connections, Reader};
 use crate::store::sql::{list, rows, statement};
@@ -103,6 +103,29 @@ impl Dialect for Postgres {
 
     fn now_plus_seconds(&self) -> &'static str {
         "clock_timestamp() + make_interval(secs => ?)"
+    }
+
+    fn wake(&self) -> Option<&'static str> {
+        Some("select pg_notify('clb_hub_outbox', '')")
+    }
+
+    async fn listen(&self, url: &str) -> Result<Option<Box<dyn Listening>>, DbError> {
+        // A connection of its own, beside the pool: it is held as long as the process lives.
+        let mut listener = PgListener::connect(url).await?;
+        listener.listen("clb_hub_outbox").await?;
+        Ok(Some(Box::new(Ears(listener))))
+    }
+}
+
+struct Ears(PgListener);
+
+#[async_trait]
+impl Listening for Ears {
+    async fn woken(&mut self) -> Result<(), DbError> {
+        // What else waits is heard at once: one look finds all of it.
+        self.0.try_recv().await?;
+        while self.0.next_buffered().is_some() {}
+        Ok(())
     }
 }
 

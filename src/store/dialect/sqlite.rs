@@ -9,7 +9,7 @@ use hub_entities::id::PupilId;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{Dialect, Held};
+use super::{Dialect, Held, Listening};
 use crate::store::db::Statements;
 use crate::store::reader::Reader;
 use crate::store::sql::statement;
@@ -92,6 +92,14 @@ impl Dialect for Sqlite {
 
     fn now_plus_seconds(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+' || ? || ' seconds')"
+    }
+
+    fn wake(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn listen(&self, _url: &str) -> Result<Option<Box<dyn Listening>>, DbError> {
+        Ok(None)
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Judge;
 use crate::store::DbError;
+use crate::store::audience;
 use crate::store::run::Progress;
 use crate::store::sql::execute;
 
@@ -19,11 +20,13 @@ pub(super) async fn write_signals(
     outcomes: &[((PupilId, SchoolYear), Outcome)],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
+    let mut raised = Vec::new();
     for ((pupil, year), outcome) in outcomes {
         for step in &outcome.steps {
             match step.event {
                 EventKind::Raised => {
                     raise(tx, judge, *pupil, *year, step).await?;
+                    raised.push(step.signal.id);
                     progress.raised = progress.raised.saturating_add(1);
                 }
                 EventKind::Withdrawn => {
@@ -40,11 +43,12 @@ pub(super) async fn write_signals(
                 year: *year,
                 half_days: step.signal.half_days,
                 version: step.signal.version,
+                party: None,
             };
             tell(tx, judge.ids.next(judge.now), event, judge.now).await?;
         }
     }
-    Ok(())
+    audience::begin(tx, &raised, judge.now).await
 }
 
 async fn raise(
@@ -109,6 +113,8 @@ pub(in crate::store) struct Event {
     pub(in crate::store) year: SchoolYear,
     pub(in crate::store) half_days: i32,
     pub(in crate::store) version: i32,
+    /// The one school or CLB it is told to; all whom it concerns without one.
+    pub(in crate::store) party: Option<Uuid>,
 }
 
 /// Puts an event in the outbox, in the transaction of what it tells.
@@ -128,11 +134,13 @@ pub(in crate::store) async fn tell(
         event.half_days.into(),
         event.version.into(),
         now.into(),
+        event.party.into(),
     ];
     execute(
         tx,
-        "insert into outbox (id, kind, signal_id, signal_kind, pupil_id, school_year, half_days, version, occurred_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into outbox
+         (id, kind, signal_id, signal_kind, pupil_id, school_year, half_days, version, occurred_at, party)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
     .await?;

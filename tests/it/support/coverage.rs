@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::types::{DocumentOperations, Selection, SelectionSet, TypeKind, TypeSystemDefinition};
 use async_graphql::parser::{parse_query, parse_schema};
+use futures::StreamExt as _;
 use hub_entities::operation::{Actor, Realm};
 use serde_json::Value;
 
@@ -81,6 +82,30 @@ impl<'a> Door<'a> {
         let selected = &operation.node.selection_set.node;
         self.note(role.realm(), root, selected, &answer);
         without_cursors(answer)
+    }
+
+    /// The first updates of a subscription, without errors; with cursors.
+    pub(crate) async fn follow(&mut self, viewer: &Actor, question: &str, count: usize) -> Vec<Value> {
+        let updates = self.town.follow(viewer, question);
+        let updates: Vec<Value> = updates.take(count).collect().await;
+        self.note_updates(viewer, question, &updates);
+        updates
+    }
+
+    /// Notes what these updates of a subscription brought out.
+    pub(crate) fn note_updates(&mut self, viewer: &Actor, question: &str, updates: &[Value]) {
+        let Actor::Principal { role, .. } = viewer else {
+            panic!("a viewer is a principal")
+        };
+        let document = parse_query(question).unwrap();
+        let DocumentOperations::Single(operation) = &document.operations else {
+            panic!("one question at a time")
+        };
+        for update in updates {
+            assert_eq!(update.get("errors"), None, "{question}");
+            let selected = &operation.node.selection_set.node;
+            self.note(role.realm(), "Subscription", selected, &update["data"]);
+        }
     }
 
     /// Notes every field that brought something out.

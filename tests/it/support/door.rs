@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::Request;
-use clb_hub::app::{AccessLog, App, access_log};
+use clb_hub::app::{AccessLog, App, Desk, access_log};
 use clb_hub::http::house::House;
 use clb_hub::http::service::GraphqlService as _;
 use clb_hub::store::roster::PupilSaid;
@@ -11,6 +11,7 @@ use hub_entities::access_line;
 use hub_entities::category::Categories;
 use hub_entities::id::{ClbId, Ids as _, PupilId, RecordId};
 use hub_entities::operation::{Actor, Operation, Role};
+use hub_entities::time::FixedClock;
 use hub_graphql::Options;
 use hub_graphql::page::CursorKey;
 use sea_orm::EntityTrait;
@@ -40,7 +41,9 @@ impl Hub {
             wake,
             lines,
         ));
-        let house = House::new(Arc::clone(&app), &CursorKey::new(&[7; 32]), Options::default());
+        let head = tokio::sync::watch::Sender::new(None).subscribe();
+        let desk = Desk::new(Arc::clone(&app), Arc::new(FixedClock(world.now)), head);
+        let house = House::new(Arc::clone(&app), desk, &CursorKey::new(&[7; 32]), Options::default());
         Self {
             world,
             house,

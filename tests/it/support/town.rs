@@ -10,12 +10,13 @@
 
 use std::sync::Arc;
 
-use clb_hub::app::{AccessLog, App, access_log};
+use clb_hub::app::{AccessLog, App, Desk, access_log};
 use clb_hub::deliver::sequencer::Sequencer;
 use clb_hub::http::house::House;
 use clb_hub::http::service::GraphqlService;
 use clb_hub::store::carried::{CarriedSaid, merge_carried};
 use clb_hub::store::roster::{ClassSaid, MembershipSaid, PupilSaid, merge_classes, merge_memberships};
+use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::{Categories, Category};
@@ -61,6 +62,7 @@ pub(crate) struct Town {
     pub(crate) viewers: Viewers,
     pub(crate) app: Arc<App>,
     pub(crate) house: Arc<House>,
+    pub(crate) desk: Desk,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
 }
@@ -184,7 +186,14 @@ impl Town {
             sequencer.waker(),
             lines,
         ));
-        let house = Arc::new(House::new(app.clone(), &CursorKey::new(&[3; 32]), Options::default()));
+        let head = tokio::sync::watch::Sender::new(None).subscribe();
+        let desk = Desk::new(app.clone(), Arc::new(FixedClock(world.now)), head);
+        let house = Arc::new(House::new(
+            app.clone(),
+            desk.clone(),
+            &CursorKey::new(&[3; 32]),
+            Options::default(),
+        ));
         let town = Self {
             world,
             first,
@@ -200,6 +209,7 @@ impl Town {
             viewers,
             app,
             house,
+            desk,
             _log: log,
         };
         town.classes().await;
@@ -252,6 +262,22 @@ impl Town {
         let request = async_graphql::Request::new(question);
         let response = self.house.execute(realm, request, operation, signed_in).await;
         serde_json::to_value(response).unwrap()
+    }
+
+    /// What a subscription is told, update by update.
+    pub(crate) fn follow(&self, viewer: &Actor, question: &str) -> BoxStream<'static, Value> {
+        let operation = Operation {
+            actor: viewer.clone(),
+            purpose: None,
+            now: self.world.now,
+            request: self.world.ids.next(self.world.now),
+        };
+        let realm = operation.realm().unwrap();
+        let request = async_graphql::Request::new(question);
+        let responses = self.house.subscribe(realm, request, operation);
+        responses
+            .map(|response| serde_json::to_value(response).unwrap())
+            .boxed()
     }
 
     /// The data of an answer without errors.

@@ -8,6 +8,7 @@ use clb_hub::auth::demo_issuer::DemoIssuer;
 use clb_hub::http::house::House;
 use clb_hub::http::limits::Limits;
 use clb_hub::http::serve::{Patience, serve};
+use clb_hub::http::streams::{self, Streams};
 use clb_hub::http::{Bounds, Edge, router};
 use clb_hub::runtime::new_signing_key;
 use clb_hub::telemetry;
@@ -46,7 +47,12 @@ impl Listening {
         let options = Options {
             introspection: limits.introspection,
         };
-        let house = Arc::new(House::new(town.app.clone(), &CursorKey::new(&[3; 32]), options));
+        let house = Arc::new(House::new(
+            town.app.clone(),
+            town.desk.clone(),
+            &CursorKey::new(&[3; 32]),
+            options,
+        ));
         let key = new_signing_key().unwrap();
         let issuer = DemoIssuer::new("https://issuer.example", "clb-hub", &key).unwrap();
         let edge = Edge {
@@ -58,6 +64,7 @@ impl Listening {
             ids: town.world.ids.clone(),
             limits,
             bounds,
+            streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),
             metrics: telemetry::recorder().handle(),
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

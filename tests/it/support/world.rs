@@ -29,7 +29,7 @@ use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::principal;
 use hub_entities::source::{KeyKind, RunKind, connection, gap, run};
 use hub_entities::time::{HalfDay, Part};
-use sea_orm::{ActiveModelTrait as _, DatabaseConnection, EntityTrait, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait as _, DatabaseConnection, EntityTrait, IntoActiveModel as _, Set};
 
 use super::database::TestDatabase;
 
@@ -331,6 +331,19 @@ impl World {
             clb,
             pupil: None,
         }
+    }
+
+    /// From this instant on someone acts no more: the grant was taken back, the worker has left.
+    pub(crate) async fn end_principal(&self, who: &Actor, at: DateTime<Utc>) {
+        let Actor::Principal { id, .. } = who else {
+            panic!("only a principal ends")
+        };
+        let ended = principal::ActiveModel {
+            id: Set(*id),
+            ends_at: Set(Some(at)),
+            ..Default::default()
+        };
+        ended.update(&self.look).await.unwrap();
     }
 
     /// A roster of the school that waits for a person.
