@@ -130,6 +130,11 @@ impl Running {
         })
     }
 
+    /// What goes on beside the requests. The rest is let go of: whoever has no door puts no line into the access log.
+    pub(super) fn beside_the_door(self) -> Work {
+        self.work
+    }
+
     /// The door over this hub.
     pub(super) fn edge(
         &self,

@@ -49,11 +49,9 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
 
     let listener = TcpListener::bind(config.server.address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving");
-    // Dropped here: the access log ends when nobody can put a line any more.
-    let keeping = running.sync(None, Arc::new(|_, _| {}));
-    let Running { work, .. } = running;
-    let working = work.begin();
-    let keeping = tokio::spawn(keeping.keep());
+    let keeping = tokio::spawn(running.sync(None, Arc::new(|_, _| {})).keep());
+    // The rest of it goes here: the access log ends when nobody can put a line any more.
+    let working = running.beside_the_door().begin();
     let patience = config.server.patience();
     let served = serve(listener, router(edge), streams.until(stop), patience).await;
     // Sockets have left HTTP behind: they are waited for apart.

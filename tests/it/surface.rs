@@ -16,7 +16,9 @@ use crate::support::town::Town;
 use crate::support::wire::{Answered, Listening};
 
 /// Asks over the wire; what came back, and how many statements it took.
+/// Whoever asks has signed in before: what is read at the first sign-in after a change tells of the viewer alone.
 async fn asked(town: &Town, hub: &Listening, viewer: &Actor, question: &str) -> (u16, String, u64) {
+    hub.ask(Some(&hub.token(viewer)), "{ viewer { role } }").await;
     let before = town.world.db.statements();
     let (status, _, body) = hub.ask(Some(&hub.token(viewer)), question).await;
     (status, body, town.world.db.statements() - before)

@@ -198,7 +198,16 @@ fn each_realm_has_its_roots_and_no_other() {
         (Realm::Person, &["viewer"], Vec::new()),
         (
             Realm::Operations,
-            &["viewer", "sources", "syncRuns", "gaps", "schools", "agreements"],
+            &[
+                "viewer",
+                "sources",
+                "syncRuns",
+                "gaps",
+                "school",
+                "schools",
+                "agreements",
+                "node",
+            ],
             vec!["approveHeldRun"],
         ),
     ];
