@@ -8,6 +8,7 @@ pub mod csv;
 pub mod fake;
 pub mod fault;
 pub mod http;
+pub mod oauth;
 pub mod oneroster;
 pub mod report;
 pub mod roster;
