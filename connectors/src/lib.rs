@@ -12,6 +12,7 @@ pub mod oauth;
 pub mod oneroster;
 pub mod report;
 pub mod roster;
+pub mod smartschool;
 
 #[cfg(test)]
 mod spec {
