@@ -10,6 +10,7 @@ pub mod csv;
 pub mod fake;
 pub mod fault;
 pub mod http;
+pub mod json;
 pub mod oauth;
 pub mod oneroster;
 pub mod report;
