@@ -23,6 +23,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
+mod unruly;
+
+pub use unruly::{Trouble, Unruly};
+
 /// The largest request that is read.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
