@@ -26,6 +26,8 @@ mod pieces;
 mod read;
 mod roster;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -69,6 +69,7 @@ impl Tenant {
             answer: Answer::new(),
             said: None,
             heard: 0,
+            failed: false,
             mode: Mode::Pieces {
                 most,
                 content: Content::of_at_most(most),
@@ -95,6 +96,7 @@ impl Tenant {
             answer: Answer::new(),
             said: None,
             heard: 0,
+            failed: false,
             mode: Mode::Text { most, held: Vec::new() },
         };
         self.call(method, parts, &mut hearing).await?;
@@ -119,14 +121,15 @@ impl Tenant {
                 .harmless()
                 .read(&[200, 500])
                 .most(MOST_BYTES);
+            hearing.said = None;
             let head = self.http.fetch(&call, hearing).await?;
             match (head.status.as_u16(), hearing.said) {
                 (_, Some(Said::Return)) => return Ok(()),
-                (_, Some(Said::ServerFault)) if attempt < TRIES => {
+                (_, Some(Said::ServerFault)) | (500, None) if attempt < TRIES => {
                     let pause = self.http.pause();
                     pause.wait(pause.up_to(WAIT)).await;
                 }
-                (_, Some(Said::ServerFault)) => break,
+                (_, Some(Said::ServerFault)) | (500, None) => break,
                 (_, Some(Said::OtherFault)) => return Err(broken(method, 0, "soap.fault")),
                 (401 | 403, None) => return Err(Fault::Refused("the web services are closed to this hub")),
                 (404 | 410, None) => {
@@ -175,23 +178,27 @@ struct Hearing<'h> {
     answer: Answer,
     said: Option<Said>,
     heard: u64,
+    /// The status is 500: what is not a fault in an envelope says no more than that.
+    failed: bool,
     mode: Mode<'h>,
 }
 
 impl Hearing<'_> {
-    fn fault(&self, flaw: Flaw) -> Fault {
-        match flaw {
-            // The server stopped writing: it may not another time.
-            "soap.cut_off" => Fault::transient("the answer broke off"),
-            flaw => broken(self.method, self.heard, flaw),
+    /// What breaks a rule breaks the answer, unless there is none to break.
+    fn judged(&self, result: Result<(), Flaw>) -> Result<(), Fault> {
+        match result {
+            Err(flaw) if !self.failed => Err(broken(self.method, self.heard, flaw)),
+            _ => Ok(()),
         }
     }
 }
 
 impl Take for Hearing<'_> {
     fn begin(&mut self, head: &Head) -> Result<(), Fault> {
-        if head.media_type().ends_with("html") {
-            return Err(Fault::transient("it shows a page for people instead of an answer"));
+        self.failed = head.status.as_u16() == 500;
+        let media_type = head.media_type();
+        if !self.failed && !media_type.ends_with("/xml") && !media_type.ends_with("+xml") {
+            return Err(broken(self.method, 0, "http.type"));
         }
         self.answer = Answer::new();
         self.said = None;
@@ -229,19 +236,17 @@ impl Take for Hearing<'_> {
                 Ok(())
             }),
         };
-        fed.map_err(|flaw| self.fault(flaw))
+        self.judged(fed)
     }
 
     fn end(&mut self) -> Result<(), Fault> {
         let answer = std::mem::replace(&mut self.answer, Answer::new());
-        let said = answer.finish().map_err(|flaw| self.fault(flaw))?;
-        if said == Said::Return
-            && let Mode::Pieces { content, short, .. } = &mut self.mode
-        {
-            let whole = content.finish();
-            *short = whole.map_err(|flaw| broken(self.method, self.heard, flaw))?;
-        }
-        self.said = Some(said);
-        Ok(())
+        let said = answer.finish();
+        self.said = said.ok();
+        let whole = match (said, &mut self.mode) {
+            (Ok(Said::Return), Mode::Pieces { content, short, .. }) => content.finish().map(|found| *short = found),
+            (said, _) => said.map(drop),
+        };
+        self.judged(whole)
     }
 }

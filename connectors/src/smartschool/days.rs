@@ -186,6 +186,3 @@ pub(super) async fn read(
         complete: false,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -136,8 +136,10 @@ impl Answer {
     }
 
     fn head<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Flaw> {
-        // Up to and with the next `>`: nothing is decided before a tag is whole.
-        let length = memchr(b'>', bytes).map_or(bytes.len(), |at| at.saturating_add(1));
+        // Up to and with the next `>`: nothing is decided before a tag is whole; and no further than is too far.
+        let room = MOST_HEAD.saturating_add(1).saturating_sub(self.head.len());
+        let near = bytes.get(..room).unwrap_or(bytes);
+        let length = memchr(b'>', near).map_or(near.len(), |at| at.saturating_add(1));
         let (now, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
         self.head.extend_from_slice(now);
         if declares(&self.head) {

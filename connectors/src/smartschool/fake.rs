@@ -25,31 +25,23 @@ mod trouble;
 mod wsdl;
 
 use std::fmt;
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
-use tokio::net::TcpListener;
 
-use crate::fake::{Answer, Delivery, Host, Request, Site};
+use crate::fake::{Answer, Host, Request, Site};
 pub use platform::{Class, CoAccount, Mark, Movement, Platform, Pupil, Quirk};
 use soap::{Question, Value};
-pub use trouble::{Plan, Trouble};
+pub use trouble::{Instead, Plan};
 
 const XML: &str = "text/xml; charset=utf-8";
 /// Where the web services are.
 const PATH: &str = "/Webservices/V3";
 
-/// A running tenant. It ends when this is dropped.
-#[derive(Debug)]
+/// A tenant, to be served by a [`Host`].
 pub struct Fake {
-    host: Host,
-    tenant: Arc<Tenant>,
-}
-
-struct Tenant {
     inside: Mutex<Inside>,
 }
 
@@ -59,68 +51,49 @@ struct Inside {
     calls: Vec<String>,
 }
 
-impl fmt::Debug for Tenant {
+impl fmt::Debug for Fake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenant").finish_non_exhaustive()
+        f.debug_struct("Fake").finish_non_exhaustive()
     }
 }
 
 impl Fake {
-    /// Serves on a free port of the loopback interface.
-    ///
-    /// # Errors
-    /// There is no free port.
-    pub async fn start(platform: Platform) -> io::Result<Self> {
-        Self::on(TcpListener::bind("127.0.0.1:0").await?, platform)
+    /// A tenant that knows this.
+    pub const fn new(platform: Platform) -> Self {
+        Self {
+            inside: Mutex::new(Inside {
+                platform,
+                plans: Vec::new(),
+                calls: Vec::new(),
+            }),
+        }
     }
 
-    /// Serves on a listener.
-    ///
-    /// # Errors
-    /// The listener has no address.
-    pub fn on(listener: TcpListener, platform: Platform) -> io::Result<Self> {
-        let inside = Inside {
-            platform,
-            plans: Vec::new(),
-            calls: Vec::new(),
-        };
-        let tenant = Arc::new(Tenant {
-            inside: Mutex::new(inside),
-        });
-        let site: Arc<dyn Site> = Arc::<Tenant>::clone(&tenant);
-        Ok(Self {
-            host: Host::on(listener, site)?,
-            tenant,
-        })
-    }
-
-    /// The address of its web services, as a school's page of them shows it.
-    pub fn url(&self) -> String {
-        format!("{}{PATH}", self.host.origin())
+    /// The address of its web services at a host, as a school's page of them shows it.
+    pub fn url(host: &Host) -> String {
+        format!("{}{PATH}", host.origin())
     }
 
     /// Looks at the tenant, or changes it. Calls wait as long.
     pub fn change<T>(&self, change: impl FnOnce(&mut Platform) -> T) -> T {
-        change(&mut self.tenant.inside().platform)
+        change(&mut self.inside().platform)
     }
 
     /// Lets something go wrong from now on. Of several plans the first that fits a call happens.
     pub fn plan(&self, plan: Plan) {
-        self.tenant.inside().plans.push(plan);
+        self.inside().plans.push(plan);
     }
 
     /// Lets everything go well again.
     pub fn heal(&self) {
-        self.tenant.inside().plans.clear();
+        self.inside().plans.clear();
     }
 
     /// The methods that were called since the last look, in order.
     pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.tenant.inside().calls)
+        std::mem::take(&mut self.inside().calls)
     }
-}
 
-impl Tenant {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,64 +101,42 @@ impl Tenant {
     /// The answer to an envelope that was sent to `url`.
     fn called(&self, url: &str, body: &Bytes) -> Answer {
         let text = String::from_utf8_lossy(body);
+        let fault = |code, text: &str| Answer::of(500, XML, soap::fault(code, text));
         let Some(question) = Question::read(&text) else {
-            return Answer::of(500, XML, soap::fault("Client", "Bad Request"));
+            return fault("Client", "Bad Request");
         };
         let mut inside = self.inside();
         inside.calls.push(question.method.clone());
-        let trouble = inside.plans.iter_mut().find_map(|plan| plan.meets(&question.method));
+        let instead = inside.plans.iter_mut().find_map(|plan| plan.meets(&question.method));
         let returned = |value: &Value| Answer::of(200, XML, soap::returned(url, &question.method, value));
         let answer = || match inside.platform.answer(&question) {
             // Another tenant's address as namespace is another service to a strict server.
-            Some(_) | None if question.namespace != url => {
-                Answer::of(500, XML, soap::fault("Client", "Unknown namespace"))
-            }
+            Some(_) if question.namespace != url => fault("Client", "Unknown namespace"),
             Some(value) => returned(&value),
-            None => {
-                let text = format!("Procedure '{}' not present", question.method);
-                Answer::of(500, XML, soap::fault("Server", &text))
-            }
+            None => fault("Server", &format!("Procedure '{}' not present", question.method)),
         };
-        match trouble {
+        match instead {
             None => answer(),
-            Some(Trouble::Fault) => Answer::of(500, XML, soap::fault("Server", &text)),
-            Some(Trouble::Status(status, wait)) => {
-                let wait = Some(wait).filter(|wait| *wait > 0);
-                let bare = Answer::of(status, "text/plain", Bytes::new());
-                wait.map_or(bare.clone(), |wait| bare.with("retry-after", &wait.to_string()))
-            }
-            Some(Trouble::Page) => Answer::of(
-                200,
-                "text/html; charset=utf-8",
-                format!("<!DOCTYPE html><title>Onderhoud</title><pre>{text}</pre>"),
-            ),
-            Some(Trouble::Delivery(delivery)) => answer().delivered(delivery),
-            Some(Trouble::Half) => {
-                let whole = answer();
-                let half = whole.body.len() / 2;
-                Answer {
-                    body: whole.body.slice(..half),
-                    ..whole
-                }
-            }
-            Some(Trouble::Code(code)) => returned(&Value::Int(code)),
-            Some(Trouble::Text(text)) => returned(&Value::Text(text)),
-            Some(Trouble::Body(body)) => Answer::of(200, XML, body),
+            Some(Instead::ServerFault) => fault("Server", &text),
+            Some(Instead::ClientFault) => fault("Client", &text),
+            Some(Instead::Code(code)) => returned(&Value::Int(code)),
+            Some(Instead::Text(text)) => returned(&Value::Text(text)),
+            Some(Instead::Body(body)) => Answer::of(200, XML, body),
+            Some(Instead::Delivered(delivery)) => answer().delivered(delivery),
         }
     }
 }
 
 #[async_trait]
-impl Site for Tenant {
+impl Site for Fake {
     async fn answer(&self, request: Request) -> Answer {
         let url = format!("http://{}{PATH}", request.header("host").unwrap_or_default());
+        let asks_for_wsdl = || request.query.iter().any(|(name, _)| name.eq_ignore_ascii_case("wsdl"));
         match (&request.method, request.path.as_str()) {
-            (&Method::GET, PATH) if request.query.iter().any(|(name, _)| name.eq_ignore_ascii_case("wsdl")) => {
-                Answer::of(200, XML, wsdl::document(&url))
-            }
+            (&Method::GET, PATH) if asks_for_wsdl() => Answer::of(200, XML, wsdl::document(&url)),
             (&Method::POST, PATH) => self.called(&url, &request.body),
             (_, PATH) => Answer::of(500, XML, soap::fault("Client", "Bad Request. Can't find HTTP Body")),
-            _ => Answer::status(404).delivered(Delivery::Whole),
+            _ => Answer::status(404),
         }
     }
 }

@@ -311,6 +311,3 @@ impl<'a> Building<'a> {
         found
     }
 }
-
-#[cfg(test)]
-mod tests;

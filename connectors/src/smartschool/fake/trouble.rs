@@ -1,4 +1,4 @@
-//! What can go wrong at a fake tenant, and when.
+//! What of its own can go wrong at a fake tenant, and when. What can befall any answer is [`crate::fake::Unruly`]'s.
 
 use bytes::Bytes;
 
@@ -6,62 +6,56 @@ use crate::fake::Delivery;
 
 /// What happens instead of an answer, or to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Instead {
     /// A fault of the server with status 500, whose text repeats the whole question, access code included.
-    Fault,
-    /// This status, and seconds to wait where they are not 0.
-    Status(u16, u64),
-    /// A page for people instead of an answer, with status 200.
-    Page,
-    /// The answer, delivered so.
-    Delivery(Delivery),
-    /// The first bytes of the answer, as if that were all.
-    Half,
-    /// A result code instead.
+    ServerFault,
+    /// A fault that is the caller's, the same way.
+    ClientFault,
+    /// A result code.
     Code(i64),
-    /// This text in the envelope instead.
+    /// This text in the envelope.
     Text(String),
     /// These bytes as the body.
     Body(Bytes),
+    /// The answer, delivered so.
+    Delivered(Delivery),
 }
 
-/// When: for calls of one method, or any; after so many calls, so many times.
+/// When: for calls of one method; after so many of them, so many times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The method; every one when none is named.
-    pub method: Option<String>,
+    /// The method.
+    pub method: String,
     /// How many calls go well before.
     pub after: u64,
     /// How many go wrong.
     pub times: u64,
     /// How.
-    pub trouble: Trouble,
+    pub instead: Instead,
 }
 
 impl Plan {
     /// Every call of a method goes wrong.
-    pub fn always(method: &str, trouble: Trouble) -> Self {
+    pub fn always(method: &str, instead: Instead) -> Self {
         Self {
-            method: Some(method.to_owned()),
+            method: method.to_owned(),
             after: 0,
             times: u64::MAX,
-            trouble,
+            instead,
         }
     }
 
-    /// The call that comes next but `after` goes wrong, whatever its method.
-    pub const fn once_after(after: u64, trouble: Trouble) -> Self {
+    /// The next calls of a method go wrong, so many of them.
+    pub fn next(method: &str, times: u64, instead: Instead) -> Self {
         Self {
-            method: None,
-            after,
-            times: 1,
-            trouble,
+            times,
+            ..Self::always(method, instead)
         }
     }
 
     /// What happens to this call.
-    pub(super) fn meets(&mut self, method: &str) -> Option<Trouble> {
-        if self.method.as_deref().is_some_and(|planned| planned != method) {
+    pub(super) fn meets(&mut self, method: &str) -> Option<Instead> {
+        if self.method != method {
             return None;
         }
         if self.after > 0 {
@@ -70,6 +64,6 @@ impl Plan {
         }
         let goes_wrong = self.times > 0;
         self.times = self.times.saturating_sub(1);
-        goes_wrong.then(|| self.trouble.clone())
+        goes_wrong.then(|| self.instead.clone())
     }
 }

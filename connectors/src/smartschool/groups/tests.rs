@@ -68,6 +68,12 @@ fn what_is_no_tree_is_refused() {
 }
 
 #[test]
+fn no_field_grows_without_end() {
+    let tree = format!("<groups><group><name>{}", "<!-- -->xy".repeat(MOST_TEXT));
+    assert_eq!(classes_of_xml(tree.as_bytes()), Err("groups.field_too_long"));
+}
+
+#[test]
 fn xml_attacks_in_the_tree_are_refused() {
     let attributes = " a=\"\"".repeat(1_000_000);
     let laughs = "<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\">";
@@ -91,10 +97,6 @@ fn xml_attacks_in_the_tree_are_refused() {
         ),
         ("xml.tag_too_long", format!("<groups{attributes}></groups>")),
         ("xml.too_deep", format!("<groups>{}", "<group>".repeat(10_000))),
-        (
-            "groups.field_too_long",
-            format!("<groups><group><name>{}", "<!-- -->xy".repeat(MOST_TEXT)),
-        ),
     ];
     for (rule, tree) in cases {
         quickly(rule, || assert_eq!(classes_of_xml(tree.as_bytes()), Err(rule)));
