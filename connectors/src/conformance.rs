@@ -91,6 +91,9 @@ pub(crate) fn reach() -> Reach {
 /// What was said of a half-day: pupil, half-day, letter, whether it is taken back.
 pub(crate) type Said = (String, HalfDay, String, bool);
 
+/// The same by pupil and half-day.
+type Last<'a> = BTreeMap<(&'a str, HalfDay), (&'a str, bool)>;
+
 /// What a read has brought.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Taken {
@@ -125,7 +128,7 @@ impl Taken {
     }
 
     /// The same without how it went: of several rows of a half-day the last one.
-    fn content(&self) -> (&[Roster], BTreeMap<(&str, HalfDay), (&str, bool)>) {
+    fn content(&self) -> (&[Roster], Last<'_>) {
         let rows = self.absences.iter();
         let last = rows.map(|(pupil, at, letter, deleted)| ((pupil.as_str(), *at), (letter.as_str(), *deleted)));
         (&self.rosters, last.collect())

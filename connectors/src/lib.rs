@@ -33,7 +33,7 @@ mod spec {
                 let text = std::fs::read_to_string(&path).expect("text");
                 let mut armed = false;
                 for line in text.lines().map(str::trim) {
-                    armed |= line == "#[test]" || line == "#[tokio::test]";
+                    armed |= line == "#[test]" || line.starts_with("#[tokio::test");
                     let declared = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
                     if let Some(name) = declared.and_then(|rest| rest.split('(').next())
                         && std::mem::take(&mut armed)

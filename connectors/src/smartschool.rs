@@ -18,6 +18,7 @@ mod answer;
 mod call;
 mod career;
 mod days;
+pub mod decode;
 mod envelope;
 pub mod fake;
 mod groups;

@@ -64,24 +64,9 @@ impl Tenant {
         most: usize,
         hear: &mut dyn Hear,
     ) -> Result<Option<Short>, Fault> {
-        let mut hearing = Hearing {
-            method,
-            answer: Answer::new(),
-            said: None,
-            heard: 0,
-            failed: false,
-            mode: Mode::Pieces {
-                most,
-                content: Content::of_at_most(most),
-                hear,
-                short: None,
-            },
-        };
+        let mut hearing = Hearing::pieces(method, most, hear);
         self.call(method, parts, &mut hearing).await?;
-        match hearing.mode {
-            Mode::Pieces { short, .. } => Ok(short),
-            Mode::Text { .. } => Ok(None),
-        }
+        Ok(hearing.short())
     }
 
     /// Calls a method that answers one text.
@@ -91,20 +76,9 @@ impl Tenant {
         parts: &[(&str, &str)],
         most: usize,
     ) -> Result<Result<String, Code>, Fault> {
-        let mut hearing = Hearing {
-            method,
-            answer: Answer::new(),
-            said: None,
-            heard: 0,
-            failed: false,
-            mode: Mode::Text { most, held: Vec::new() },
-        };
+        let mut hearing = Hearing::text(method, most);
         self.call(method, parts, &mut hearing).await?;
-        let held = match hearing.mode {
-            Mode::Text { held, .. } => held,
-            Mode::Pieces { .. } => Vec::new(),
-        };
-        let text = String::from_utf8(held).map_err(|_other_encoding| broken(method, 0, "xml.encoding"))?;
+        let text = hearing.held()?;
         Ok(number(&text).map_or(Ok(text), |number| Err(Code::of(number))))
     }
 
@@ -173,7 +147,7 @@ enum Mode<'h> {
 }
 
 /// An answer on its way in, through its envelope.
-struct Hearing<'h> {
+pub(super) struct Hearing<'h> {
     method: &'static str,
     answer: Answer,
     said: Option<Said>,
@@ -183,7 +157,51 @@ struct Hearing<'h> {
     mode: Mode<'h>,
 }
 
-impl Hearing<'_> {
+impl<'h> Hearing<'h> {
+    const fn of(method: &'static str, mode: Mode<'h>) -> Self {
+        Self {
+            method,
+            answer: Answer::new(),
+            said: None,
+            heard: 0,
+            failed: false,
+            mode,
+        }
+    }
+
+    /// Of a list or map.
+    pub(super) fn pieces(method: &'static str, most: usize, hear: &'h mut dyn Hear) -> Self {
+        let mode = Mode::Pieces {
+            most,
+            content: Content::of_at_most(most),
+            hear,
+            short: None,
+        };
+        Self::of(method, mode)
+    }
+
+    /// Of one text.
+    pub(super) const fn text(method: &'static str, most: usize) -> Self {
+        Self::of(method, Mode::Text { most, held: Vec::new() })
+    }
+
+    /// What it was when it was neither list nor map.
+    pub(super) const fn short(&self) -> Option<Short> {
+        match self.mode {
+            Mode::Pieces { short, .. } => short,
+            Mode::Text { .. } => None,
+        }
+    }
+
+    /// The one text.
+    pub(super) fn held(self) -> Result<String, Fault> {
+        let held = match self.mode {
+            Mode::Text { held, .. } => held,
+            Mode::Pieces { .. } => Vec::new(),
+        };
+        String::from_utf8(held).map_err(|_other_encoding| broken(self.method, 0, "xml.encoding"))
+    }
+
     /// What breaks a rule breaks the answer, unless there is none to break.
     fn judged(&self, result: Result<(), Flaw>) -> Result<(), Fault> {
         match result {

@@ -20,9 +20,18 @@ const fn value<'p>(piece: &Piece<'p>) -> &'p [u8] {
 }
 
 /// The pupils of one class.
-struct Pupils {
+pub(super) struct Pupils {
     unique: UniqueField,
-    found: Vec<Account>,
+    pub(super) found: Vec<Account>,
+}
+
+impl Pupils {
+    pub(super) const fn of(unique: UniqueField) -> Self {
+        Self {
+            unique,
+            found: Vec::new(),
+        }
+    }
 }
 
 impl Hear for Pupils {
@@ -84,10 +93,7 @@ pub(super) async fn classes(tenant: &Tenant) -> Result<Vec<Class>, Fault> {
 /// The pupils that are in a class itself.
 pub(super) async fn pupils(tenant: &Tenant, unique: UniqueField, class: &str) -> Result<Vec<Account>, Fault> {
     const METHOD: &str = "getAllAccountsExtended";
-    let mut pupils = Pupils {
-        unique,
-        found: Vec::new(),
-    };
+    let mut pupils = Pupils::of(unique);
     let parts = [("code", class), ("recursive", "0")];
     match tenant.pieces(METHOD, &parts, MOST_ACCOUNT, &mut pupils).await? {
         // The table calls it an unknown parent; what it says of a class that is there is: nobody (school-apis §1.4).

@@ -12,11 +12,12 @@ use super::*;
 use crate::absences::PupilKey;
 use crate::conformance::{Kind, Subject, Taken, conforms, day, limits, reach};
 use crate::contract::State;
-use crate::fake::{Delivery, Host, Site, Unruly};
+use crate::fake::{Delivery, Host, Unruly};
 use crate::http::{Hurried, Pause};
 
 mod faults;
 mod several;
+mod zeep;
 
 /// The access code of the fake. It must show nowhere.
 const CODE: &str = "canary&code";
@@ -84,7 +85,7 @@ fn school() -> Platform {
 
 /// A tenant that runs, and the connector to it.
 struct Running {
-    _host: Host,
+    host: Host,
     fake: Arc<Fake>,
     connector: Smartschool,
 }
@@ -100,11 +101,7 @@ async fn run_with(platform: Platform, set: impl FnOnce(&mut Settings)) -> Runnin
     let mut settings = Settings::of(Fake::url(&host));
     set(&mut settings);
     let connector = Smartschool::new(settings, SecretString::from(CODE), http()).expect("a connector");
-    Running {
-        _host: host,
-        fake,
-        connector,
-    }
+    Running { host, fake, connector }
 }
 
 async fn run(platform: Platform) -> Running {
@@ -159,7 +156,7 @@ async fn shared() -> Subject {
 
 async fn subject(platform: Platform, single_school: bool) -> Subject {
     let fake = Arc::new(Fake::new(platform));
-    let site = Arc::new(Unruly::over(Arc::<Fake>::clone(&fake) as Arc<dyn Site>, |_| true));
+    let site = Arc::new(Unruly::over(Arc::<Fake>::clone(&fake), |_| true));
     let host = Host::start(Arc::<Unruly>::clone(&site)).await.expect("a port");
     let settings = Settings {
         parallel_calls: 1,
@@ -178,7 +175,7 @@ async fn subject(platform: Platform, single_school: bool) -> Subject {
             })
             .to_vec(),
         change: Box::new(move || {
-            fake.change(|platform| platform.mark("canary.een", half("2026-11-16", Part::Pm), "B"))
+            fake.change(|platform| platform.mark("canary.een", half("2026-11-16", Part::Pm), "B"));
         }),
         changed: |taken| taken.absences.iter().any(|(_, _, letter, _)| letter == "B"),
         gap: "smartschool.national_number",
@@ -297,15 +294,16 @@ async fn who_leaves_the_school_is_no_longer_in_a_complete_roster() {
 
 #[tokio::test]
 async fn what_may_hide_a_pupil_makes_a_roster_incomplete() {
-    let cases: [(&str, fn(&mut Platform)); 4] = [
+    type Change = fn(&mut Platform);
+    let cases: [(&str, Change); 4] = [
         ("smartschool.pupil_without_unique_field 1", |platform| {
             platform.pupil("canary.twee").expect("a pupil").internal_number = String::new();
         }),
         ("smartschool.class_without_school 1", |platform| {
-            platform.add_class("5X", "")
+            platform.add_class("5X", "");
         }),
         ("smartschool.class_without_code 1", |platform| {
-            platform.add_class("", SCHOOL)
+            platform.add_class("", SCHOOL);
         }),
         ("smartschool.school_without_pupils 1", |platform| {
             for name in ["canary.een", "canary.twee", "canary.drie"] {

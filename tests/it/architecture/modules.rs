@@ -80,7 +80,16 @@ const DATABASE: &[&str] = &["sea_orm", "sea_orm_migration", "sqlx"];
 const POLICY_FOR_THE_STORE: &[&str] = &["Reach", "Relations", "Scope"];
 
 /// Connector modules that are tools for all, not systems.
-const TOOLS: &[&str] = &["archive", "conformance", "csv", "fake", "http", "json", "oauth"];
+const TOOLS: &[&str] = &[
+    "absences",
+    "archive",
+    "conformance",
+    "csv",
+    "fake",
+    "http",
+    "json",
+    "oauth",
+];
 
 fn inside_src(sources: &[Source]) -> Vec<String> {
     let mut found = Vec::new();

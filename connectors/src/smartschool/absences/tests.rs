@@ -209,3 +209,14 @@ fn hostile_json_breaks_the_answer_and_nothing_else() {
     assert_eq!(rows[0], "1 2026-11-20 Am a |");
     assert_eq!(rows[2], "2 2026-11-20 Am a Z");
 }
+
+#[test]
+fn a_day_has_an_end() {
+    let entries = (0..=MOST_PUPILS).map(|number| format!("\"{number}\":{{\"am\":\"|\",\"pm\":\"|\"}}"));
+    let json = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    assert_eq!(read(&json), Err("absences.too_many_pupils"));
+    let entries =
+        (0..=MOST_PUT_OFF).map(|number| format!("\"20260916_104204_{number}\":{{\"am\":\"B\",\"pm\":\"B\"}}"));
+    let json = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    assert_eq!(read(&json), Err("absences.too_many_deleted_accounts"));
+}

@@ -11,7 +11,7 @@ use super::super::account::date;
 use super::super::groups::institution;
 use super::super::settings::UniqueField;
 use super::php;
-use super::platform::{Class, Mark, Platform, Pupil, Quirk};
+use super::platform::{Class, CoAccount, Mark, Platform, Pupil, Quirk};
 use super::soap::{Question, Value};
 use super::wsdl::METHODS;
 
@@ -95,7 +95,7 @@ impl Platform {
                     day()?
                 };
                 let class = user()?.class_on(day).and_then(|code| self.class(code));
-                Ok(class.map_or_else(|| json!([]), |class| official_class(class)))
+                Ok(class.map_or_else(|| json!([]), official_class))
             }
             "getStudentCareer" => user().map(|pupil| self.career(pupil)),
             "getAbsents" => self.absents(user()?, question.part("schoolYear"), &plain),
@@ -289,7 +289,7 @@ impl Platform {
             "groups": self.groups_of(pupil),
         });
         if let Some(map) = fields.as_object_mut() {
-            let none = Default::default();
+            let none = CoAccount::default();
             for slot in 1..=6_usize {
                 let one = pupil.co_accounts.get(slot.saturating_sub(1)).unwrap_or(&none);
                 let kind = if one.kind.is_empty() { json!(0) } else { json!(one.kind) };
