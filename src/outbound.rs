@@ -1,77 +1,58 @@
-//! The one HTTP client: every call out has a timeout and a size, and follows no redirect (R18).
+//! What the hub itself reads over HTTP: the keys of the issuers that its configuration names (R18, R28).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
-use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use hub_connectors::fault::Fault;
+use hub_connectors::http::{Call, Http, Limits, Reach, Url};
 
 use crate::auth::jwks::{FetchFailed, FetchKeys, Fetched};
 use crate::auth::keys::KeySet;
+use crate::runtime::SystemPause;
 
-/// The longest a call may take, body included.
-pub const TIMEOUT: Duration = Duration::from_secs(5);
+/// A request for keys waits for it, so it is made once and soon given up.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(2),
+    answer: Duration::from_secs(5),
+    idle: Duration::from_secs(5),
+    total: Duration::from_secs(5),
+    attempts: 1,
+    longest_wait: Duration::ZERO,
+};
 /// The largest key set that is read, in bytes.
-pub const MAX_KEY_SET: usize = 256 * 1024;
+pub const MAX_KEY_SET: u64 = 256 * 1024;
 
 /// The client.
 #[derive(Debug, Clone)]
-pub struct Outbound(reqwest::Client);
+pub struct Outbound(Http);
 
-/// The client cannot be built: no TLS backend.
-#[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be built")]
-pub struct NoClient(#[source] reqwest::Error);
-
-/// A call failed. The text names no address and no content.
+/// The client cannot be built: no TLS backend, or no randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CallFailed {
-    /// No connection, no TLS, or no answer in time.
-    #[error("no answer")]
-    NoAnswer,
-    /// A status other than 200; a redirect is one.
-    #[error("answered with status {0}")]
-    Status(u16),
-    /// More bytes than allowed.
-    #[error("the answer is too large")]
-    TooLarge,
-}
+#[error("the HTTP client cannot be built")]
+pub struct NoClient;
 
 impl Outbound {
-    /// Builds the client. No proxy is taken from the environment: it is read in `config` only.
+    /// Builds the client. It goes wherever the configuration says: an issuer may well stand in the house.
     pub fn new() -> Result<Self, NoClient> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(Duration::from_secs(2))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("clb-hub/", env!("CARGO_PKG_VERSION")))
-            .build();
-        client.map(Self).map_err(NoClient)
+        let pause = SystemPause::new().map_err(|_no_randomness| NoClient)?;
+        let http = Http::new(Reach::Anywhere, LIMITS, Arc::new(pause));
+        http.map(Self).map_err(|_no_backend| NoClient)
     }
 
-    /// The body of a 200 answer of at most `cap` bytes, and the `max-age` sent with it.
-    pub async fn get_json(&self, url: &str, cap: usize) -> Result<(Vec<u8>, Option<Duration>), CallFailed> {
-        let call = self.0.get(url).header(ACCEPT, "application/json").send();
-        let answer = call.await.map_err(|_unreachable| CallFailed::NoAnswer)?;
-        if answer.status() != reqwest::StatusCode::OK {
-            return Err(CallFailed::Status(answer.status().as_u16()));
+    /// The body of a 200 answer of at most `most` bytes, and the `max-age` sent with it.
+    pub async fn get_json(&self, url: &str, most: u64) -> Result<(Vec<u8>, Option<Duration>), Fault> {
+        let url: Url = url.parse().map_err(|_malformed| Fault::Config("not an address"))?;
+        let call = Call::get(&url).accept("application/json").most(most);
+        let (head, body) = self.0.whole(&call).await?;
+        if head.status.as_u16() != 200 {
+            return Err(Fault::Broken {
+                stream: "http",
+                record: 0,
+                rule: "http.status",
+            });
         }
-        let max_age = answer
-            .headers()
-            .get(CACHE_CONTROL)
-            .and_then(|value| max_age(value.to_str().ok()?));
-        let mut body = Vec::new();
-        let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_broken| CallFailed::NoAnswer)?;
-            if body.len().saturating_add(chunk.len()) > cap {
-                return Err(CallFailed::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((body, max_age))
+        Ok((body, head.header("cache-control").and_then(max_age)))
     }
 }
 
@@ -117,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_redirect_is_followed_and_no_flood_is_read() {
+    async fn keys_are_read_from_the_address_itself_or_not_at_all() {
         let app = Router::new()
             .route("/here", get(|| async { r#"{"keys":[]}"# }))
             .route("/there", get(|| async { Redirect::temporary("/here") }))
@@ -133,9 +114,17 @@ mod tests {
                 .map(|answer| answer.0.len())
         };
         assert_eq!(call("/here").await, Ok(11));
-        assert_eq!(call("/there").await, Err(CallFailed::Status(307)));
-        assert_eq!(call("/flood").await, Err(CallFailed::TooLarge));
-        assert_eq!(call("/nowhere").await, Err(CallFailed::Status(404)));
+        let broken = |rule| Fault::Broken {
+            stream: "http",
+            record: 0,
+            rule,
+        };
+        assert_eq!(
+            call("/there").await,
+            Err(Fault::Config("the address leads to another one"))
+        );
+        assert_eq!(call("/flood").await, Err(broken("http.too_large")));
+        assert_eq!(call("/nowhere").await, Err(broken("http.status")));
         server.abort();
     }
 }

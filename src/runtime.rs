@@ -4,11 +4,15 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use chrono::{DateTime, Utc};
+use hub_connectors::http::Pause;
 use hub_entities::id::Ids;
 use hub_entities::time::Clock;
 use secrecy::SecretSlice;
@@ -124,6 +128,45 @@ impl Ids for SystemIds {
     }
 }
 
+/// The waits of this process: real time, and chance by a hash of a seed drawn once.
+#[derive(Debug)]
+pub struct SystemPause {
+    seed: [u8; 32],
+    drawn: AtomicU64,
+    begun: Instant,
+}
+
+impl SystemPause {
+    /// Draws the seed.
+    pub fn new() -> Result<Self, NoRandomness> {
+        Ok(Self {
+            seed: random()?,
+            drawn: AtomicU64::new(0),
+            begun: Instant::now(),
+        })
+    }
+}
+
+#[async_trait]
+impl Pause for SystemPause {
+    async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn up_to(&self, most: Duration) -> Duration {
+        let mut hash = Sha256::new();
+        hash.update(self.seed);
+        hash.update(self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
+        let share = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
+        most.mul_f64(share)
+    }
+
+    fn since(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}
+
 /// Reads a key file, or makes it with `0400` from what `make` gives.
 ///
 /// A file that others than its owner can read or write is refused. Two processes that start
@@ -192,6 +235,19 @@ mod tests {
         let other = SystemIds::new().expect("randomness");
         let instant = at(1_790_000_000_000);
         assert_ne!(other.next(instant), SystemIds::new().expect("randomness").next(instant));
+    }
+
+    #[test]
+    fn chance_stays_within_its_bounds_and_is_spread() {
+        let pause = SystemPause::new().expect("randomness");
+        let most = Duration::from_secs(8);
+        let drawn: Vec<Duration> = (0..1_000).map(|_| pause.up_to(most)).collect();
+        assert!(drawn.iter().all(|one| *one <= most));
+        // Of a thousand, each eighth part gets some: that it got none has a chance of one in 10^57.
+        for part in 0..8 {
+            let within = |one: &&Duration| one.as_secs() == part;
+            assert!(drawn.iter().filter(within).count() > 50, "part {part}");
+        }
     }
 
     #[test]

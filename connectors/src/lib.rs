@@ -2,13 +2,20 @@
 
 pub mod absences;
 pub mod archive;
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod connection;
 pub mod contract;
 pub mod csv;
+pub mod fake;
 pub mod fault;
+pub mod http;
+pub mod json;
+pub mod oauth;
 pub mod oneroster;
 pub mod report;
 pub mod roster;
+pub mod smartschool;
 
 #[cfg(test)]
 mod spec {
@@ -26,8 +33,9 @@ mod spec {
                 let text = std::fs::read_to_string(&path).expect("text");
                 let mut armed = false;
                 for line in text.lines().map(str::trim) {
-                    armed |= line == "#[test]";
-                    if let Some(name) = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next())
+                    armed |= line == "#[test]" || line.starts_with("#[tokio::test");
+                    let declared = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+                    if let Some(name) = declared.and_then(|rest| rest.split('(').next())
                         && std::mem::take(&mut armed)
                     {
                         into.insert(name.to_owned());

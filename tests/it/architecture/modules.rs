@@ -5,8 +5,8 @@ use syn::visit::Visit;
 use crate::support::source::{Source, all, below};
 
 /// Inside `src`, who may name whom (design §2): `main → {http, sync, deliver}`, `http → app`,
-/// `{app, sync, deliver} → store`; the register is the operator's part of the app. The configuration names what it sets; the one HTTP client is a
-/// port of who fetches keys. A module that is not here has no place yet: give it one.
+/// `{app, sync, deliver} → store`; the register is the operator's part of the app. The configuration names what it sets; who fetches keys has the
+/// one HTTP client for a port. A module that is not here has no place yet: give it one.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("app", &["store"]),
     ("auth", &["runtime"]),
@@ -63,7 +63,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("outbound", &["auth"]),
+    ("outbound", &["auth", "runtime"]),
     ("register", &["store"]),
     ("runtime", &[]),
     ("store", &["keys"]),
@@ -82,7 +82,16 @@ const DATABASE: &[&str] = &["sea_orm", "sea_orm_migration", "sqlx"];
 const POLICY_FOR_THE_STORE: &[&str] = &["Reach", "Relations", "Scope"];
 
 /// Connector modules that are tools for all, not systems.
-const TOOLS: &[&str] = &["archive", "csv"];
+const TOOLS: &[&str] = &[
+    "absences",
+    "archive",
+    "conformance",
+    "csv",
+    "fake",
+    "http",
+    "json",
+    "oauth",
+];
 
 fn inside_src(sources: &[Source]) -> Vec<String> {
     let mut found = Vec::new();
