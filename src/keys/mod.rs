@@ -1,7 +1,7 @@
 //! Keys and sealed fields: what is under secrecy lies in the database as a ciphertext that fits one
 //! place only, and the keys of it lie outside.
 //!
-//! A data key per dossier seals its fields ([`seal`]); a key-encryption key outside the database wraps
+//! A data key per dossier seals its fields ([`seal()`]); a key-encryption key outside the database wraps
 //! the data key ([`vault`]); destroying a data key erases what it sealed, wherever copies of it are
 //! ([`shredded`]). The cipher is XChaCha20-Poly1305: its nonce is long enough to be drawn at random.
 
