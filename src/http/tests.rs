@@ -1,5 +1,7 @@
 //! The door, with a tiny schema behind it.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_graphql::{Object, Schema};
@@ -78,6 +80,8 @@ struct Service {
     schema: Schema<Query, Mutation, Subscription>,
     numbers: broadcast::Sender<i32>,
     waiting: AtomicU64,
+    /// How often it was asked of each request how much waits.
+    looks: Mutex<HashMap<Uuid, u64>>,
     writes: Arc<AtomicUsize>,
     executed: AtomicUsize,
 }
@@ -107,7 +111,8 @@ impl GraphqlService for Service {
         self.schema.execute_stream(request).boxed()
     }
 
-    fn waiting(&self, _: Uuid) -> u64 {
+    fn waiting(&self, request: Uuid) -> u64 {
+        *self.looks.lock().unwrap().entry(request).or_default() += 1;
         self.waiting.load(Ordering::Relaxed)
     }
 }
@@ -198,6 +203,7 @@ fn world_with(change: impl FnOnce(&mut Edge)) -> World {
         schema,
         numbers: broadcast::Sender::new(100),
         waiting: AtomicU64::new(0),
+        looks: Mutex::default(),
         writes: Arc::default(),
         executed: AtomicUsize::new(0),
     });

@@ -351,6 +351,30 @@ both_databases!(
     }
 );
 
+// The other way round: the count is there before the CLB ever was competent.
+both_databases!(
+    a_pupil_brings_its_count_to_a_new_clb,
+    async |database: &TestDatabase| {
+        let f = flanders(database).await;
+        let nele = PupilSaid {
+            national_index: Some(vec![9; 32]),
+            ..named("Nele", "Uil")
+        };
+        let at_lime = f.world.pupils(f.lime, &[("n", nele.clone())]).await[0];
+        f.world.say(f.lime, &truant(at_lime.0, 8)).await;
+        let filter = Filter {
+            at_least: Some(5),
+            ..all(Order::HalfDays)
+        };
+        assert_eq!(ids(&f.world, &f.second, &filter).await, []);
+        let at_elm = f.world.pupils(f.elm, &[("n", nele)]).await[0];
+        assert_eq!(at_elm.1, at_lime.1);
+        for reader in [&f.first, &f.second] {
+            assert_eq!(ids(&f.world, reader, &filter).await, [at_lime.1]);
+        }
+    }
+);
+
 both_databases!(
     half_days_are_read_by_whom_they_concern,
     async |database: &TestDatabase| {

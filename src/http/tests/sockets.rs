@@ -250,9 +250,10 @@ async fn whoever_does_not_say_who_it_is_is_let_go() {
     .await;
     let mut socket = hub.socket().await;
     assert_eq!(closed(&mut socket).await, 4408);
-    // Who has said so stays.
+    // Who has said so stays, longer than one that comes after it and does not.
     let mut socket = hub.signed_in("vendor").await;
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    let mut other = hub.socket().await;
+    assert_eq!(closed(&mut other).await, 4408);
     say(&mut socket, &json!({ "type": "ping" })).await;
     assert_eq!(hear(&mut socket).await, json!({ "type": "pong" }));
     hub.end().await;
@@ -461,7 +462,14 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     let mut socket = hub.signed_in("vendor").await;
     say(&mut socket, &endless).await;
     let mut events = hub.follow("subscription { endless }").await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    // Each was looked at more than once while its client took nothing.
+    let looked_at = || {
+        let looks = hub.world.service.looks.lock().unwrap();
+        looks.values().filter(|times| **times > 2).count()
+    };
+    while looked_at() < 2 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(hub.streams.open_now(), 2, "both are there still");
     hub.world.service.waiting.store(1_000, Ordering::Relaxed);
     hub.streams.closed().await;
