@@ -32,6 +32,10 @@ closed_enum! {
     }
 }
 
+/// The longest that an agreement may show a signal to the school first, in days: the law wants the report soon, and a
+/// CLB that hears of it after a month cannot help in time.
+pub const SCHOOL_FIRST_MOST: i16 = 30;
+
 /// One agreement. It continues until ended or replaced: nothing stops on 1 September.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "agreement")]
@@ -53,7 +57,8 @@ pub struct Model {
     pub begins_on: Date,
     /// The first day it no longer holds.
     pub ends_on: Option<Date>,
-    /// Days for which a signal is shown to the school alone; 0 by default (design §4).
+    /// For how many days after the one on which it is raised a signal is shown to the school alone; 0 by default
+    /// (design §4), [`SCHOOL_FIRST_MOST`] at most.
     pub school_first_days: i16,
     /// Who put it forward.
     pub proposed_by: Option<PrincipalId>,

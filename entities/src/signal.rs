@@ -45,7 +45,7 @@ closed_enum! {
 closed_enum! {
     /// What an event tells.
     EventKind {
-        /// A signal came to stand.
+        /// A signal came to stand; told to a CLB alone when the agreement showed it to the school first.
         Raised = "signal.raised",
         /// A signal no longer stands.
         Withdrawn = "signal.withdrawn",
@@ -159,7 +159,7 @@ pub mod track {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Which schools and CLBs a signal concerns, as far as they were told: who loses its pupil hears so, once.
+/// Which schools and CLBs a signal concerns: who was told and loses its pupil hears so, once.
 pub mod audience {
     use sea_orm::entity::prelude::*;
 
@@ -175,6 +175,9 @@ pub mod audience {
         /// The school or CLB, by the number of its id.
         #[sea_orm(primary_key, auto_increment = false)]
         pub party: Uuid,
+        /// Whether it is held back from a CLB, while the agreement shows it to the school first (design §4). One that
+        /// is withdrawn meanwhile stays so: that CLB never hears of it.
+        pub held: bool,
     }
 
     /// No relations are followed by the ORM: joins are written where the scope is.

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, NaiveDate, Utc};
-use hub_entities::agreement::{AgreementState as Stage, Party as Side};
+use hub_entities::agreement::{AgreementState as Stage, Party as Side, SCHOOL_FIRST_MOST};
 use hub_entities::category::{Categories, Category as Basic};
 use hub_entities::id::AgreementId;
 
@@ -64,6 +64,8 @@ pub struct AgreementRow {
     pub begins: NaiveDate,
     /// The first day no longer.
     pub ends: Option<NaiveDate>,
+    /// For how many days a signal is shown to the school first.
+    pub school_first_days: i16,
     /// Who put it forward.
     pub proposed_for: Side,
     /// When it was put forward.
@@ -103,6 +105,10 @@ pub struct Agreement {
     /// The first day it no longer holds.
     #[graphql(tag = "class:case")]
     pub ends: Option<NaiveDate>,
+    /// For how many days after the one on which it is raised a signal is shown to the school alone. One that the school
+    /// reports is the CLB's at once.
+    #[graphql(tag = "class:case")]
+    pub school_first_days: i16,
     /// Which party put it forward.
     #[graphql(tag = "class:case")]
     pub proposed_for: Party,
@@ -131,6 +137,7 @@ impl From<AgreementRow> for Agreement {
             ground: row.ground,
             begins: row.begins,
             ends: row.ends,
+            school_first_days: row.school_first_days,
             proposed_for: row.proposed_for.into(),
             proposed_at: row.proposed_at,
             decided_at: row.decided_at,
@@ -184,6 +191,9 @@ pub struct ProposeAgreementInput {
     /// The first day.
     #[graphql(tag = "class:case")]
     pub begins: NaiveDate,
+    /// For how many days after the one on which it is raised a signal is to be shown to the school alone, 0 to 30.
+    #[graphql(tag = "class:case", default)]
+    pub school_first_days: i16,
 }
 
 /// Accepting what the other party put forward.
@@ -274,12 +284,16 @@ fn proposal(input: ProposeAgreementInput) -> Result<Proposal, Invalid> {
     if ground.is_none() && categories.iter().any(Basic::needs_ground) {
         return Err(Invalid::of("ground"));
     }
+    if !(0..=SCHOOL_FIRST_MOST).contains(&input.school_first_days) {
+        return Err(Invalid::of("schoolFirstDays"));
+    }
     Ok(Proposal {
         clb,
         school,
         categories,
         ground,
         begins_on: input.begins,
+        school_first_days: input.school_first_days,
     })
 }
 

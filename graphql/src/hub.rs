@@ -250,6 +250,8 @@ pub struct Proposal {
     pub ground: Option<String>,
     /// The first day.
     pub begins_on: NaiveDate,
+    /// For how many days a signal is to be shown to the school first.
+    pub school_first_days: i16,
 }
 
 /// What came of a step on an agreement.

@@ -36,6 +36,7 @@ impl App {
                 ground: one.ground,
                 begins: one.begins_on,
                 ends: one.ends_on,
+                school_first_days: one.school_first_days,
                 proposed_for: one.proposed_for,
                 proposed_at: one.proposed_at,
                 decided_at: one.decided_at,
@@ -106,6 +107,7 @@ impl Agreements for App {
             categories: proposal.categories,
             ground: proposal.ground,
             begins_on: proposal.begins_on,
+            school_first_days: proposal.school_first_days,
             now: operation.now,
         };
         let decided = agreement::propose(&self.db, &scope, new)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use hub_connectors::connection::Connection;
 use hub_entities::absence::letters::Reading;
+use hub_entities::agreement::SCHOOL_FIRST_MOST;
 use hub_entities::category::{Categories, Category};
 use hub_entities::law::Laws;
 use hub_entities::number::institution::InstitutionNumber;
@@ -355,7 +356,7 @@ impl Agreement {
         let school_first_days = section.maybe("school_first_days", "takes days from 0 to 30", |value| {
             whole(value)
                 .and_then(|days| i16::try_from(days).ok())
-                .filter(|days| (0..=30).contains(days))
+                .filter(|days| (0..=SCHOOL_FIRST_MOST).contains(days))
         });
         let (of_school, of_clb) = (who(section, "signed_for_school"), who(section, "signed_for_clb"));
         Some(Self {

@@ -42,6 +42,8 @@ pub struct Proposal {
     pub ground: Option<String>,
     /// The first day.
     pub begins_on: NaiveDate,
+    /// For how many days a signal is to be shown to the school first.
+    pub school_first_days: i16,
     /// When it is proposed.
     pub now: DateTime<Utc>,
 }
@@ -81,6 +83,7 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
         new.categories.into(),
         ground.into(),
         new.begins_on.into(),
+        new.school_first_days.into(),
         scope.viewer().into(),
         party.into(),
         new.now.into(),
@@ -88,7 +91,7 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
     execute(
         &tx,
         "insert into agreement (id, school_id, clb_id, state, categories, ground, begins_on, school_first_days,
-         proposed_by, proposed_for, proposed_at, version) values (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, 1)",
+         proposed_by, proposed_for, proposed_at, version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         values,
     )
     .await?;

@@ -6,17 +6,22 @@
 //! the same transaction and under the lock of the pupil. Who has lost the pupil is told so by one last event, ids only
 //! (design §6); who has gained it is told of what stands, since the signal goes to the CLB that serves the pupil now
 //! (R44). Both events are for that one party alone.
+//!
+//! An agreement may show a signal to the school first (design §4). Its CLB is then written down as held back: it finds
+//! the signal nowhere, and every event of it goes to those who were told, one by one. When the days are over, the
+//! school reports it or the agreement changes, the CLB is told by an event of its own, which gets its position then:
+//! one at the first position would be behind every cursor.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use hub_entities::agreement::AgreementState;
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{Ids, PupilId, SignalId};
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::signal::{EventKind, SignalState};
 use hub_entities::time::{SchoolYear, brussels_day};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
 use super::lease::Lease;
@@ -40,6 +45,7 @@ fn in_force(alias: &str) -> String {
 /// was agreed with a school of the pupil, by the agreement that began last.
 fn concerned(which: &str, signals: &Value, day: NaiveDate) -> (String, Vec<Value>) {
     let days = || [Value::from(day), Value::from(day)];
+    let (binding, of_binding) = binding(day);
     let text = format!(
         "select s.id, e.school_id from signal s join enrolment e on e.pupil_id = s.pupil_id
          where s.{which} in ? and {}
@@ -47,31 +53,59 @@ fn concerned(which: &str, signals: &Value, day: NaiveDate) -> (String, Vec<Value
          select s.id, c.clb_id from signal s join competence c on c.pupil_id = s.pupil_id
          where s.{which} in ? and {} and (s.kind in ? or exists (
              select 1 from record k join agreement a on a.school_id = k.school_id
-             where k.pupil_id = s.pupil_id and a.clb_id = c.clb_id and a.state in (?, ?) and a.decided_at is not null
-             and {} and (a.categories & ?) <> 0 and not exists (
-                 select 1 from agreement b where b.school_id = a.school_id and b.clb_id = a.clb_id
-                 and b.state in (?, ?) and b.decided_at is not null and {}
-                 and (b.begins_on, b.decided_at) > (a.begins_on, a.decided_at))))",
+             where k.pupil_id = s.pupil_id and a.clb_id = c.clb_id and (a.categories & ?) <> 0 and {binding}))",
         in_force("e"),
         in_force("c"),
-        in_force("a"),
-        in_force("b"),
     );
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
     let obligatory = list_from(obligatory.map(|kind| kind.name().to_owned()));
-    let states = || [AgreementState::Accepted, AgreementState::Ended].map(Value::from);
     let truancy = Categories::NONE.with(Category::Truancy).bits();
     let mut values = vec![signals.clone()];
     values.extend(days());
     values.push(signals.clone());
     values.extend(days());
-    values.push(obligatory);
-    values.extend(states());
-    values.extend(days());
-    values.push(truancy.into());
-    values.extend(states());
-    values.extend(days());
+    values.extend([obligatory, truancy.into()]);
+    values.extend(of_binding);
     (text, values)
+}
+
+/// That the agreement `a` binds on a day: of those between two parties the one that began last.
+fn binding(day: NaiveDate) -> (String, Vec<Value>) {
+    let text = format!(
+        "a.state in (?, ?) and a.decided_at is not null and {} and not exists (
+             select 1 from agreement b where b.school_id = a.school_id and b.clb_id = a.clb_id
+             and b.state in (?, ?) and b.decided_at is not null and {}
+             and (b.begins_on, b.decided_at) > (a.begins_on, a.decided_at))",
+        in_force("a"),
+        in_force("b"),
+    );
+    let accepted = [AgreementState::Accepted, AgreementState::Ended].map(Value::from);
+    let once = [accepted, [Value::from(day), day.into()]].concat();
+    (text, [once.clone(), once].concat())
+}
+
+/// For how many days each CLB waits for these signals, where it does: by its agreement with a school where the pupil is
+/// enrolled on a day, by the shortest of several.
+async fn first_days<C: ConnectionTrait>(
+    tx: &C,
+    signals: &Value,
+    day: NaiveDate,
+) -> Result<BTreeMap<(SignalId, Uuid), i16>, DbError> {
+    let (binding, of_binding) = binding(day);
+    let text = format!(
+        "select s.id, a.clb_id, min(a.school_first_days) from signal s
+         join enrolment e on e.pupil_id = s.pupil_id join agreement a on a.school_id = e.school_id
+         where s.id in ? and {} and {binding} group by s.id, a.clb_id having min(a.school_first_days) > 0",
+        in_force("e"),
+    );
+    let mut values = vec![signals.clone(), day.into(), day.into()];
+    values.extend(of_binding);
+    let found = rows(tx, &text, values).await?;
+    let read = |row: &QueryResult| {
+        let signal = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        Ok((signal, row.try_get_by_index(2)?))
+    };
+    found.iter().map(read).collect()
 }
 
 /// Writes down whom these signals concern, which have just been raised. Their own event tells them.
@@ -79,9 +113,68 @@ pub(super) async fn begin<C: ConnectionTrait>(tx: &C, signals: &[SignalId], now:
     if signals.is_empty() {
         return Ok(());
     }
-    let (text, values) = concerned("id", &list(signals), brussels_day(now));
+    let (of, today) = (list(signals), brussels_day(now));
+    let (text, values) = concerned("id", &of, today);
     let text = format!("insert into signal_audience (signal_id, party) {text} on conflict do nothing");
     execute(tx, &text, values).await?;
+    let mut waiting: BTreeMap<Uuid, Vec<SignalId>> = BTreeMap::new();
+    for ((signal, clb), _days) in first_days(tx, &of, today).await? {
+        waiting.entry(clb).or_default().push(signal);
+    }
+    for (clb, signals) in waiting {
+        let text = "update signal_audience set held = true where signal_id in ? and party = ?";
+        execute(tx, text, vec![list(&signals), clb.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Of those of these signals that are held back from someone, who was told: what happens to them is told to those, one
+/// by one. What happens to another is told to everyone by one event.
+pub(super) async fn told_apart<C: ConnectionTrait>(
+    tx: &C,
+    signals: &[SignalId],
+) -> Result<BTreeMap<SignalId, Vec<Uuid>>, DbError> {
+    let mut apart: BTreeMap<SignalId, Vec<Uuid>> = BTreeMap::new();
+    if signals.is_empty() {
+        return Ok(apart);
+    }
+    let text = "select a.signal_id, a.party, a.held from signal_audience a where a.signal_id in ? and exists (
+                    select 1 from signal_audience h where h.signal_id = a.signal_id and h.held)
+                order by a.signal_id, a.party";
+    for row in rows(tx, text, vec![list(signals)]).await? {
+        let told = apart.entry(row.try_get_by_index(0)?).or_default();
+        if !row.try_get_by_index::<bool>(2)? {
+            told.push(row.try_get_by_index(1)?);
+        }
+    }
+    Ok(apart)
+}
+
+/// Tells this event to those from whom its signal was held back, which it is no longer. The caller holds the lock of
+/// the pupil.
+pub(super) async fn release(
+    tx: &DatabaseTransaction,
+    ids: &dyn Ids,
+    event: &Event,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let text = "select party from signal_audience where signal_id = ? and held order by party";
+    for row in rows(tx, text, vec![event.signal.into()]).await? {
+        let party: Uuid = row.try_get_by_index(0)?;
+        show(tx, event.signal, party).await?;
+        let event = Event {
+            party: Some(party),
+            ..event.clone()
+        };
+        tell(tx, ids.next(now), event, now).await?;
+    }
+    Ok(())
+}
+
+/// A signal is held back from this party no longer.
+async fn show(tx: &DatabaseTransaction, signal: SignalId, party: Uuid) -> Result<(), DbError> {
+    let text = "update signal_audience set held = false where signal_id = ? and party = ?";
+    execute(tx, text, vec![signal.into(), party.into()]).await?;
     Ok(())
 }
 
@@ -94,9 +187,17 @@ struct Told {
     year: SchoolYear,
     half_days: i32,
     version: i32,
+    raised_at: DateTime<Utc>,
 }
 
 impl Told {
+    /// Whether one who waits for so many days after the one on which it was raised still does.
+    fn waits(&self, days: i16, today: NaiveDate) -> bool {
+        let days = Days::new(u64::try_from(days).unwrap_or_default());
+        let due = brussels_day(self.raised_at).checked_add_days(days);
+        due.is_some_and(|due| today < due)
+    }
+
     fn event(&self, kind: EventKind, party: Uuid) -> Event {
         Event {
             kind,
@@ -111,8 +212,8 @@ impl Told {
     }
 }
 
-/// Tells those who lost one of these pupils, and those who gained one with a signal that stands this school year. The
-/// caller holds the locks of the pupils, and has changed their relations.
+/// Tells those who lost one of these pupils, those who gained one with a signal that stands this school year, and those
+/// from whom one that stands was held back until today. The caller holds the locks of the pupils, and has changed their relations.
 pub(super) async fn settle(
     tx: &DatabaseTransaction,
     ids: &dyn Ids,
@@ -122,7 +223,7 @@ pub(super) async fn settle(
     if pupils.is_empty() {
         return Ok(());
     }
-    let text = "select id, kind, pupil_id, state, school_year, half_days, version from signal
+    let text = "select id, kind, pupil_id, state, school_year, half_days, version, raised_at from signal
                 where pupil_id in ? order by raised_at, id";
     let mut signals = Vec::new();
     for row in rows(tx, text, vec![list(pupils)]).await? {
@@ -134,6 +235,7 @@ pub(super) async fn settle(
             year: row.try_get_by_index(4)?,
             half_days: row.try_get_by_index(5)?,
             version: row.try_get_by_index(6)?,
+            raised_at: row.try_get_by_index(7)?,
         });
     }
     if signals.is_empty() {
@@ -142,9 +244,15 @@ pub(super) async fn settle(
     let of = list_from(signals.iter().map(|signal| signal.id));
     let today = brussels_day(now);
     let (text, values) = concerned("id", &of, today);
-    let should = pairs(tx, &text, values).await?;
-    let text = "select signal_id, party from signal_audience where signal_id in ?";
-    let has = pairs(tx, text, vec![of]).await?;
+    let should: BTreeSet<(SignalId, Uuid)> = pairs(tx, &text, values).await?;
+    let waiting = first_days(tx, &of, today).await?;
+    let waits = |signal: &Told, party: Uuid| {
+        let days = waiting.get(&(signal.id, party));
+        days.is_some_and(|days| signal.waits(*days, today))
+    };
+    let text = "select signal_id, party from signal_audience where signal_id in ? and held = ?";
+    let told = pairs(tx, text, vec![of.clone(), false.into()]).await?;
+    let held = pairs(tx, text, vec![of, true.into()]).await?;
 
     let mut gained: Vec<Vec<Value>> = Vec::new();
     for signal in &signals {
@@ -152,26 +260,45 @@ pub(super) async fn settle(
             let own = all.range((signal.id, Uuid::nil())..=(signal.id, Uuid::max()));
             own.map(|(_, party)| *party).collect()
         };
-        for party in of_signal(&has) {
+        for party in of_signal(&told) {
             if !should.contains(&(signal.id, party)) {
-                let text = "delete from signal_audience where signal_id = ? and party = ?";
-                execute(tx, text, vec![signal.id.into(), party.into()]).await?;
+                forget(tx, signal.id, party).await?;
                 let event = signal.event(EventKind::NoLongerYours, party);
                 tell(tx, ids.next(now), event, now).await?;
+            }
+        }
+        for party in of_signal(&held) {
+            if !should.contains(&(signal.id, party)) {
+                // It was told nothing, and has nothing to hear.
+                forget(tx, signal.id, party).await?;
+            } else if signal.state == SignalState::Raised && !waits(signal, party) {
+                show(tx, signal.id, party).await?;
+                tell(tx, ids.next(now), signal.event(EventKind::Raised, party), now).await?;
             }
         }
         if signal.state != SignalState::Raised || signal.year != SchoolYear::of(today) {
             continue;
         }
         for party in of_signal(&should) {
-            if !has.contains(&(signal.id, party)) {
-                gained.push(vec![signal.id.into(), party.into()]);
+            if told.contains(&(signal.id, party)) || held.contains(&(signal.id, party)) {
+                continue;
+            }
+            let waits = waits(signal, party);
+            gained.push(vec![signal.id.into(), party.into(), waits.into()]);
+            if !waits {
                 tell(tx, ids.next(now), signal.event(EventKind::NowYours, party), now).await?;
             }
         }
     }
-    let head = "insert into signal_audience (signal_id, party)";
-    bulk(tx, head, 2, gained.into_iter(), "").await
+    let head = "insert into signal_audience (signal_id, party, held)";
+    bulk(tx, head, 3, gained.into_iter(), "").await
+}
+
+/// A signal concerns this party no longer.
+async fn forget(tx: &DatabaseTransaction, signal: SignalId, party: Uuid) -> Result<(), DbError> {
+    let text = "delete from signal_audience where signal_id = ? and party = ?";
+    execute(tx, text, vec![signal.into(), party.into()]).await?;
+    Ok(())
 }
 
 async fn pairs(
@@ -207,7 +334,7 @@ pub async fn settle_those_due(db: &Db, lease: &Lease, ids: &dyn Ids, now: DateTi
 }
 
 /// The next pupils behind this one of whom a signal is told to someone who has no relation with them on that day, or
-/// stands this school year and was not told to someone who has.
+/// stands this school year and was not told to someone who has, or stands and is held back from someone.
 async fn due(db: &Db, after: PupilId, day: NaiveDate) -> Result<Vec<PupilId>, DbError> {
     let related = |relation: &str, column: &str, party: &str| {
         format!(
@@ -228,6 +355,7 @@ async fn due(db: &Db, after: PupilId, day: NaiveDate) -> Result<Vec<PupilId>, Db
          where s.pupil_id > ? and (
              exists (select 1 from signal_audience a where a.signal_id = s.id
                      and not exists ({}) and not exists ({}))
+             or s.state = ? and exists (select 1 from signal_audience h where h.signal_id = s.id and h.held)
              or s.state = ? and s.school_year = ? and s.kind in ? and ({} or {}))
          order by s.pupil_id limit ?",
         related("enrolment", "school_id", "a.party"),
@@ -239,7 +367,7 @@ async fn due(db: &Db, after: PupilId, day: NaiveDate) -> Result<Vec<PupilId>, Db
     let mut values: Vec<Value> = vec![after.into()];
     values.extend(days());
     values.extend(days());
-    values.push(SignalState::Raised.into());
+    values.extend([SignalState::Raised, SignalState::Raised].map(Value::from));
     values.push(SchoolYear::of(day).into());
     values.push(list_from(obligatory.map(|kind| kind.name().to_owned())));
     values.extend(days());

@@ -1,16 +1,16 @@
 //! The two tracks of a signal: the school reports it, the CLB takes it up, each with who and when.
 
 use chrono::{DateTime, Utc};
-use hub_entities::id::{Ids, PrincipalId, SignalId};
+use hub_entities::id::{Ids, PrincipalId, PupilId, SignalId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::signal::{EventKind, SignalState, Track};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
-use super::ledger::{Event, tell};
+use super::ledger::{Event, tell_those_told};
 use super::read::told;
 use super::sql::{execute, row};
-use super::{Db, DbError};
+use super::{Db, DbError, audience};
 
 /// What came of a step on a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +64,18 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
         return Err(DbError::OutOfScope);
     };
     let tx = db.begin().await?;
-    let lock = db.dialect().for_update();
-    let told = told(scope, "s.kind", "s.pupil_id");
-    let text = format!(
-        "select s.pupil_id, s.kind, s.school_year, s.state, s.half_days, s.version from signal s
-         where s.id = ? and {} {lock}",
-        told.text
-    );
-    let mut values: Vec<Value> = vec![new.signal.into()];
-    values.extend(told.values);
-    let Some(signal) = row(&tx, &text, values).await? else {
-        return Ok(Stepped::Unknown);
+    // Under the lock of the pupil, as whatever else changes the signal or who is told of it.
+    let mut locked = None;
+    let signal = loop {
+        let Some(signal) = find(&tx, scope, new.signal).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let pupil: PupilId = signal.try_get_by_index(0)?;
+        if locked == Some(pupil) {
+            break signal;
+        }
+        db.dialect().lock_pupils(&tx, &[pupil]).await?;
+        locked = Some(pupil);
     };
     if let Some(already) = taken(&tx, new, party).await? {
         return Ok(already);
@@ -99,7 +100,7 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
         values,
     )
     .await?;
-    let version = version.saturating_add(1);
+    let (read, version) = (version, version.saturating_add(1));
     execute(
         &tx,
         "update signal set version = ? where id = ?",
@@ -119,9 +120,31 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
         version,
         party: None,
     };
-    tell(&tx, ids.next(new.now), event, new.now).await?;
+    if new.track == Track::Report {
+        // The school has told its CLB: nobody waits any longer, and is told of the signal as it stood.
+        let before = Event {
+            kind: EventKind::Raised,
+            version: read,
+            ..event.clone()
+        };
+        audience::release(&tx, ids, &before, new.now).await?;
+    }
+    tell_those_told(&tx, ids, vec![event], new.now).await?;
     tx.commit().await?;
     Ok(Stepped::Done { by, at: new.now })
+}
+
+/// A signal within the scope.
+async fn find(tx: &DatabaseTransaction, scope: &Scope, signal: SignalId) -> Result<Option<QueryResult>, DbError> {
+    let told = told(scope, ("s.id", "s.kind"), "s.pupil_id");
+    let text = format!(
+        "select s.pupil_id, s.kind, s.school_year, s.state, s.half_days, s.version from signal s
+         where s.id = ? and {}",
+        told.text
+    );
+    let mut values: Vec<Value> = vec![signal.into()];
+    values.extend(told.values);
+    row(tx, &text, values).await
 }
 
 async fn taken(tx: &DatabaseTransaction, new: NewStep, party: Uuid) -> Result<Option<Stepped>, DbError> {

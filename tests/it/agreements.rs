@@ -59,6 +59,7 @@ impl Scene {
             categories,
             ground: None,
             begins_on: day(begins),
+            school_first_days: 0,
             now: self.world.now,
         }
     }

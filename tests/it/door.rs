@@ -167,7 +167,7 @@ async fn agreements(door: &mut Door<'_>) {
     let town = door.town;
     let v = &town.viewers;
     let agreement = "id school { id institutionNumber name city } clb { id institutionNumber name } state categories
-        ground begins ends proposedFor proposedAt decidedAt endedAt version";
+        ground begins ends schoolFirstDays proposedFor proposedAt decidedAt endedAt version";
     let question = |mutation: &str, input: &str| {
         format!(
             "mutation {{ {mutation}(input: {{ {input} }}) {{ __typename ... on AgreementDecided {{ agreement {{ {agreement} }} }}
@@ -178,7 +178,9 @@ async fn agreements(door: &mut Door<'_>) {
         let other = town.second;
         question(
             "proposeAgreement",
-            &format!("otherParty: \"{other}\" categories: [IDENTITY, LANGUAGE] {ground} begins: \"2026-10-02\""),
+            &format!(
+                "otherParty: \"{other}\" categories: [IDENTITY, LANGUAGE] {ground} begins: \"2026-10-02\" schoolFirstDays: 2"
+            ),
         )
     };
     let without = door.ask(&v.north_manager, &propose("")).await;
@@ -200,7 +202,7 @@ async fn agreements(door: &mut Door<'_>) {
             "id": id.to_string(), "state": state, "categories": ["IDENTITY", "LANGUAGE"], "ground": "test",
             "school": { "id": town.north.id.to_string(), "institutionNumber": "123456", "name": "School", "city": "Gemeente" },
             "clb": { "id": town.second.to_string(), "institutionNumber": "114712", "name": "CLB" },
-            "begins": "2026-10-02", "ends": ended.0, "proposedFor": "SCHOOL", "proposedAt": at,
+            "begins": "2026-10-02", "ends": ended.0, "schoolFirstDays": 2, "proposedFor": "SCHOOL", "proposedAt": at,
             "decidedAt": decided, "endedAt": ended.1, "version": version,
         })
     };

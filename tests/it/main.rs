@@ -42,6 +42,7 @@ mod resume;
 mod revisions;
 mod roster;
 mod runs;
+mod school_first;
 mod secrecy_matrix;
 mod serve;
 mod signals;

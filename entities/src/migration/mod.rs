@@ -17,6 +17,7 @@ mod m20261125_000010_alerts;
 mod m20261125_000011_report;
 mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
+mod m20261126_000020_school_first;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000014_authority::Migration),
             Box::new(m20261125_000011_report::Migration),
             Box::new(m20261125_000010_alerts::Migration),
+            Box::new(m20261126_000020_school_first::Migration),
         ]
     }
 }

@@ -167,6 +167,14 @@ async fn inputs_that_cannot_be_right_never_reach_the_hub() {
         (format!("{clb}, categories: [],"), "categories"),
         (format!("{clb}, categories: [ATTENDANCE],"), "ground"),
         (format!(r#"{clb}, categories: [ATTENDANCE], ground: "  ","#), "ground"),
+        (
+            format!("{clb}, categories: [IDENTITY], schoolFirstDays: -1,"),
+            "schoolFirstDays",
+        ),
+        (
+            format!("{clb}, categories: [IDENTITY], schoolFirstDays: 31,"),
+            "schoolFirstDays",
+        ),
     ];
     for (input, field) in cases {
         let data = answer(&schemas, viewer(1, SchoolDataManager), &propose(&input)).await;

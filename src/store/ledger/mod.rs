@@ -25,7 +25,7 @@ use super::{Db, DbError};
 use changes::write_changes;
 pub use recheck::{Checked, check, settle_again};
 use signals::write_signals;
-pub(super) use signals::{Event, tell};
+pub(super) use signals::{Event, tell, tell_those_told};
 pub(super) use state::State;
 
 /// What a transaction of the ledger needs besides its data.

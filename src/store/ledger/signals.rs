@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use hub_entities::evaluation::{Outcome, Step};
-use hub_entities::id::{PupilId, SignalId};
+use hub_entities::id::{Ids, PupilId, SignalId};
 use hub_entities::signal::{EventKind, SignalState};
 use hub_entities::time::SchoolYear;
 use sea_orm::{DatabaseTransaction, Value};
@@ -21,6 +21,7 @@ pub(super) async fn write_signals(
     progress: &mut Progress,
 ) -> Result<(), DbError> {
     let mut raised = Vec::new();
+    let mut events = Vec::new();
     for ((pupil, year), outcome) in outcomes {
         for step in &outcome.steps {
             match step.event {
@@ -35,7 +36,7 @@ pub(super) async fn write_signals(
                 }
                 _ => update(tx, judge, step).await?,
             }
-            let event = Event {
+            events.push(Event {
                 kind: step.event,
                 signal: step.signal.id,
                 signal_kind: step.kind.to_owned(),
@@ -44,11 +45,37 @@ pub(super) async fn write_signals(
                 half_days: step.signal.half_days,
                 version: step.signal.version,
                 party: None,
-            };
-            tell(tx, judge.ids.next(judge.now), event, judge.now).await?;
+            });
         }
     }
-    audience::begin(tx, &raised, judge.now).await
+    audience::begin(tx, &raised, judge.now).await?;
+    tell_those_told(tx, judge.ids, events, judge.now).await
+}
+
+/// Puts events in the outbox that concern whoever knows of their signals: one for everyone, or one for each who was
+/// told, where a signal is held back from another.
+pub(in crate::store) async fn tell_those_told(
+    tx: &DatabaseTransaction,
+    ids: &dyn Ids,
+    events: Vec<Event>,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let signals: Vec<SignalId> = events.iter().map(|event| event.signal).collect();
+    let apart = audience::told_apart(tx, &signals).await?;
+    for event in events {
+        let Some(told) = apart.get(&event.signal) else {
+            tell(tx, ids.next(now), event, now).await?;
+            continue;
+        };
+        for party in told {
+            let own = Event {
+                party: Some(*party),
+                ..event.clone()
+            };
+            tell(tx, ids.next(now), own, now).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn raise(

@@ -110,7 +110,7 @@ fn concerns(scope: &Scope) -> Piece {
         Reach::Clb { clb, .. } => clb.0.into(),
         Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => return Piece::never(),
     };
-    let told = told(scope, "o.signal_kind", "o.pupil_id");
+    let told = told(scope, ("o.signal_id", "o.signal_kind"), "o.pupil_id");
     let gone: Value = EventKind::NoLongerYours.into();
     let text = format!(
         "(o.kind <> ? and (o.party is null or o.party = ?) and {} or o.kind = ? and o.party = ?)",

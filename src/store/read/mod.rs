@@ -16,7 +16,7 @@ pub mod school;
 pub mod signal;
 
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::SchoolId;
+use hub_entities::id::{ClbId, SchoolId};
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
@@ -69,23 +69,38 @@ fn tied(scope: &Scope, pupil: &str, end: &str) -> Piece {
     Piece::new(text, vec![party, scope.day().into(), scope.day().into()])
 }
 
-/// That a signal of this kind about this pupil concerns the reader: it is related to the pupil today, and the
-/// signal is its to know of.
+/// That a signal, of the kind in this column and about the pupil in that one, concerns the reader: it is related to the
+/// pupil today, and the signal is its to know of.
 ///
 /// An obligatory signal is the competent CLB's whatever was agreed: the school must report it (design §3). Any
 /// other follows from half-days of category `truancy` and obliges nobody (domain facts §2.1), so it is told where
 /// that category was agreed with a school of the pupil. Nothing is lost by it: the obligatory one carries the
 /// same count. One that was withdrawn is told by the same rule: whoever heard of it hears that it is gone.
-pub(super) fn told(scope: &Scope, kind: &str, pupil: &str) -> Piece {
+///
+/// A CLB is told of none that is held back from it, while the agreement shows it to the school first (design §4).
+pub(super) fn told(scope: &Scope, (signal, kind): (&str, &str), pupil: &str) -> Piece {
     let related = related(scope, pupil);
-    if !matches!(scope.reach(), Reach::Clb { .. }) {
+    let Reach::Clb { clb, .. } = scope.reach() else {
         return related;
-    }
+    };
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
     let obligatory = list_from(obligatory.map(|kind| kind.name().to_owned()));
     let agreed = absence::truancy_agreed(scope, pupil);
-    let text = format!("{} and ({kind} in ? or {})", related.text, agreed.text);
-    Piece::new(text, [related.values, vec![obligatory], agreed.values].concat())
+    let held = held(signal, *clb);
+    let text = format!(
+        "{} and ({kind} in ? or {}) and not {}",
+        related.text, agreed.text, held.text
+    );
+    let values = [related.values, vec![obligatory], agreed.values, held.values];
+    Piece::new(text, values.concat())
+}
+
+/// That the signal in this column is held back from a CLB.
+fn held(signal: &str, clb: ClbId) -> Piece {
+    let text = format!(
+        "exists (select 1 from signal_audience held where held.signal_id = {signal} and held.party = ? and held.held {EACH})"
+    );
+    Piece::new(text, vec![clb.into()])
 }
 
 /// That a row of the school in this column may be read, when any of these categories was agreed with it.

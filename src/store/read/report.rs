@@ -8,7 +8,7 @@ use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
 
-use super::{Piece, related};
+use super::{Piece, held, related};
 use crate::store::sql::{list, list_from, rows};
 use crate::store::{Db, DbError};
 
@@ -41,9 +41,13 @@ fn own(scope: &Scope, school: &str) -> Piece {
 }
 
 /// What the reports of these signals carry: of those that oblige and stand, about pupils the reader is related
-/// to today. A school where the pupil is enrolled today speaks before any other, the latest before the earlier.
+/// to today and from whom it is not held back. A school where the pupil is enrolled today speaks before any other, the latest before the earlier.
 pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<BTreeMap<SignalId, Reported>, DbError> {
     let (related, own) = (related(scope, "s.pupil_id"), own(scope, "b.school_id"));
+    let held = match scope.reach() {
+        Reach::Report { clb, .. } => held("s.id", *clb),
+        _ => Piece::never(),
+    };
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
     let obligatory = obligatory.map(|kind| kind.name().to_owned());
     let text = format!(
@@ -58,8 +62,8 @@ pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<
          left join membership m on m.record_id = r.id
            and (m.begins_on is null or m.begins_on <= ?) and (m.ends_on is null or m.ends_on > ?)
          left join class_group c on c.id = m.class_id and c.school_year = s.school_year
-         where s.id in ? and s.state = 'raised' and s.kind in ? and {} order by s.id, c.name, c.id",
-        own.text, related.text
+         where s.id in ? and s.state = 'raised' and s.kind in ? and {} and not {} order by s.id, c.name, c.id",
+        own.text, related.text, held.text
     );
     let today = || [Value::from(scope.day()), scope.day().into()];
     let mut values: Vec<Value> = today().into();
@@ -67,6 +71,7 @@ pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<
     values.extend(today());
     values.extend([list(signals), list_from(obligatory)]);
     values.extend(related.values);
+    values.extend(held.values);
     let mut found: BTreeMap<SignalId, Reported> = BTreeMap::new();
     let mut of_record: BTreeMap<RecordId, Vec<SignalId>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {

@@ -92,7 +92,7 @@ fn signal(row: &QueryResult) -> Result<Signal, DbError> {
 
 /// That a signal concerns the reader.
 fn concerns(scope: &Scope) -> Piece {
-    told(scope, "s.kind", "s.pupil_id")
+    told(scope, ("s.id", "s.kind"), "s.pupil_id")
 }
 
 async fn with_steps(db: &Db, scope: &Scope, mut signals: Vec<Signal>) -> Result<Vec<Signal>, DbError> {

@@ -7,6 +7,7 @@ use clb_hub::app::{AccessLog, App, Desk, access_log};
 use clb_hub::http::house::House;
 use clb_hub::http::service::GraphqlService as _;
 use clb_hub::store::roster::PupilSaid;
+use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::access_line;
 use hub_entities::category::Categories;
 use hub_entities::id::{ClbId, Ids as _, PupilId, RecordId};
@@ -71,6 +72,19 @@ impl Hub {
         let answer = self.answer(actor, query).await;
         assert_eq!(answer.get("errors"), None, "{query}");
         answer["data"].clone()
+    }
+
+    /// What a subscription is told, update by update.
+    pub(crate) fn follow(&self, actor: &Actor, question: &str) -> BoxStream<'static, Value> {
+        let operation = Operation {
+            actor: actor.clone(),
+            purpose: None,
+            now: self.world.now,
+            request: self.world.ids.next(self.world.now),
+        };
+        let realm = operation.realm().unwrap();
+        let updates = self.house.subscribe(realm, Request::new(question), operation);
+        updates.map(|update| serde_json::to_value(update).unwrap()).boxed()
     }
 
     pub(crate) async fn code(&self, actor: &Actor, query: &str) -> String {

@@ -168,7 +168,19 @@ impl World {
 
     /// An agreement that both parties have accepted, from this day on; who signed is of no matter here.
     pub(crate) async fn signed(&self, school: School, clb: ClbId, categories: Categories, begins: &str) {
-        let signed = agreement::Model {
+        self.signed_with(school, clb, categories, begins, |_signed| {}).await;
+    }
+
+    /// The same, on terms of its own.
+    pub(crate) async fn signed_with(
+        &self,
+        school: School,
+        clb: ClbId,
+        categories: Categories,
+        begins: &str,
+        terms: impl FnOnce(&mut agreement::Model),
+    ) {
+        let mut signed = agreement::Model {
             id: AgreementId(self.ids.next(self.now)),
             school_id: school.id,
             clb_id: clb,
@@ -187,6 +199,7 @@ impl World {
             ended_at: None,
             version: 1,
         };
+        terms(&mut signed);
         let row = agreement::Entity::insert(agreement::ActiveModel::from(signed));
         row.exec_without_returning(&self.look).await.unwrap();
     }
