@@ -82,6 +82,9 @@ pub enum Delivery {
     Slow(usize, Duration),
     /// Over and over again, without end.
     Endless,
+    /// All of it, with so many bytes announced: the connection is closed when fewer came, and nothing follows when that
+    /// is fewer.
+    Announced(u64),
     /// The connection is reset without an answer.
     Hangup,
 }
@@ -296,6 +299,7 @@ fn response(answer: Answer) -> http::Response<UnsyncBoxBody<Bytes, Failing>> {
         Delivery::Whole | Delivery::Hangup => whole(),
         Delivery::Cut(most) => streamed(then(some(most), Some(Cut.into()))),
         Delivery::Reset(most) => streamed(then(some(most), Some(Abort.into()))),
+        Delivery::Announced(_) => streamed(then(body.clone(), Some(Cut.into()))),
         Delivery::Stall(most) => streamed(then(some(most), None)),
         Delivery::Slow(step, between) => streamed(slowly(body, step.max(1), between)),
         Delivery::Endless => streamed(stream::repeat_with(move || Ok(Frame::data(body.clone()))).boxed()),
@@ -303,9 +307,11 @@ fn response(answer: Answer) -> http::Response<UnsyncBoxBody<Bytes, Failing>> {
     let mut response = http::Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if delivery != Delivery::Endless {
-        response.headers_mut().insert(CONTENT_LENGTH, length.into());
-    }
+    match delivery {
+        Delivery::Endless => None,
+        Delivery::Announced(length) => response.headers_mut().insert(CONTENT_LENGTH, length.into()),
+        _ => response.headers_mut().insert(CONTENT_LENGTH, length.into()),
+    };
     response
 }
 

@@ -1,7 +1,10 @@
-//! OneRoster, by 1EdTech: rosters as a CSV package (versions 1.1 and 1.2).
+//! OneRoster, by 1EdTech: rosters as a CSV package, or over REST; versions 1.1 and 1.2.
 
+pub mod fake;
 mod manifest;
 mod package;
+mod people;
+pub mod rest;
 mod schema;
 mod settings;
 mod table;

@@ -9,6 +9,7 @@ use std::path::Path;
 use hub_entities::time::SchoolYear;
 
 use super::manifest::{self, MANIFEST, Manifest, Mode, Version};
+use super::people::{PARENTS, People, Person, count, part};
 use super::schema::{
     CLASSES, COURSES, DEMOGRAPHICS, ENROLLMENTS, ORGS, PROFILES_1_2, ROLES_1_2, SESSIONS, Table, USERS_1_1, USERS_1_2,
 };
@@ -208,12 +209,6 @@ impl Files<'_> {
     }
 }
 
-/// What `users.csv` says of one person.
-struct Person {
-    row: PupilRow,
-    agents: Vec<String>,
-}
-
 /// What `roles.csv` says of one person.
 #[derive(Default)]
 struct Standing {
@@ -222,8 +217,6 @@ struct Standing {
     orgs: BTreeSet<String>,
     schools: Vec<SchoolLink>,
 }
-
-const PARENTS: [&str; 3] = ["parent", "guardian", "relative"];
 
 fn assemble(files: &mut Files<'_>, settings: &Settings) -> Roster {
     let mut roster = Roster::default();
@@ -250,10 +243,6 @@ fn assemble(files: &mut Files<'_>, settings: &Settings) -> Roster {
         memberships: bulk("enrollments"),
     };
     roster
-}
-
-fn count(of: usize) -> u64 {
-    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// Schools; returns the keys of organisations that are none.
@@ -424,19 +413,6 @@ fn roles(files: &mut Files<'_>, settings: &Settings) -> BTreeMap<String, Standin
         }
     }
     standings
-}
-
-/// Everyone who may be a pupil, until the whole package tells.
-#[derive(Default)]
-struct People {
-    pupils: BTreeMap<String, Person>,
-    /// In a delta without roles: pupils, or not.
-    unknown: BTreeMap<String, Person>,
-    /// Pupils of whom the package has a part but no row in `users.csv`.
-    parts: BTreeMap<String, PupilRow>,
-    parents: BTreeMap<String, (Contact, Vec<String>)>,
-    /// Teachers and others, by key only: what is said of them elsewhere is not for the hub.
-    rest: BTreeSet<String>,
 }
 
 fn person(row: &Row<'_>, extensions: &Extensions) -> Person {
@@ -647,52 +623,6 @@ fn enrollments(
             status: row.status,
         });
     });
-}
-
-/// What the package says of a pupil without a row of its own.
-fn part<'p>(parts: &'p mut BTreeMap<String, PupilRow>, key: &str) -> &'p mut PupilRow {
-    parts.entry(key.to_owned()).or_insert_with(|| PupilRow {
-        source_key: key.to_owned(),
-        only_if_known: true,
-        ..PupilRow::default()
-    })
-}
-
-impl People {
-    fn any(&mut self, key: &str) -> &mut PupilRow {
-        match self.pupils.get_mut(key).or_else(|| self.unknown.get_mut(key)) {
-            Some(person) => &mut person.row,
-            None => part(&mut self.parts, key),
-        }
-    }
-
-    /// Ties parents to pupils, and lets go of everyone else.
-    fn settle(mut self) -> Vec<PupilRow> {
-        let mut back: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (parent, (_, children)) in &self.parents {
-            for child in children {
-                back.entry(child).or_default().push(parent);
-            }
-        }
-        for (key, person) in self.pupils.iter_mut().chain(&mut self.unknown) {
-            let agents: BTreeSet<&str> = person
-                .agents
-                .iter()
-                .map(String::as_str)
-                .chain(back.get(key.as_str()).into_iter().flatten().copied())
-                .collect();
-            let found = agents.into_iter().filter_map(|agent| self.parents.get(agent));
-            person.row.contacts = found.map(|(contact, _)| contact.clone()).collect();
-        }
-        let known = self.pupils.into_values().map(|person| person.row);
-        let unknown = self.unknown.into_values().map(|person| PupilRow {
-            only_if_known: true,
-            ..person.row
-        });
-        let mut pupils: Vec<PupilRow> = known.chain(unknown).chain(self.parts.into_values()).collect();
-        pupils.sort_by(|a, b| a.source_key.cmp(&b.source_key));
-        pupils
-    }
 }
 
 /// One `{type:id}`.

@@ -13,6 +13,16 @@ pub enum EndDates {
     Inclusive,
 }
 
+impl EndDates {
+    /// The first day after it.
+    pub(super) fn end(self, day: Option<NaiveDate>) -> Option<NaiveDate> {
+        match self {
+            Self::Exclusive => day,
+            Self::Inclusive => day.and_then(|day| day.checked_add_days(Days::new(1))),
+        }
+    }
+}
+
 /// Settings of one connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -62,9 +72,6 @@ impl Extensions {
 
 impl Settings {
     pub(super) fn end(&self, day: Option<NaiveDate>) -> Option<NaiveDate> {
-        match self.end_dates {
-            EndDates::Exclusive => day,
-            EndDates::Inclusive => day.and_then(|day| day.checked_add_days(Days::new(1))),
-        }
+        self.end_dates.end(day)
     }
 }

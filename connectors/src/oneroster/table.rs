@@ -78,7 +78,7 @@ pub(crate) fn items(cell: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A date, and whether it was written as the standard says. A time behind it is cut off.
-fn date(cell: &str) -> Option<(NaiveDate, bool)> {
+pub(super) fn date(cell: &str) -> Option<(NaiveDate, bool)> {
     let head = cell.get(..10)?;
     let day = NaiveDate::parse_from_str(head, "%Y-%m-%d").ok()?;
     let rest = cell.get(10..)?;
