@@ -105,6 +105,8 @@ ids! {
     CompetenceId = "cmp";
     /// Someone or something that may sign in, in one acting role.
     PrincipalId = "prn";
+    /// What a school lets a vendor's software do for it.
+    ClientGrantId = "cgr";
     /// A number of half-days carried in from a former school.
     CarriedInId = "car";
     /// A signal (melding).

@@ -4,6 +4,7 @@ pub mod absence;
 pub mod access_line;
 pub mod agreement;
 pub mod category;
+pub mod client_grant;
 pub mod competence;
 pub mod dossier;
 pub mod enrolment;

@@ -62,11 +62,11 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Whether what a sign-in rests on has changed: one number for all principals and agreements.
+/// Whether what a sign-in rests on has changed: one number for all principals, agreements and grants.
 pub mod authority {
     use sea_orm::entity::prelude::*;
 
-    /// The one row. Triggers of the database move it, in the transaction that changes a principal or an agreement.
+    /// The one row. Triggers of the database move it, in the transaction that changes any of them.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "authority")]
     pub struct Model {

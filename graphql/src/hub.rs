@@ -6,10 +6,13 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::stream::BoxStream;
 use hub_entities::category::Categories;
-use hub_entities::id::{AgreementId, ClassId, ClbId, GapId, PupilId, RunId, SchoolId, SignalId, SourceId};
+use hub_entities::client_grant::Tasks;
+use hub_entities::id::{
+    AgreementId, ClassId, ClbId, ClientGrantId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
+};
 use hub_entities::operation::Operation;
 use hub_entities::time::SchoolYear;
 use uuid::Uuid;
@@ -18,6 +21,7 @@ use crate::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use crate::agreement::AgreementRow;
 use crate::change::ChangeRow;
 use crate::class_group::{ClassRow, MemberRow};
+use crate::client::{ClientRow, GrantRow};
 use crate::operations::{GapRow, RunRow, SourceRow};
 use crate::page::{Page, Slice};
 use crate::problem::Problem;
@@ -292,6 +296,45 @@ pub trait Agreements: Send + Sync {
     ) -> Answer<Decided>;
 }
 
+/// A grant that a school issues to software.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewGrant {
+    /// To whom.
+    pub client: PrincipalId,
+    /// The connection through which it brings in.
+    pub source: SourceId,
+    /// What it may do.
+    pub tasks: Tasks,
+    /// From when.
+    pub begins_at: DateTime<Utc>,
+    /// Until when.
+    pub ends_at: Option<DateTime<Utc>>,
+}
+
+/// What came of a step on a grant.
+#[derive(Debug, Clone)]
+pub enum Granted {
+    /// It is done; the grant as it is now.
+    Done(Box<GrantRow>),
+    /// It had ended already.
+    Over,
+    /// No such client, connection or grant for this viewer, or not in this role.
+    Unknown,
+}
+
+/// Vendors' software that acts for the viewer's school.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// Those that are registered, with their grants.
+    async fn clients(&self, operation: &Operation, page: &Page) -> Answer<Slice<ClientRow>>;
+
+    /// Issues a grant.
+    async fn issue_grant(&self, operation: &Operation, new: NewGrant) -> Answer<Granted>;
+
+    /// Takes one back.
+    async fn revoke_grant(&self, operation: &Operation, grant: ClientGrantId) -> Answer<Granted>;
+}
+
 /// Sources, runs and gaps; no pupil content.
 #[async_trait]
 pub trait Operations: Send + Sync {
@@ -318,6 +361,6 @@ pub trait Operations: Send + Sync {
 }
 
 /// Everything that is asked of the hub.
-pub trait Hub: Pupils + Classes + Schools + Signals + Changes + Agreements + Operations {}
+pub trait Hub: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Operations {}
 
-impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Operations> Hub for T {}
+impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Operations> Hub for T {}

@@ -13,6 +13,7 @@ mod batch;
 pub mod category;
 pub mod change;
 pub mod class_group;
+pub mod client;
 pub mod hub;
 pub mod node;
 pub mod operations;

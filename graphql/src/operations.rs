@@ -208,12 +208,12 @@ impl RunRoot {
     }
 }
 
-/// The roots of operators alone.
+/// The root about connections: of all schools for operators, of their own for those who may let software use one.
 #[derive(Default)]
-pub struct OperationsRoot;
+pub struct SourceRoot;
 
 #[Object]
-impl OperationsRoot {
+impl SourceRoot {
     /// Connections to schools' systems.
     #[graphql(tag = "class:operations")]
     async fn sources(
@@ -227,7 +227,14 @@ impl OperationsRoot {
         let found = asked.hub.sources(asked.operation, &page).await?;
         Ok(SourceConnection::of("sources", found))
     }
+}
 
+/// The roots of operators alone.
+#[derive(Default)]
+pub struct OperationsRoot;
+
+#[Object]
+impl OperationsRoot {
     /// One school; null if unknown.
     #[graphql(tag = "class:public")]
     async fn school(

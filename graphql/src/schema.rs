@@ -13,9 +13,10 @@ use hub_entities::operation::{Operation, Realm};
 use crate::agreement::{AgreementMutation, AgreementRoot};
 use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
+use crate::client::{ClientMutation, ClientRoot};
 use crate::hub::{Alerts, Hub};
 use crate::node::NodeRoot;
-use crate::operations::{OperationsRoot, RunMutation, RunRoot};
+use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
 use crate::page::CursorKey;
 use crate::pupils::PupilRoot;
@@ -35,6 +36,8 @@ struct SchoolQuery(
     AgreementRoot,
     NodeRoot,
     RunRoot,
+    SourceRoot,
+    ClientRoot,
 );
 
 /// What may be asked by CLBs.
@@ -53,7 +56,7 @@ struct ClbQuery(
 /// What schools may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct SchoolMutation(ReportMutation, AgreementMutation, RunMutation);
+struct SchoolMutation(ReportMutation, AgreementMutation, RunMutation, ClientMutation);
 
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
@@ -63,7 +66,14 @@ struct ClbMutation(AcceptMutation, AgreementMutation);
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct OperationsQuery(ViewerRoot, OperationsRoot, RunRoot, AgreementRoot, OperationsNodeRoot);
+struct OperationsQuery(
+    ViewerRoot,
+    SourceRoot,
+    OperationsRoot,
+    RunRoot,
+    AgreementRoot,
+    OperationsNodeRoot,
+);
 
 /// What operators may do.
 #[derive(MergedObject, Default)]

@@ -9,6 +9,7 @@ mod alerts;
 mod answer;
 mod changes;
 mod classes;
+mod clients;
 mod operations;
 mod pupils;
 mod schools;

@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use clap::Args;
 use hub_entities::category::{Categories, Category};
+use hub_entities::client_grant::Tasks;
 use hub_entities::law::Laws;
-use hub_entities::operation::{Discipline, Role};
+use hub_entities::operation::{Discipline, Operation, Role};
 use hub_entities::source::connection;
 use hub_entities::time::{SchoolYear, brussels_day};
+use hub_graphql::hub::{Clients as _, NewGrant, Operations as _};
+use hub_graphql::page::Page;
+use hub_graphql::problem::Problem;
 use indicatif::{MultiProgress, ProgressBar};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
@@ -255,11 +259,63 @@ async fn register(running: &Running, manifest: &Manifest) -> Result<Vec<connecti
         });
     }
     register.apply(&file, false).await?;
+    grant(running).await?;
     let mut connections = Vec::new();
     for school in &manifest.schools {
         connections.extend(register.find_source(&school.institution_number, SOURCE).await?);
     }
     Ok(connections)
+}
+
+/// The first school lets its software do everything, as its data manager says. Doing it again changes nothing.
+async fn grant(running: &Running) -> Result<(), Failure> {
+    let now = running.clock.now();
+    let refused = || Failure::Refused("the demo's software could not be let act for its school".to_owned());
+    let manager = running
+        .app
+        .sign_in(ISSUER, "data-manager", now)
+        .await?
+        .ok_or_else(refused)?;
+    let operation = Operation {
+        actor: manager.actor.clone(),
+        purpose: None,
+        now,
+        request: running.ids.next(now),
+    };
+    running
+        .app
+        .begin(&operation, manager)
+        .await
+        .map_err(|_down| refused())?;
+    let granted = async {
+        let page = Page {
+            first: 1,
+            after: None,
+            count: false,
+        };
+        let client = running.app.clients(&operation, &page).await?.rows.pop();
+        let source = running.app.sources(&operation, &page).await?.rows.pop();
+        let (Some((_, client)), Some((_, source))) = (client, source) else {
+            return Ok(false);
+        };
+        if client.grants.is_empty() {
+            let new = NewGrant {
+                client: client.id.0,
+                source: source.id.0,
+                tasks: Tasks::all(),
+                begins_at: now,
+                ends_at: None,
+            };
+            running.app.issue_grant(&operation, new).await?;
+        }
+        Ok::<bool, Problem>(true)
+    };
+    let granted = granted.await;
+    running.app.end(&operation);
+    match granted {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(refused()),
+    }
 }
 
 /// What the schools of the demo agreed: most the default, some more, some less.

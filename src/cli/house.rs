@@ -35,8 +35,8 @@ pub(super) struct Running {
     pub(super) ids: Arc<dyn Ids>,
     pub(super) sequencer: Sequencer,
     pub(super) work: Work,
+    pub(super) app: Arc<App>,
     book: Arc<LawBook>,
-    app: Arc<App>,
     desk: Desk,
 }
 
@@ -124,8 +124,8 @@ impl Running {
             ids,
             sequencer,
             work,
-            book,
             app,
+            book,
             desk,
         })
     }

@@ -1,20 +1,16 @@
 //! The relations of those who signed in, kept as long as nothing they rest on has changed.
 //!
 //! A right that ends must end on the next request, so every sign-in asks the database; but what it asks is one number,
-//! which triggers move in the very transaction that changes a principal or an agreement. Only when it has moved are the
-//! rows read again.
+//! which triggers move in the very transaction that changes a principal, an agreement or a client's grant. Only when it
+//! has moved are the rows read again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hub_entities::policy::Relations;
-use hub_entities::principal;
 
 /// How many are kept at most; then all are let go of.
 const MOST: usize = 20_000;
-
-/// A principal and what is decided on.
-pub(super) type Known = (principal::Model, Relations);
 
 /// Who signed in since the number moved last.
 #[derive(Debug, Default)]
@@ -23,7 +19,7 @@ pub(super) struct SignIns(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     version: i64,
-    of: HashMap<(String, String), Known>,
+    of: HashMap<(String, String), Relations>,
 }
 
 impl SignIns {
@@ -32,14 +28,14 @@ impl SignIns {
     }
 
     /// What was read at exactly this version.
-    pub(super) fn at(&self, version: i64, issuer: &str, subject: &str) -> Option<Known> {
+    pub(super) fn at(&self, version: i64, issuer: &str, subject: &str) -> Option<Relations> {
         let kept = self.kept();
         let key = (issuer.to_owned(), subject.to_owned());
         kept.of.get(&key).filter(|_| kept.version == version).cloned()
     }
 
     /// Keeps what was read after this version was: it may be newer, never older.
-    pub(super) fn keep(&self, version: i64, issuer: &str, subject: &str, known: Known) {
+    pub(super) fn keep(&self, version: i64, issuer: &str, subject: &str, known: Relations) {
         let mut kept = self.kept();
         if kept.version > version {
             return;

@@ -13,6 +13,7 @@ pub mod agreement;
 pub mod audience;
 pub mod carried;
 mod clb_tally;
+pub mod client_grant;
 mod competence;
 mod db;
 mod dialect;

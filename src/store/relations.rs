@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::agreement::Binding;
 use hub_entities::id::{ClbId, PrincipalId, SchoolId};
-use hub_entities::operation::{Actor, Operation};
+use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::Relations;
-use hub_entities::principal;
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use hub_entities::{client_grant, principal};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, Value};
 use uuid::Uuid;
 
 use super::sql::{list, list_from, row, rows};
@@ -36,14 +36,12 @@ pub async fn sign_in(
         known
     } else {
         let whom = vec![issuer.into(), subject.into()];
-        let (row, agreements) = of_principal(db.reader(), "p.issuer = ? and p.subject = ?", whom).await?;
-        let Some(row) = row else { return Ok(None) };
-        let known = (row.clone(), Relations::of_rows(Some(row), agreements));
+        let found = of_principal(db.reader(), "p.issuer = ? and p.subject = ?", whom).await?;
+        let Some(known) = found else { return Ok(None) };
         db.sign_ins().keep(version, issuer, subject, known.clone());
         known
     };
-    let (row, relations) = known;
-    Ok(row.actor_at(now).map(|actor| (actor, relations)))
+    Ok(known.actor_at(now).map(|actor| (actor, known)))
 }
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.
@@ -55,8 +53,8 @@ pub async fn load(db: &Db, operation: &Operation) -> Result<Relations, DbError> 
 pub(super) async fn load_from<C: ConnectionTrait>(db: &C, operation: &Operation) -> Result<Relations, DbError> {
     match &operation.actor {
         Actor::Principal { id, .. } => {
-            let (row, agreements) = of_principal(db, "p.id = ?", vec![(*id).into()]).await?;
-            Ok(Relations::of_rows(row, agreements))
+            let found = of_principal(db, "p.id = ?", vec![(*id).into()]).await?;
+            Ok(found.unwrap_or_else(|| Relations::of_rows(None, Vec::<Binding>::new())))
         }
         Actor::Source { school, .. } => {
             let text = format!("select {BINDING} from agreement a where a.school_id = ?");
@@ -68,7 +66,7 @@ pub(super) async fn load_from<C: ConnectionTrait>(db: &C, operation: &Operation)
     }
 }
 
-/// As [`load`], for many principals at once: two statements, whatever their number. One that is gone is not among them.
+/// As [`load`], for many principals at once: three statements at most, whatever their number. One that is gone is not among them.
 pub async fn load_all(db: &Db, of: &[PrincipalId]) -> Result<HashMap<PrincipalId, Relations>, DbError> {
     let text = format!("select {PRINCIPAL} from principal p where p.id in ?");
     let mut principals = Vec::new();
@@ -85,13 +83,18 @@ pub async fn load_all(db: &Db, of: &[PrincipalId]) -> Result<HashMap<PrincipalId
     let values = vec![list_from(schools), list_from(clbs)];
     let found = rows(db.reader(), &text, values).await?;
     let agreements = found.iter().map(|row| binding(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    let mut grants: HashMap<PrincipalId, Vec<client_grant::Model>> = HashMap::new();
+    for grant in grants_of(db.reader(), principals.iter()).await? {
+        grants.entry(grant.client_id).or_default().push(grant);
+    }
     let relations = principals.into_iter().map(|row| {
         let own = |one: &&Binding| match row.school_id {
             Some(school) => one.school_id == school,
             None => Some(one.clb_id) == row.clb_id,
         };
         let own: Vec<Binding> = agreements.iter().filter(own).copied().collect();
-        (row.id, Relations::of_rows(Some(row), own))
+        let granted = grants.remove(&row.id).unwrap_or_default();
+        (row.id, Relations::of_rows(Some(row), own).with_grants(granted))
     });
     Ok(relations.collect())
 }
@@ -112,12 +115,12 @@ pub async fn concerned(db: &Db, (after, until): (i64, i64), day: NaiveDate) -> R
     found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
 }
 
-/// The row of a principal, and the agreements of the school it acts for, or else of its CLB.
+/// A principal, the agreements of the school it acts for, or else of its CLB, and the grants of software.
 async fn of_principal<C: ConnectionTrait>(
     db: &C,
     which: &str,
     values: Vec<Value>,
-) -> Result<(Option<principal::Model>, Vec<Binding>), DbError> {
+) -> Result<Option<Relations>, DbError> {
     let text = format!(
         "select {PRINCIPAL}, {BINDING} from principal p
          left join agreement a on a.school_id = p.school_id or (p.school_id is null and a.clb_id = p.clb_id)
@@ -125,7 +128,7 @@ async fn of_principal<C: ConnectionTrait>(
     );
     let found = rows(db, &text, values).await?;
     let Some(first) = found.first() else {
-        return Ok((None, Vec::new()));
+        return Ok(None);
     };
     let principal = principal(first)?;
     let mut agreements = Vec::with_capacity(found.len());
@@ -135,7 +138,24 @@ async fn of_principal<C: ConnectionTrait>(
             agreements.push(binding(row, 10)?);
         }
     }
-    Ok((Some(principal), agreements))
+    let grants = grants_of(db, std::iter::once(&principal)).await?;
+    Ok(Some(
+        Relations::of_rows(Some(principal), agreements).with_grants(grants),
+    ))
+}
+
+/// The grants of those among them that are software; no statement where none is.
+async fn grants_of<C: ConnectionTrait>(
+    db: &C,
+    principals: impl Iterator<Item = &principal::Model>,
+) -> Result<Vec<client_grant::Model>, DbError> {
+    let clients = principals.filter(|one| one.role == Role::SchoolClient);
+    let clients: Vec<PrincipalId> = clients.map(|one| one.id).collect();
+    if clients.is_empty() {
+        return Ok(Vec::new());
+    }
+    let granted = client_grant::Entity::find().filter(client_grant::Column::ClientId.is_in(clients));
+    Ok(granted.all(db).await?)
 }
 
 /// The columns of [`PRINCIPAL`].

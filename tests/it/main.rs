@@ -15,6 +15,7 @@
 mod access;
 mod agreements;
 mod architecture;
+mod client_grants;
 mod commands;
 mod door;
 mod evidence;

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use hub_entities::agreement::{self, AgreementState, Party};
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::{AgreementId, ClbId, PrincipalId, PupilId, SchoolId, SourceId};
+use hub_entities::client_grant::{self, Task, Tasks};
+use hub_entities::id::{AgreementId, ClbId, ClientGrantId, PrincipalId, PupilId, SchoolId, SourceId};
 use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::{Action, Decision, Reach, Refusal, Relations, decide};
 use hub_entities::principal;
@@ -45,6 +46,23 @@ fn row(role: Role) -> principal::Model {
         discipline: None,
         begins_at: at("2026-08-31T22:00:00Z"),
         ends_at: None,
+    }
+}
+
+/// What software of ours may do for us, since long and without an end.
+fn granted() -> client_grant::Model {
+    client_grant::Model {
+        id: ClientGrantId(Uuid::from_u128(0xe1)),
+        school_id: OURS,
+        client_id: WHO,
+        source_id: SOURCE,
+        tasks: Tasks::all(),
+        begins_at: at("2020-09-01T08:00:00Z"),
+        ends_at: None,
+        issued_by: None,
+        issued_at: at("2020-09-01T08:00:00Z"),
+        revoked_by: None,
+        revoked_at: None,
     }
 }
 
@@ -89,7 +107,7 @@ fn of_row(row: &principal::Model, agreements: &[agreement::Model], action: Actio
         clb: row.clb_id,
         pupil: row.pupil_id,
     };
-    let relations = Relations::of_rows(Some(row.clone()), agreements.to_vec());
+    let relations = Relations::of_rows(Some(row.clone()), agreements.to_vec()).with_grants(vec![granted()]);
     decide(&operation(actor, at(now)), &relations, action)
 }
 
@@ -402,4 +420,79 @@ fn a_newer_agreement_replaces_the_older() {
         );
         assert_eq!(kept_of_source(&agreements, the_day_before), older.categories);
     }
+}
+
+/// What software may do under a grant for one task alone, written by hand from design §3 and issue 3.6.
+#[test]
+fn a_grant_lets_software_do_what_it_says_and_no_more() {
+    let always = [Action::ReadPublic, Action::ReadAgreements];
+    let expected: [(Task, &[Action]); 4] = [
+        (Task::Roster, &[]),
+        (Task::Absences, &[]),
+        (
+            Task::Reading,
+            &[Action::ReadPupils, Action::ReadSignals, Action::ReadReport],
+        ),
+        (Task::Reporting, &[Action::ReportSignal]),
+    ];
+    for (task, own) in expected {
+        let grant = client_grant::Model {
+            tasks: [task].into_iter().collect(),
+            ..granted()
+        };
+        for action in Action::ALL {
+            let decided = under(&row(Role::SchoolClient), grant.clone(), *action, NOW);
+            let may = own.contains(action) || always.contains(action);
+            assert_eq!(matches!(decided, Decision::Allowed(_)), may, "{task} {action}");
+        }
+    }
+}
+
+/// Without a grant of its own school that holds now, software is nobody, whatever its own row says.
+#[test]
+fn software_without_a_grant_in_force_is_nobody() {
+    let held = client_grant::Model {
+        begins_at: at("2026-10-01T08:00:00Z"),
+        ends_at: Some(at("2026-12-24T11:00:00Z")),
+        ..granted()
+    };
+    let of_a_neighbour = client_grant::Model {
+        school_id: NEIGHBOUR,
+        ..granted()
+    };
+    let of_another_client = client_grant::Model {
+        client_id: PrincipalId(Uuid::from_u128(0xa2)),
+        ..granted()
+    };
+    for action in Action::ALL {
+        for (grant, now) in [
+            (&held, "2026-10-01T07:59:59Z"),
+            (&held, "2026-12-24T11:00:00Z"),
+            (&of_a_neighbour, NOW),
+            (&of_another_client, NOW),
+        ] {
+            let decided = under(&row(Role::SchoolClient), grant.clone(), *action, now);
+            assert_eq!(decided, Decision::Refused(Refusal::NotInForce), "{action} at {now}");
+        }
+    }
+    let public = |now| under(&row(Role::SchoolClient), held.clone(), Action::ReadPublic, now);
+    assert!(matches!(public("2026-10-01T08:00:00Z"), Decision::Allowed(_)));
+    assert!(matches!(public("2026-12-24T10:59:59Z"), Decision::Allowed(_)));
+    // Its own row must hold as well.
+    let mut ended = row(Role::SchoolClient);
+    ended.ends_at = Some(at(NOW));
+    let decided = under(&ended, granted(), Action::ReadPublic, NOW);
+    assert_eq!(decided, Decision::Refused(Refusal::NotInForce));
+}
+
+fn under(row: &principal::Model, grant: client_grant::Model, action: Action, now: &str) -> Decision {
+    let actor = Actor::Principal {
+        id: row.id,
+        role: row.role,
+        school: row.school_id,
+        clb: row.clb_id,
+        pupil: row.pupil_id,
+    };
+    let relations = Relations::of_rows(Some(row.clone()), vec![signed(OURS, CLB, default())]).with_grants(vec![grant]);
+    decide(&operation(actor, at(now)), &relations, action)
 }

@@ -18,6 +18,7 @@ mod m20261125_000011_report;
 mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
 mod m20261126_000020_school_first;
+mod m20261126_000030_client_grant;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000011_report::Migration),
             Box::new(m20261125_000010_alerts::Migration),
             Box::new(m20261126_000020_school_first::Migration),
+            Box::new(m20261126_000030_client_grant::Migration),
         ]
     }
 }

@@ -25,6 +25,8 @@ closed_enum! {
         ReadOperations = "read_operations",
         /// Let a held run go on.
         ApproveHeldRun = "approve_held_run",
+        /// Issue and revoke what vendors' software acts by.
+        GrantClients = "grant_clients",
         /// Register schools, CLBs, principals, sources and signed agreements.
         Administer = "administer",
         /// Bring in what a source says.

@@ -7,6 +7,7 @@ use super::decision::{Decision, Reach, Refusal, Scope};
 use super::relations::Relations;
 use crate::agreement::Binding;
 use crate::category::Categories;
+use crate::client_grant::Task;
 use crate::id::{ClbId, SchoolId};
 use crate::operation::{Actor, Operation, Role};
 
@@ -16,7 +17,7 @@ pub fn decide(operation: &Operation, relations: &Relations, action: Action) -> D
         Actor::Principal { id, role, .. } => {
             // The row decides, as it stands now; what the token or the request says does not.
             let row = relations.principal().filter(|row| row.id == *id && row.role == *role);
-            let Some(actor) = row.and_then(|row| row.actor_at(operation.now)) else {
+            let Some(actor) = row.and_then(|_| relations.actor_at(operation.now)) else {
                 return Decision::Refused(Refusal::NotInForce);
             };
             match reach_of(&actor, operation, relations, action) {
@@ -51,6 +52,8 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
         return None;
     };
     let of_school = || school.map(Reach::School);
+    let granted = |task| relations.grant_at(operation.now).filter(|grant| grant.tasks.has(task));
+    let under = |task| granted(task).and_then(|_| of_school());
     let of_clb = || {
         clb.map(|clb| Reach::Clb {
             clb,
@@ -61,18 +64,26 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
         // Design §3, class `public`: any authenticated viewer.
         (Action::ReadPublic, _) => Some(Reach::Public),
         // Design §3, classes `agreed.*` and `case`: the pupil's school. Design §4: the school must
-        // report, with who and when; its software may act for it, by grant.
+        // report, with who and when.
         (
             Action::ReadPupils
             | Action::ReadSignals
             | Action::ReadReport
             | Action::ReadAgreements
             | Action::ReportSignal,
-            SchoolClient | SchoolCareTeam | SchoolDataManager,
+            SchoolCareTeam | SchoolDataManager,
         ) => of_school(),
+        // Design §3: a vendor's software, by a grant that the school issues. What is agreed it must know to send it.
+        (Action::ReadPupils | Action::ReadSignals | Action::ReadReport, SchoolClient) => under(Task::Reading),
+        (Action::ReportSignal, SchoolClient) => under(Task::Reporting),
+        (Action::ReadAgreements, SchoolClient) => of_school(),
         // Domain facts §3.2: the school takes the initiative for the agreement, not its software.
         // R08: a person of the school may let a held run of its own go on, and must find it to do so.
-        (Action::DecideAgreement | Action::ApproveHeldRun | Action::ReadOperations, SchoolDataManager) => of_school(),
+        // Design §3: the school issues what its software acts by.
+        (
+            Action::DecideAgreement | Action::ApproveHeldRun | Action::ReadOperations | Action::GrantClients,
+            SchoolDataManager,
+        ) => of_school(),
         // Design §3: the CLB competent for the pupil, by the agreement in force on the day.
         (
             Action::ReadPupils | Action::ReadSignals | Action::ReadAgreements,

@@ -6,6 +6,7 @@ fn forge() -> Relations {
     Relations {
         principal: None,
         agreements: Vec::new(),
+        grants: Vec::new(),
     }
 }
 

@@ -186,13 +186,18 @@ fn each_realm_has_its_roots_and_no_other() {
         "agreements",
         "node",
     ];
-    let of_school = [&shared[..], &["syncRuns", "gaps"]].concat();
+    let of_school = [&shared[..], &["syncRuns", "gaps", "sources", "clients"]].concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
             Realm::School,
             &of_school,
-            [&["reportSignal"], &agreement[..], &["approveHeldRun"]].concat(),
+            [
+                &["reportSignal"],
+                &agreement[..],
+                &["approveHeldRun", "issueClientGrant", "revokeClientGrant"],
+            ]
+            .concat(),
         ),
         (Realm::Clb, &shared, [&["acceptSignal"], &agreement[..]].concat()),
         (Realm::Person, &["viewer"], Vec::new()),

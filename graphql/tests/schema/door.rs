@@ -52,7 +52,8 @@ async fn a_realm_cannot_name_what_it_does_not_have() {
     let (schemas, hub) = over(Fake::default());
     let cases = [
         (SchoolClient, r#"{ dossier(pupilId: "pup_1") { id } }"#),
-        (SchoolClient, "{ sources(first: 1) { totalCount } }"),
+        (ClbWorker, "{ sources(first: 1) { totalCount } }"),
+        (Operator, "{ clients(first: 1) { totalCount } }"),
         (
             SchoolClient,
             r#"mutation { acceptSignal(input: { signal: "sig_1" }) { __typename } }"#,

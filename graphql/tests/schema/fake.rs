@@ -10,7 +10,8 @@ use chrono::NaiveDate;
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::category::Categories;
 use hub_entities::id::{
-    AgreementId, ClassId, ClbId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
+    AgreementId, ClassId, ClbId, ClientGrantId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId,
+    SourceId,
 };
 use hub_entities::operation::{Actor, Operation, Realm, Role};
 use hub_entities::signal::{EventKind, SignalState, Track};
@@ -19,9 +20,10 @@ use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::agreement::AgreementRow;
 use hub_graphql::change::{ChangeRow, ChangeTold};
 use hub_graphql::class_group::{ClassRow, MemberRow};
+use hub_graphql::client::ClientRow;
 use hub_graphql::hub::{
-    Agreements, Alerts, Answer, Changed, Changes, Classes, Decided, Operations, Position, Proposal, Pupils, Schools,
-    Signals, Stepped, Update,
+    Agreements, Alerts, Answer, Changed, Changes, Classes, Clients, Decided, Granted, NewGrant, Operations, Position,
+    Proposal, Pupils, Schools, Signals, Stepped, Update,
 };
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{CursorKey, Mark, Page, Slice, SortKey};
@@ -431,6 +433,24 @@ impl Agreements for Fake {
     async fn end_agreement(&self, _: &Operation, _: AgreementId, _: i32, _: NaiveDate) -> Answer<Decided> {
         self.count()?;
         Ok(Decided::State)
+    }
+}
+
+#[async_trait]
+impl Clients for Fake {
+    async fn clients(&self, _: &Operation, page: &Page) -> Answer<Slice<ClientRow>> {
+        self.count()?;
+        Ok(Slice::empty(page.count))
+    }
+
+    async fn issue_grant(&self, _: &Operation, _: NewGrant) -> Answer<Granted> {
+        self.count()?;
+        Ok(Granted::Unknown)
+    }
+
+    async fn revoke_grant(&self, _: &Operation, _: ClientGrantId) -> Answer<Granted> {
+        self.count()?;
+        Ok(Granted::Unknown)
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod absence;
 pub mod agreement;
 pub mod class_group;
+pub mod client;
 pub mod enrolment;
 pub mod event;
 pub mod operations;

@@ -17,9 +17,10 @@ use clb_hub::store::{Db, ledger, relations};
 use hub_entities::absence::letters::Reading;
 use hub_entities::agreement::{self, AgreementState, Party};
 use hub_entities::category::Categories;
+use hub_entities::client_grant::{self, Tasks};
 use hub_entities::evaluation::{LawBook, Said};
 use hub_entities::id::{
-    AgreementId, ClbId, GapId, Ids, PrincipalId, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId,
+    AgreementId, ClbId, ClientGrantId, GapId, Ids, PrincipalId, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId,
 };
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
@@ -29,7 +30,10 @@ use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::principal;
 use hub_entities::source::{KeyKind, RunKind, connection, gap, run};
 use hub_entities::time::{HalfDay, Part};
-use sea_orm::{ActiveModelTrait as _, DatabaseConnection, EntityTrait, IntoActiveModel as _, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, DatabaseConnection, EntityTrait, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _, Set,
+};
 
 use super::database::TestDatabase;
 
@@ -319,8 +323,47 @@ impl World {
         put_rows(&self.db, lease, run, "pupil", rows.collect()).await.unwrap();
     }
 
-    /// Someone who signs in for a school or a CLB.
+    /// Someone who signs in for a school or a CLB; software under a grant for everything.
     pub(crate) async fn someone(&self, role: Role, school: Option<SchoolId>, clb: Option<ClbId>) -> Actor {
+        let someone = self.registered(role, school, clb).await;
+        if role == Role::SchoolClient {
+            self.grant(&someone, Tasks::all()).await;
+        }
+        someone
+    }
+
+    /// A grant of its school to software, long since and without end, over the school's first source.
+    pub(crate) async fn grant(&self, to: &Actor, tasks: Tasks) -> ClientGrantId {
+        let Actor::Principal {
+            id: client,
+            school: Some(school),
+            ..
+        } = to
+        else {
+            panic!("only a school's software has grants")
+        };
+        let of_school = connection::Entity::find().filter(connection::Column::SchoolId.eq(*school));
+        let source = of_school.order_by_asc(connection::Column::Id).one(&self.look).await;
+        let id = ClientGrantId(self.ids.next(self.now));
+        let grant = client_grant::Model {
+            id,
+            school_id: *school,
+            client_id: *client,
+            source_id: source.unwrap().unwrap().id,
+            tasks,
+            begins_at: at("2020-01-01T00:00:00Z"),
+            ends_at: None,
+            issued_by: None,
+            issued_at: at("2020-01-01T00:00:00Z"),
+            revoked_by: None,
+            revoked_at: None,
+        };
+        grant.into_active_model().insert(&self.look).await.unwrap();
+        id
+    }
+
+    /// Someone who is registered, and no more.
+    pub(crate) async fn registered(&self, role: Role, school: Option<SchoolId>, clb: Option<ClbId>) -> Actor {
         let id = PrincipalId(self.ids.next(self.now));
         let new = principal::Model {
             id,
@@ -346,7 +389,7 @@ impl World {
         }
     }
 
-    /// From this instant on someone acts no more: the grant was taken back, the worker has left.
+    /// From this instant on someone acts no more: the worker has left.
     pub(crate) async fn end_principal(&self, who: &Actor, at: DateTime<Utc>) {
         let Actor::Principal { id, .. } = who else {
             panic!("only a principal ends")

@@ -57,7 +57,7 @@ fn viewer(operation: &Operation, relations: &Relations, assured: bool) -> Option
         return None;
     };
     let row = relations.principal().filter(|row| row.id == *id && row.role == *role)?;
-    row.actor_at(operation.now)?;
+    relations.actor_at(operation.now)?;
     let viewer = Viewer {
         role: row.role,
         discipline: row.discipline,
