@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use hub_entities::law::Laws;
 
 use super::house::key;
-use super::{Failure, open, say};
+use super::serve::guarded;
+use super::{Failure, open, open_apart, say};
 use crate::config::Config;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
@@ -35,6 +36,14 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         }
         Err(fault) => line("database", Err(fault.to_string())),
     }
+    line(
+        "secrecy store",
+        match guarded_store(config).await {
+            Ok(true) => Ok("apart, guarded, and without a destroyed key".to_owned()),
+            Ok(false) => Ok("not configured: nothing under secrecy is kept or served".to_owned()),
+            Err(fault) => Err(fault.to_string()),
+        },
+    );
     line(
         "laws",
         match Laws::embedded() {
@@ -76,4 +85,13 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether there is a secrecy store; what `serve` would refuse it for is a failure.
+async fn guarded_store(config: &Config) -> Result<bool, Failure> {
+    let Some(apart) = open_apart(config).await? else {
+        return Ok(false);
+    };
+    guarded(&open(config).await?, &apart, config).await?;
+    Ok(true)
 }

@@ -1,14 +1,42 @@
-//! `clb-hub keys`: the key files that the configuration names.
+//! `clb-hub keys`: the key files that the configuration names, and the rotation of the key of the secrecy store.
 
 use std::process::ExitCode;
 
-use super::{Failure, say};
+use clap::{Args, Subcommand};
+use hub_entities::time::Clock as _;
+
+use super::{Failure, open, open_apart, say};
 use crate::config::Config;
-use crate::runtime::{key_file, random};
+use crate::custody::Custody;
+use crate::keys::file_vault::FileVault;
+use crate::runtime::{SystemClock, key_file, random};
+
+/// Make the key files that are not there yet.
+#[derive(Debug, Args)]
+pub(super) struct Keys {
+    #[command(subcommand)]
+    step: Option<Step>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Step {
+    /// Make a new version of the key-encryption key and wrap every data key of the secrecy store with it, while the hub
+    /// serves. Cut off, it goes on where it stopped.
+    Rotate,
+}
+
+impl Keys {
+    pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        match self.step {
+            None => make(config),
+            Some(Step::Rotate) => rotate(config).await,
+        }
+    }
+}
 
 /// Makes the key files that are not there yet. One that is there is never touched: losing the key of the blind index
-/// loses the links across schools.
-pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
+/// loses the links across schools, losing a key-encryption key loses the dossiers.
+fn make(config: &Config) -> Result<ExitCode, Failure> {
     let named = [
         ("cursor_file", &config.keys.cursor_file),
         ("blind_index_file", &config.keys.blind_index_file),
@@ -23,5 +51,34 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
         let done = if was { "is there" } else { "made" };
         say(&format!("[keys] {key} {done}: {}", path.display()), false);
     }
+    if let Some(folder) = &config.secrecy.key_folder {
+        FileVault::make_first(folder)?;
+        say(
+            &format!("[secrecy] key_folder holds a key: {}", folder.display()),
+            false,
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rotate(config: &Config) -> Result<ExitCode, Failure> {
+    let (Some(apart), Some(folder)) = (open_apart(config).await?, &config.secrecy.key_folder) else {
+        return Err(Failure::Refused("[secrecy] url names no secrecy store".to_owned()));
+    };
+    let db = open(config).await?;
+    let custody = Custody::open(&db, &apart, SystemClock.now()).await?;
+    let done = custody.rotate(folder).await?;
+    let went_on = if done.resumed {
+        "a rotation that was cut off went on: "
+    } else {
+        ""
+    };
+    say(
+        &format!(
+            "{went_on}{} data keys wrapped anew by version {}; no key depends on an older version any more",
+            done.keys, done.version
+        ),
+        false,
+    );
     Ok(ExitCode::SUCCESS)
 }

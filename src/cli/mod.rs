@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
-use crate::store::{Db, DbError, Options};
+use crate::store::{Db, DbError, Options, SecretDb};
 use crate::telemetry::{Format, Level, TelemetryError, install};
 
 /// GraphQL hub between Flemish school systems and the pupil guidance centres (CLB).
@@ -41,8 +41,8 @@ enum Verb {
     Migrate,
     /// Register CLBs, schools, sources, principals and first agreements from a file.
     Register(register::Register),
-    /// Make the key files that the configuration names and that are not there yet.
-    Keys,
+    /// Make the key files that the configuration names and that are not there yet; rotate the key of the secrecy store.
+    Keys(keys::Keys),
     /// Import files of one school: a OneRoster package, half-day absences, carried-in numbers.
     Import(import::Import),
     /// Count all pupils of a school year again from their half-days, and put right what differs.
@@ -72,6 +72,9 @@ pub enum Failure {
     /// Logging could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// A key outside the database.
+    #[error(transparent)]
+    Keys(#[from] crate::keys::VaultError),
     /// Nothing was registered.
     #[error(transparent)]
     Register(#[from] crate::register::RegisterError),
@@ -121,7 +124,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Serve => serve::run(&config, metrics).await,
             Verb::Migrate => migrate(&config).await,
             Verb::Register(register) => register.run(&config).await,
-            Verb::Keys => keys::run(&config),
+            Verb::Keys(keys) => keys.run(&config).await,
             Verb::Import(import) => import.run(&config).await,
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),
@@ -135,10 +138,25 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
     outcome
 }
 
+/// Brings both schemas up to date, as the role that owns them where there is one, and lets the roles in that serve.
 async fn migrate(config: &Config) -> Result<ExitCode, Failure> {
-    let db = open(config).await?;
+    let serving = config.database.address()?;
+    let owner = config.database.owner_address()?;
+    let db = Db::open(&Options::new(owner.as_ref().unwrap_or(&serving))).await?;
     db.migrate().await?;
+    if owner.is_some() {
+        db.let_in(&Options::new(serving)).await?;
+    }
     say("the schema is up to date", false);
+    if let Some(serving) = config.secrecy.address()? {
+        let owner = config.secrecy.owner_address()?;
+        let apart = SecretDb::open(&SecretDb::options(owner.as_ref().unwrap_or(&serving))).await?;
+        apart.migrate().await?;
+        if owner.is_some() {
+            apart.let_in(&SecretDb::options(serving)).await?;
+        }
+        say("the schema of the secrecy store is up to date", false);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -155,6 +173,18 @@ async fn open_for(config: &Config, serving: bool) -> Result<Db, Failure> {
         ..Options::new(config.database.address()?)
     };
     Ok(Db::open(&options).await?)
+}
+
+/// The configured secrecy store, if there is one.
+async fn open_apart(config: &Config) -> Result<Option<SecretDb>, Failure> {
+    let Some(url) = config.secrecy.address()? else {
+        return Ok(None);
+    };
+    let options = Options {
+        connections: u32::from(config.secrecy.connections),
+        ..SecretDb::options(url)
+    };
+    Ok(Some(SecretDb::open(&options).await?))
 }
 
 /// Speaks to the person at the terminal.

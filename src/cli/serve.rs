@@ -3,19 +3,45 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hub_entities::time::Clock as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::house::{Running, key, law_settings};
-use super::{Failure, open_for};
+use super::{Failure, open_apart, open_for};
 use crate::auth::Verifier;
 use crate::auth::jwks::{FetchKeys, Jwks};
 use crate::auth::verifier::KeySource;
 use crate::config::Config;
+use crate::custody::Custody;
 use crate::http::router;
 use crate::http::serve::{serve, stop_signal};
 use crate::http::streams::Streams;
+use crate::keys::file_vault::FileVault;
 use crate::outbound::Outbound;
+use crate::runtime::SystemClock;
+use crate::store::{Db, SecretDb};
+
+/// Refuses to serve from a secrecy store that is not guarded as it must be.
+pub(super) async fn guarded(db: &Db, apart: &SecretDb, config: &Config) -> Result<(), Failure> {
+    db.check_role().await?;
+    apart.check_role().await?;
+    if !apart.is_current().await? {
+        return Err(Failure::Refused(
+            "the schema of the secrecy store is not up to date: run `clb-hub migrate`".to_owned(),
+        ));
+    }
+    let folder = config.secrecy.key_folder.as_deref();
+    let folder = folder.ok_or_else(|| Failure::Refused("[secrecy] key_folder must name a folder".to_owned()))?;
+    FileVault::open(folder)?;
+    let custody = Custody::open(db, apart, SystemClock.now()).await?;
+    match custody.restored(folder).await? {
+        0 => Ok(()),
+        count => Err(Failure::Refused(format!(
+            "the secrecy store holds {count} keys that were destroyed: a backup of before an erasure was put back"
+        ))),
+    }
+}
 
 pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<ExitCode, Failure> {
     // Found before serving begins, not when one is needed.
@@ -33,6 +59,9 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
         return Err(Failure::Refused(
             "the schema is not up to date: run `clb-hub migrate`".to_owned(),
         ));
+    }
+    if let Some(apart) = open_apart(config).await? {
+        guarded(&db, &apart, config).await?;
     }
     let running = Running::over(db, law_settings(config))?;
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;

@@ -1,6 +1,6 @@
 //! `[database]`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -15,6 +15,10 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// A file with the password of PostgreSQL, so that the address holds none.
     pub password_file: Option<PathBuf>,
+    /// The role that owns the tables, for `migrate` alone.
+    pub owner_url: Option<DatabaseUrl>,
+    /// A file with the password of that role.
+    pub owner_password_file: Option<PathBuf>,
     /// Connections kept at most.
     pub connections: u16,
 }
@@ -38,8 +42,23 @@ impl TryFrom<String> for DatabaseUrl {
 impl Database {
     /// The address with the password of the file in it, for the pool alone.
     pub fn address(&self) -> std::io::Result<String> {
-        let url = self.url.0.expose_secret();
-        let (Some(path), Some(rest)) = (&self.password_file, url.strip_prefix("postgres://")) else {
+        self.url.with_password(self.password_file.as_deref())
+    }
+
+    /// The same for the role that owns the tables, where that is another.
+    pub fn owner_address(&self) -> std::io::Result<Option<String>> {
+        let owner = self.owner_url.as_ref();
+        owner
+            .map(|url| url.with_password(self.owner_password_file.as_deref()))
+            .transpose()
+    }
+}
+
+impl DatabaseUrl {
+    /// The address with the password of this file in it, for the pool alone.
+    pub fn with_password(&self, file: Option<&Path>) -> std::io::Result<String> {
+        let url = self.0.expose_secret();
+        let (Some(path), Some(rest)) = (file, url.strip_prefix("postgres://")) else {
             return Ok(url.to_owned());
         };
         let password = crate::runtime::read_secret(path)?;
@@ -53,13 +72,15 @@ impl Database {
     }
 }
 
-const URL: &str = "sqlite://path or postgres://user@host/database";
+pub(super) const URL: &str = "sqlite://path or postgres://user@host/database";
 
 impl Default for Database {
     fn default() -> Self {
         Self {
             url: DatabaseUrl("sqlite://clb-hub.sqlite".to_owned().into()),
             password_file: None,
+            owner_url: None,
+            owner_password_file: None,
             connections: 16,
         }
     }
@@ -82,6 +103,20 @@ impl Section for Database {
             value: "\"/run/secrets/clb-hub-database\"",
             default: false,
             doc: "A file with the password of PostgreSQL, readable by its owner only.",
+        },
+        Setting {
+            key: "owner_url",
+            takes: URL,
+            value: "\"postgres://clb_hub_owner@host/clb_hub\"",
+            default: false,
+            doc: "The role that owns the tables, for `migrate` alone; it lets the role of `url` in. Without it, `url` owns them.",
+        },
+        Setting {
+            key: "owner_password_file",
+            takes: "a path",
+            value: "\"/run/secrets/clb-hub-owner\"",
+            default: false,
+            doc: "A file with the password of that role.",
         },
         Setting {
             key: "connections",

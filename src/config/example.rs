@@ -1,6 +1,6 @@
 //! The annotated example, made from what the sections say of themselves.
 
-use super::{Database, Issuer, Keys, Law, Limits, Section, Server, Streams, Telemetry};
+use super::{Database, Issuer, Keys, Law, Limits, Secrecy, Section, Server, Streams, Telemetry};
 
 /// `clb-hub.example.toml`: every key with its meaning; defaults as they are, the others switched off.
 pub fn example() -> String {
@@ -11,6 +11,7 @@ pub fn example() -> String {
     );
     section::<Server>(&mut text, false);
     section::<Database>(&mut text, false);
+    section::<Secrecy>(&mut text, false);
     section::<Issuer>(&mut text, true);
     section::<Limits>(&mut text, false);
     section::<Streams>(&mut text, false);

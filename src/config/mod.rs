@@ -9,6 +9,7 @@ mod issuers;
 mod keys;
 mod law;
 mod limits;
+mod secrets;
 mod server;
 mod streams;
 mod telemetry;
@@ -25,6 +26,7 @@ pub use issuers::Issuer;
 pub use keys::Keys;
 pub use law::Law;
 pub use limits::Limits;
+pub use secrets::Secrecy;
 pub use server::Server;
 pub use streams::Streams;
 pub use telemetry::Telemetry;
@@ -39,6 +41,8 @@ pub struct Config {
     pub server: Server,
     /// Where its rows are.
     pub database: Database,
+    /// Where dossiers are.
+    pub secrecy: Secrecy,
     /// Whose tokens it takes, by a name of the operator's.
     pub issuers: BTreeMap<String, Issuer>,
     /// What a request may ask.
@@ -255,6 +259,7 @@ impl Source {
         let config = Config {
             server: self.take(Server::NAME)?,
             database: self.take(Database::NAME)?,
+            secrecy: self.take(Secrecy::NAME)?,
             limits: self.take(Limits::NAME)?,
             streams: self.take(Streams::NAME)?,
             telemetry: self.take(Telemetry::NAME)?,

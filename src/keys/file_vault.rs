@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
 use chacha20poly1305::aead::{Aead as _, Payload};
@@ -21,16 +22,19 @@ const HEAD: &[u8; 5] = b"CHK\x01\x01";
 const CONTEXT: &[u8] = b"clb-hub data key";
 const NONCE: usize = 24;
 
-/// The versions in a folder.
+/// The versions in a folder. One that another process makes is found when it is needed.
 pub struct FileVault {
-    versions: BTreeMap<i32, Zeroizing<[u8; 32]>>,
-    newest: i32,
+    folder: PathBuf,
+    versions: RwLock<Versions>,
 }
+
+type Versions = BTreeMap<i32, Zeroizing<[u8; 32]>>;
 
 impl std::fmt::Debug for FileVault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let newest = self.known().keys().next_back().copied();
         f.debug_struct("FileVault")
-            .field("newest", &self.newest)
+            .field("newest", &newest)
             .finish_non_exhaustive()
     }
 }
@@ -62,14 +66,32 @@ impl FileVault {
     /// # Errors
     /// The folder cannot be read or holds no version, or a file can be read by others or is no key.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
-        let mut read = BTreeMap::new();
-        for version in versions(folder)? {
-            let bytes = Zeroizing::new(read_secret(&path_of(folder, version))?);
+        let vault = Self {
+            folder: folder.to_owned(),
+            versions: RwLock::default(),
+        };
+        vault.newest()?;
+        Ok(vault)
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Versions> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest version in the folder, after reading those not known yet: a rotation elsewhere may have made one.
+    fn newest(&self) -> Result<i32, VaultError> {
+        let there = versions(&self.folder)?;
+        let unknown: Vec<i32> = {
+            let known = self.known();
+            there.iter().copied().filter(|one| !known.contains_key(one)).collect()
+        };
+        for version in unknown {
+            let bytes = Zeroizing::new(read_secret(&path_of(&self.folder, version))?);
             let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_length| VaultError::NoKey)?;
-            read.insert(version, Zeroizing::new(key));
+            let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
+            versions.insert(version, Zeroizing::new(key));
         }
-        let newest = read.keys().next_back().copied().ok_or(VaultError::NoSuchVersion(1))?;
-        Ok(Self { versions: read, newest })
+        there.last().copied().ok_or(VaultError::NoSuchVersion(1))
     }
 
     /// Makes the first version, unless one is there. Two processes agree on one key.
@@ -90,8 +112,11 @@ impl FileVault {
     }
 
     fn cipher(&self, version: i32) -> Result<XChaCha20Poly1305, VaultError> {
-        let key = self.versions.get(&version).ok_or(VaultError::NoSuchVersion(version))?;
-        let key: &[u8; 32] = key;
+        if !self.known().contains_key(&version) {
+            self.newest()?;
+        }
+        let known = self.known();
+        let key: &[u8; 32] = known.get(&version).ok_or(VaultError::NoSuchVersion(version))?;
         Ok(XChaCha20Poly1305::new(key.into()))
     }
 
@@ -111,14 +136,15 @@ impl FileVault {
     #[cfg(test)]
     pub(super) fn of_key(version: i32, key: [u8; 32]) -> Self {
         Self {
-            versions: BTreeMap::from([(version, Zeroizing::new(key))]),
-            newest: version,
+            folder: PathBuf::new(),
+            versions: RwLock::new(BTreeMap::from([(version, Zeroizing::new(key))])),
         }
     }
 
     #[cfg(test)]
     pub(super) fn wrap_under(&self, nonce: [u8; NONCE], key: &DataKey, owner: &Owner) -> Result<Wrapped, VaultError> {
-        self.wrap_with(self.newest, nonce, key, owner)
+        let newest = self.known().keys().next_back().copied().unwrap_or_default();
+        self.wrap_with(newest, nonce, key, owner)
     }
 }
 
@@ -140,12 +166,12 @@ fn associated(owner: &Owner, version: i32) -> Vec<u8> {
 
 #[async_trait]
 impl KeyVault for FileVault {
-    fn version(&self) -> i32 {
-        self.newest
+    async fn version(&self) -> Result<i32, VaultError> {
+        self.newest()
     }
 
     async fn wrap(&self, key: &DataKey, owner: &Owner) -> Result<Wrapped, VaultError> {
-        self.wrap_with(self.newest, random()?, key, owner)
+        self.wrap_with(self.newest()?, random()?, key, owner)
     }
 
     async fn unwrap(&self, wrapped: &Wrapped, owner: &Owner) -> Result<DataKey, VaultError> {

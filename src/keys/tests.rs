@@ -286,15 +286,19 @@ async fn a_new_version_takes_over() {
     FileVault::make_first(folder.path()).unwrap();
     FileVault::make_first(folder.path()).unwrap();
     let first = FileVault::open(folder.path()).unwrap();
-    assert_eq!(first.version(), 1);
+    assert_eq!(first.version().await.unwrap(), 1);
     let key = DataKey::generate(OWNER.key).unwrap();
     let sealed = seal(&key, &PLACE, b"canary", NONCE).unwrap();
     let old = first.wrap(&key, &OWNER).await.unwrap();
 
     assert_eq!(FileVault::make_next(folder.path()).unwrap(), 2);
     let second = FileVault::open(folder.path()).unwrap();
-    assert_eq!(second.version(), 2);
+    assert_eq!(second.version().await.unwrap(), 2);
     let new = second.rewrap(&old, &OWNER).await.unwrap();
+    // Who has the folder open unwraps what others wrapped with the new one, and wraps with it from now on.
+    assert_eq!(first.unwrap(&new, &OWNER).await.unwrap().bytes(), key.bytes());
+    let meanwhile = first.wrap(&key, &OWNER).await.unwrap();
+    assert_eq!(meanwhile.version, 2);
     assert_eq!((old.version, new.version), (1, 2));
     std::fs::remove_file(folder.path().join("kek-1")).unwrap();
     let alone = FileVault::open(folder.path()).unwrap();
@@ -360,7 +364,7 @@ fn the_shred_list_only_grows() {
 #[test]
 fn a_vault_prints_no_key() {
     let vault = FileVault::of_key(1, [0x11; 32]);
-    assert_eq!(format!("{vault:?}"), "FileVault { newest: 1, .. }");
+    assert_eq!(format!("{vault:?}"), "FileVault { newest: Some(1), .. }");
     let error = VaultError::NoSuchVersion(3).to_string();
     assert_eq!(error, "version 3 of the key-encryption key is not there");
 }

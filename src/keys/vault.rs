@@ -54,7 +54,7 @@ pub enum VaultError {
 #[async_trait]
 pub trait KeyVault: Send + Sync {
     /// The version that wraps from now on.
-    fn version(&self) -> i32;
+    async fn version(&self) -> Result<i32, VaultError>;
 
     /// Wraps a data key with the newest version.
     async fn wrap(&self, key: &DataKey, owner: &Owner) -> Result<Wrapped, VaultError>;

@@ -101,26 +101,31 @@ impl Count {
     }
 }
 
+/// The right of the hub's own operator: whoever can read the configuration of this machine has it.
+pub async fn operator(db: &Db, now: DateTime<Utc>) -> Result<Scope, DbError> {
+    let operation = Operation {
+        actor: Actor::Hub,
+        purpose: None,
+        now,
+        request: uuid::Uuid::nil(),
+    };
+    let relations = relations::load(db, &operation).await?;
+    match decide(&operation, &relations, Action::Administer) {
+        Decision::Allowed(scope) => Ok(scope),
+        Decision::Refused(_) => Err(DbError::OutOfScope),
+    }
+}
+
 impl Register {
     /// Opens the register: whoever can read the configuration of this machine may.
     pub async fn open(db: &Db, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Self, DbError> {
-        let now = clock.now();
-        let operation = Operation {
-            actor: Actor::Hub,
-            purpose: None,
-            now,
-            request: ids.next(now),
-        };
-        let relations = relations::load(db, &operation).await?;
-        match decide(&operation, &relations, Action::Administer) {
-            Decision::Allowed(scope) => Ok(Self {
-                db: db.clone(),
-                clock,
-                ids,
-                scope,
-            }),
-            Decision::Refused(_) => Err(DbError::OutOfScope),
-        }
+        let scope = operator(db, clock.now()).await?;
+        Ok(Self {
+            db: db.clone(),
+            clock,
+            ids,
+            scope,
+        })
     }
 
     /// Registers what a file says, all of it or nothing. A dry run says what it would do, and does nothing.

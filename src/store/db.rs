@@ -11,9 +11,10 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
-use super::dialect::{Dialect, of_backend};
+use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
+use crate::keys::VaultError;
 
 /// Why the database could not do what was asked. Its text is for operators and never leaves by the API.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,17 @@ pub enum DbError {
     /// The driver said no.
     #[error("the database failed: {0}")]
     Driver(#[from] sqlx::Error),
+    /// The keys outside the database said no.
+    #[error("a key failed: {0}")]
+    Keys(#[from] VaultError),
+    /// A role of the database could look past what holds it: the store is not served with it.
+    #[error("the role `{role}` of the database {may}: nothing under secrecy is served with it")]
+    Role {
+        /// The role.
+        role: String,
+        /// What it may, and must not.
+        may: &'static str,
+    },
     /// A setting of the database would lose what was acknowledged (design §4).
     #[error("the database setting `{setting}` is `{value}`: a signal could be lost after it was acknowledged")]
     NotDurable {
@@ -64,6 +76,8 @@ impl DbError {
                 _ => "the database refused a statement",
             },
             Self::Driver(_) => "the driver of the database failed",
+            Self::Keys(_) => "a key outside the database failed",
+            Self::Role { .. } => "a role of the database could look past what holds it",
             Self::NotDurable { .. } => "the database would forget what it acknowledged",
             Self::Unreadable { .. } => "a stored value is not one this version knows",
             Self::LeaseLost { .. } => "another holder has taken over the lease",
@@ -80,6 +94,8 @@ pub struct Options {
     pub url: String,
     /// The most connections at once: so many for single statements, and so many for transactions.
     pub connections: u32,
+    /// The schema on PostgreSQL in which its tables are.
+    pub schema: &'static str,
     /// How long a statement may take on PostgreSQL (R58).
     pub statement_timeout: Duration,
     /// Whether PostgreSQL plans a statement once per connection: for a server, whose statements are short and always
@@ -93,10 +109,81 @@ impl Options {
         Self {
             url: url.into(),
             connections: 8,
+            schema: "public",
             statement_timeout: Duration::from_secs(8),
             plans_once: false,
         }
     }
+}
+
+/// A pool over what is named, and what is known of it; refuses a database that would forget what it acknowledged.
+pub(super) async fn connect(
+    options: &Options,
+) -> Result<(DatabaseConnection, &'static dyn Dialect, Arc<Statements>), DbError> {
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(options.connections)
+        .acquire_timeout(Duration::from_secs(5))
+        // Asking each time whether a connection still lives would double the ways to the database.
+        .test_before_acquire_if_idle_for(Duration::from_secs(1))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
+    let asked = options.clone();
+    connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, &asked));
+    let mut pool = Database::connect(connect).await?;
+    let statements = Arc::new(Statements::default());
+    let counted = Arc::clone(&statements);
+    pool.set_metric_callback(move |asked| counted.note(asked.failed, asked.elapsed));
+    let dialect = of_backend(pool.get_database_backend());
+    dialect.check_durable(&pool).await?;
+    Ok((pool, dialect, statements))
+}
+
+/// Begins a transaction. On SQLite the write lock is taken at once: an upgrade half-way would fail.
+pub(super) async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbError> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    // Whoever waits here may be cut off: a client hangs up, a pull is stopped. A `BEGIN` that nobody waits
+    // for any more would leave its connection to the next one in an open transaction, in which a
+    // statement of its own is never committed; so it always comes to its end, and is rolled back there.
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with_options(options).await }).await;
+    Ok(begun.map_err(|stopped| sea_orm::DbErr::Custom(stopped.to_string()))??)
+}
+
+/// Brings a schema up to date. Any number of replicas may do so at once: one works, the others wait.
+pub(super) async fn migrate<M: MigratorTrait>(
+    pool: &DatabaseConnection,
+    dialect: &dyn Dialect,
+    url: &str,
+) -> Result<(), DbError> {
+    let held = dialect.lock_migrations(pool, url).await?;
+    let outcome = match dialect.make_schema(pool).await {
+        Ok(()) => M::up(pool, None).await.map_err(DbError::from),
+        refused => refused,
+    };
+    held.release().await?;
+    outcome
+}
+
+/// Takes a schema down again.
+pub(super) async fn migrate_down<M: MigratorTrait>(
+    pool: &DatabaseConnection,
+    dialect: &dyn Dialect,
+    url: &str,
+) -> Result<(), DbError> {
+    let held = dialect.lock_migrations(pool, url).await?;
+    let outcome = M::down(pool, None).await;
+    held.release().await?;
+    Ok(outcome?)
+}
+
+/// Whether a schema is the one that this version knows, without rights to change it.
+pub(super) async fn is_current<M: MigratorTrait>(pool: &DatabaseConnection) -> Result<bool, DbError> {
+    let applied = M::get_applied_migrations_read_only(pool).await?;
+    Ok(applied.len() == M::migrations().len())
 }
 
 /// How many statements were asked, and how long they took; never what: a statement's values are a pupil's.
@@ -104,6 +191,11 @@ impl Options {
 pub(super) struct Statements(AtomicU64);
 
 impl Statements {
+    /// How many came to their end.
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// One came to its end.
     pub(super) fn note(&self, failed: bool, took: Duration) {
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -136,22 +228,7 @@ impl std::fmt::Debug for Db {
 impl Db {
     /// Opens the database and refuses one that would forget what it acknowledged.
     pub async fn open(options: &Options) -> Result<Self, DbError> {
-        let mut connect = ConnectOptions::new(options.url.clone());
-        connect
-            .max_connections(options.connections)
-            .acquire_timeout(Duration::from_secs(5))
-            // Asking each time whether a connection still lives would double the ways to the database.
-            .test_before_acquire_if_idle_for(Duration::from_secs(1))
-            .sqlx_logging(false)
-            .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
-        let asked = options.clone();
-        connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, &asked));
-        let mut pool = Database::connect(connect).await?;
-        let statements = Arc::new(Statements::default());
-        let counted = Arc::clone(&statements);
-        pool.set_metric_callback(move |asked| counted.note(asked.failed, asked.elapsed));
-        let dialect = of_backend(pool.get_database_backend());
-        dialect.check_durable(&pool).await?;
+        let (pool, dialect, statements) = connect(options).await?;
         let reader = dialect.reader(&pool, options, &statements)?;
         Ok(Self {
             pool,
@@ -165,30 +242,33 @@ impl Db {
 
     /// Brings the schema up to date. Any number of replicas may do so at once: one works, the others wait.
     pub async fn migrate(&self) -> Result<(), DbError> {
-        let held = self.dialect.lock_migrations(&self.pool, &self.url).await?;
-        let outcome = Migrator::up(&self.pool, None).await;
-        held.release().await?;
-        Ok(outcome?)
+        migrate::<Migrator>(&self.pool, self.dialect, &self.url).await
     }
 
     /// Takes the schema down again: for tests of the migrations, and for an operator who means it.
     pub async fn migrate_down(&self) -> Result<(), DbError> {
-        let held = self.dialect.lock_migrations(&self.pool, &self.url).await?;
-        let outcome = Migrator::down(&self.pool, None).await;
-        held.release().await?;
-        Ok(outcome?)
+        migrate_down::<Migrator>(&self.pool, self.dialect, &self.url).await
+    }
+
+    /// Lets the role that serves from these options read and write, where it is not the one that owns the tables.
+    pub async fn let_in(&self, serving: &Options) -> Result<(), DbError> {
+        self.dialect.let_in(&self.pool, serving).await
+    }
+
+    /// Refuses a role that could look past what keeps secrets apart, or into the store under secrecy.
+    pub async fn check_role(&self) -> Result<(), DbError> {
+        self.dialect.check_role(&self.pool, Reaches::BasicData).await
     }
 
     /// Whether the schema is the one this version knows: what a readiness probe asks, without rights to change it.
     pub async fn is_current(&self) -> Result<bool, DbError> {
-        let applied = Migrator::get_applied_migrations(&self.pool).await?;
-        Ok(applied.len() == Migrator::migrations().len())
+        is_current::<Migrator>(&self.pool).await
     }
 
     /// How many statements were asked of it since it was opened. Two questions that must look the same from outside
     /// ask the same number (R59); what is refused by a limit asks none (R15).
     pub fn statements(&self) -> u64 {
-        self.statements.0.load(Ordering::Relaxed)
+        self.statements.count()
     }
 
     /// Closes every connection.
@@ -207,18 +287,9 @@ impl Db {
         &self.sign_ins
     }
 
-    /// For writing. On SQLite the write lock is taken at once: an upgrade half-way would fail.
+    /// For writing.
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        // Whoever waits here may be cut off: a client hangs up, a pull is stopped. A `BEGIN` that nobody waits
-        // for any more would leave its connection to the next one in an open transaction, in which a
-        // statement of its own is never committed; so it always comes to its end, and is rolled back there.
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with_options(options).await }).await;
-        Ok(begun.map_err(|stopped| sea_orm::DbErr::Custom(stopped.to_string()))??)
+        begin(&self.pool).await
     }
 
     /// Where it is. May hold a password.

@@ -28,6 +28,7 @@ mod reader;
 pub mod relations;
 pub mod roster;
 pub mod run;
+pub mod secret;
 pub mod setup;
 pub mod signal;
 mod sql;
@@ -35,3 +36,4 @@ pub mod staging;
 pub mod wake;
 
 pub use db::{Db, DbError, Options};
+pub use secret::SecretDb;

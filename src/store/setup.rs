@@ -13,7 +13,7 @@ use hub_entities::{agreement, principal};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value};
 
 use super::agreement::derive_school;
-use super::sql::{execute, row};
+use super::sql::{execute, row, rows};
 use super::{Db, DbError, relations};
 
 fn may(scope: &Scope) -> Result<(), DbError> {
@@ -244,4 +244,11 @@ pub async fn find_source(
         .filter(connection::Column::SchoolId.eq(school.id))
         .filter(connection::Column::Name.eq(name));
     Ok(found.one(db.reader()).await?)
+}
+
+/// Every CLB that is registered.
+pub async fn clbs(db: &Db, scope: &Scope) -> Result<Vec<ClbId>, DbError> {
+    may(scope)?;
+    let found = rows(db.reader(), "select id from clb order by id", Vec::new()).await?;
+    found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::database::both_databases;
+use crate::support::database::{APP, OWNER, both_databases};
 use crate::support::process::{Folder, Provider};
 
 async fn ask(address: &str, token: &str) -> Value {
@@ -22,7 +22,7 @@ async fn ask(address: &str, token: &str) -> Value {
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-both_databases!(five_commands_from_empty_to_serving, async |database: &TestDatabase| {
+both_databases!(empty five_commands_from_empty_to_serving, async |database: &TestDatabase| {
     // Not of the hub: the identity provider that an operator has already.
     let provider = Provider::new("https://authenticatie.vlaanderen.be/op", "https://hub.example/graphql").await;
     let folder = Folder::new();
@@ -30,7 +30,9 @@ both_databases!(five_commands_from_empty_to_serving, async |database: &TestDatab
     let example = folder.run(&["schema", "config"]);
     let own = example
         .replace("address = \"127.0.0.1:4000\"", "address = \"127.0.0.1:0\"")
-        .replace("sqlite://clb-hub.sqlite", &database.url)
+        .replace("sqlite://clb-hub.sqlite", &database.as_role(APP))
+        .replace("# url = \"postgres://clb_hub_secrecy@host/clb_hub\"", &format!("url = \"{}\"", database.apart))
+        .replace("# key_folder = \"/var/lib/clb-hub/keys\"", "key_folder = \"keys\"")
         .replace("# [issuers.acm]", "[issuers.acm]")
         .replace("# issuer =", "issuer =")
         .replace("# audience =", "audience =")
@@ -46,6 +48,14 @@ both_databases!(five_commands_from_empty_to_serving, async |database: &TestDatab
             "# blind_index_file = \"/run/secrets/clb-hub-blind-index\"",
             "blind_index_file = \"blind-index.key\"",
         );
+    // Where the database has roles, one owns the tables and the two that serve do not.
+    let own = match database.backend {
+        Backend::Sqlite => own,
+        Backend::Postgres => own.replace(
+            "# owner_url = \"postgres://clb_hub_owner@host/clb_hub\"",
+            &format!("owner_url = \"{}\"", database.as_role(OWNER)),
+        ),
+    };
     std::fs::write(folder.at("clb-hub.toml"), own).unwrap();
     let with = ["--config", "clb-hub.toml"];
     // 2. Its keys: made once, and never again.
@@ -78,7 +88,8 @@ both_databases!(five_commands_from_empty_to_serving, async |database: &TestDatab
         ]
     );
     // Nothing is left to be done.
-    folder.run(&[&["doctor"], with.as_slice()].concat());
+    let told = folder.run(&[&["doctor"], with.as_slice()].concat());
+    assert!(told.contains("ok     secrecy store: apart, guarded"), "{told}");
     // 5. And it serves.
     let serving = folder.serve(&[]);
     let answer = ask(&serving.address, &provider.token("3f0e5a2c-data-manager")).await;

@@ -14,6 +14,7 @@
 
 mod access;
 mod agreements;
+mod apart;
 mod architecture;
 mod client_grants;
 mod commands;

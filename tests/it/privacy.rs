@@ -187,7 +187,11 @@ both_databases!(every_column_is_declared, async |database: &TestDatabase| {
 
 both_databases!(every_model_is_its_table, async |database: &TestDatabase| {
     let models = models(&below("entities/src"));
-    assert_eq!(differences(&models, &schema::columns(database).await), NONE);
+    // The secrecy store is read by hand-written statements alone, each in a transaction that names its CLB: no model of
+    // it is there to query by.
+    let mut there = schema::columns(database).await;
+    there.retain(|table, _| !table.starts_with("secrecy."));
+    assert_eq!(differences(&models, &there), NONE);
 });
 
 #[test]

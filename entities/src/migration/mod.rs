@@ -19,6 +19,7 @@ mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
 mod m20261126_000020_school_first;
 mod m20261126_000030_client_grant;
+pub mod secrecy;
 
 /// All steps, in order.
 #[derive(Debug)]

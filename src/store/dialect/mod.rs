@@ -6,7 +6,7 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hub_entities::id::PupilId;
+use hub_entities::id::{ClbId, PupilId};
 use sea_orm::{DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 
 pub(super) use postgres::connect_options as postgres_options;
@@ -33,6 +33,18 @@ pub(super) trait Dialect: Send + Sync {
     /// Waits until no other replica migrates.
     async fn lock_migrations(&self, pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError>;
 
+    /// Lets the role of these options read and write the tables of its schema, and nothing else.
+    async fn let_in(&self, pool: &DatabaseConnection, serving: &Options) -> Result<(), DbError>;
+
+    /// Makes the schema in which the tables of this pool are to be, unless it is there.
+    async fn make_schema(&self, pool: &DatabaseConnection) -> Result<(), DbError>;
+
+    /// Refuses a role that could look past row-level security, or into the store that is not its own.
+    async fn check_role(&self, pool: &DatabaseConnection, reaches: Reaches) -> Result<(), DbError>;
+
+    /// Names in a transaction the CLBs whose rows it may touch, where the database holds it to that.
+    async fn name_clbs(&self, tx: &DatabaseTransaction, clbs: &[ClbId]) -> Result<(), DbError>;
+
     /// Locks the pupils until the transaction ends, in the order of their ids so that two writers cannot
     /// wait for each other.
     async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError>;
@@ -54,6 +66,15 @@ pub(super) trait Dialect: Send + Sync {
 
     /// Listens for what [`Dialect::wake`] sends; `None` where nobody can.
     async fn listen(&self, url: &str) -> Result<Option<Box<dyn Listening>>, DbError>;
+}
+
+/// Which store a role is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reaches {
+    /// All but what is under secrecy.
+    BasicData,
+    /// What is under secrecy.
+    Secrets,
 }
 
 /// A connection on which others wake this process.

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hub_entities::id::PupilId;
+use hub_entities::id::{ClbId, PupilId};
+use hub_entities::migration::secrecy::CLBS;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 
-use super::{Dialect, Held, Listening};
+use super::{Dialect, Held, Listening, Reaches};
 use crate::store::db::Statements;
 use crate::store::reader::{Connections, Reader};
-use crate::store::sql::{list, rows, statement};
+use crate::store::sql::{execute, list, row, rows, statement};
 use crate::store::{DbError, Options};
 
 /// The key of the advisory lock under which one replica migrates.
 const MIGRATION_LOCK: i64 = 0x636c_625f_6875_6201;
+
+/// The schema of the secrecy store.
+const APART: &str = "secrecy";
 
 /// The key of the advisory lock under which records are tied by blind index.
 const INDEX_LOCK: i64 = 0x636c_625f_6875_6202;
@@ -27,6 +31,7 @@ pub(in crate::store) fn connect_options(options: PgConnectOptions, asked: &Optio
         // Who hung up leaves no statement running behind.
         ("client_connection_check_interval", "1s".to_owned()),
         ("TimeZone", "UTC".to_owned()),
+        ("search_path", asked.schema.to_owned()),
         // Tables lie on solid state: without this, a list of fifty pupils reads whole tables to join them.
         ("random_page_cost", "1.1".to_owned()),
         // Planning a reader's statement anew with each list of ids took longer than running it.
@@ -82,6 +87,73 @@ impl Dialect for Postgres {
         Ok(Box::new(Lock(connection)))
     }
 
+    async fn let_in(&self, pool: &DatabaseConnection, serving: &Options) -> Result<(), DbError> {
+        let serves: PgConnectOptions = serving.url.parse()?;
+        let (schema, role) = (serving.schema, quoted(serves.get_username()));
+        for grant in [
+            format!("grant usage on schema {schema} to {role}"),
+            format!("grant select, insert, update, delete on all tables in schema {schema} to {role}"),
+            format!("revoke insert, update, delete on {schema}.seaql_migrations from {role}"),
+        ] {
+            execute(pool, &grant, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_schema(&self, pool: &DatabaseConnection) -> Result<(), DbError> {
+        // Whoever may not make one is not asked to make the one that is there.
+        let text = "select current_setting('search_path'), current_schema() is null";
+        if let Some(named) = row(pool, text, Vec::new()).await?
+            && named.try_get_by_index(1)?
+        {
+            let schema: String = named.try_get_by_index(0)?;
+            execute(pool, &format!("create schema {}", quoted(&schema)), Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_role(&self, pool: &DatabaseConnection, reaches: Reaches) -> Result<(), DbError> {
+        let text = format!(
+            "select r.rolname::text, r.rolsuper, r.rolbypassrls,
+               exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                       where n.nspname in ('public', '{APART}') and pg_has_role(r.oid, c.relowner, 'member'))
+               or exists (select 1 from pg_namespace n
+                       where n.nspname = '{APART}' and pg_has_role(r.oid, n.nspowner, 'member')),
+               coalesce((select has_schema_privilege(r.oid, n.oid, 'usage') from pg_namespace n
+                       where n.nspname = '{APART}'), false),
+               exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                       where n.nspname = '{APART}' and c.relkind in ('r', 'p') and c.relname <> 'seaql_migrations'
+                         and not (c.relrowsecurity and c.relforcerowsecurity))
+             from pg_roles r where r.rolname = current_user"
+        );
+        let found = row(pool, &text, Vec::new()).await?;
+        let found = found.ok_or(DbError::Unreadable { column: "pg_roles" })?;
+        let is = |column| found.try_get_by_index::<bool>(column);
+        let may = if is(1)? {
+            "is a superuser, whom no rule holds"
+        } else if is(2)? {
+            "may bypass row-level security"
+        } else if is(3)? {
+            "owns tables, or is a member of a role that does"
+        } else if reaches == Reaches::BasicData && is(4)? {
+            "reaches the schema of the secrecy store"
+        } else if reaches == Reaches::Secrets && is(5)? {
+            "finds a table there without forced row-level security"
+        } else {
+            return Ok(());
+        };
+        let role = found.try_get_by_index(0)?;
+        Err(DbError::Role { role, may })
+    }
+
+    async fn name_clbs(&self, tx: &DatabaseTransaction, clbs: &[ClbId]) -> Result<(), DbError> {
+        let ids: Vec<String> = clbs.iter().map(|clb| clb.0.to_string()).collect();
+        // For this transaction alone: the next one on this connection finds it empty.
+        let text = format!("select set_config('{CLBS}', ?, true)");
+        rows(tx, &text, vec![ids.join(",").into()]).await?;
+        Ok(())
+    }
+
     async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError> {
         let text = "select id from pupil where id in ? order by id for update";
         rows(tx, text, vec![list(sorted)]).await?;
@@ -115,6 +187,11 @@ impl Dialect for Postgres {
         listener.listen("clb_hub_outbox").await?;
         Ok(Some(Box::new(Ears(listener))))
     }
+}
+
+/// A name as an identifier.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 struct Ears(PgListener);

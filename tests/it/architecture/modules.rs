@@ -11,6 +11,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("app", &["store"]),
     ("auth", &["runtime"]),
     ("config", &["auth", "http", "runtime", "telemetry"]),
+    // What the operator does for keys and log, as the register does for parties.
+    ("custody", &["keys", "register", "store"]),
     ("deliver", &["outbound", "runtime", "store"]),
     (
         "cli",
@@ -18,6 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "app",
             "auth",
             "config",
+            "custody",
             "deliver",
             "demo",
             "http",
@@ -72,8 +75,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// These ask the store; the others that may name it only open and migrate a database.
-const ASK_THE_STORE: &[&str] = &["app", "sync", "deliver", "register"];
-const TO_OPEN: &[&str] = &["Db", "DbError", "Options"];
+const ASK_THE_STORE: &[&str] = &["app", "custody", "sync", "deliver", "register"];
+const TO_OPEN: &[&str] = &["Db", "DbError", "Options", "SecretDb"];
 
 /// Only the store speaks to a database.
 const DATABASE: &[&str] = &["sea_orm", "sea_orm_migration", "sqlx"];

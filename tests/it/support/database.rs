@@ -8,7 +8,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use clb_hub::store::{Db, Options};
+use clb_hub::store::{Db, Options, SecretDb};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -27,6 +27,8 @@ pub(crate) struct TestDatabase {
     pub(crate) backend: Backend,
     /// How it is opened: `Db::open(&Options::new(&database.url))`.
     pub(crate) url: String,
+    /// The secrecy store that belongs to it: another file, or a schema of the same database in a role of its own.
+    pub(crate) apart: String,
     place: Place,
 }
 
@@ -46,9 +48,7 @@ impl TestDatabase {
         match backend {
             Backend::Sqlite => {
                 let database = Self::in_folder();
-                let db = database.open().await;
-                db.migrate().await.unwrap();
-                db.close().await.unwrap();
+                migrate(&database.url, &database.apart).await;
                 Some(database)
             }
             Backend::Postgres => {
@@ -63,13 +63,49 @@ impl TestDatabase {
     pub(crate) async fn empty(backend: Backend) -> Option<Self> {
         match backend {
             Backend::Sqlite => Some(Self::in_folder()),
-            Backend::Postgres => Some(Self::on_server(server()?, None).await),
+            Backend::Postgres => {
+                let server = server()?;
+                template(&server).await; // makes the roles
+                let database = Self::on_server(server, None).await;
+                for right in [
+                    format!("grant create, usage on schema public to {OWNER}"),
+                    format!(
+                        "do $$ begin execute format('grant create on database %I to {OWNER}', current_database()); end $$"
+                    ),
+                ] {
+                    run(&database.url, &right).await;
+                }
+                Some(database)
+            }
         }
     }
 
     /// Opens it once more, as another replica would.
     pub(crate) async fn open(&self) -> Db {
         Db::open(&Options::new(self.url.as_str())).await.unwrap()
+    }
+
+    /// Opens the secrecy store, as one that serves does.
+    pub(crate) async fn open_apart(&self) -> SecretDb {
+        SecretDb::open(&SecretDb::options(self.apart.as_str())).await.unwrap()
+    }
+
+    /// Looks into the secrecy store past every rule.
+    pub(crate) async fn look_apart(&self) -> DatabaseConnection {
+        let mut options = sea_orm::ConnectOptions::new(match self.backend {
+            Backend::Sqlite => self.apart.as_str(),
+            Backend::Postgres => self.url.as_str(),
+        });
+        options.set_schema_search_path("secrecy").max_connections(2);
+        sea_orm::Database::connect(options).await.unwrap()
+    }
+
+    /// The same database in this role, where it has roles.
+    pub(crate) fn as_role(&self, role: &str) -> String {
+        match self.backend {
+            Backend::Sqlite => self.url.clone(),
+            Backend::Postgres => as_role(&self.url, role),
+        }
     }
 
     /// Takes it away again.
@@ -84,6 +120,7 @@ impl TestDatabase {
         Self {
             backend: Backend::Sqlite,
             url: format!("sqlite://{}", folder.path().join("hub.db").display()),
+            apart: format!("sqlite://{}", folder.path().join("secrecy.db").display()),
             place: Place::Folder(folder),
         }
     }
@@ -95,9 +132,11 @@ impl TestDatabase {
         run(&server, &format!("drop database if exists \"{name}\" with (force)")).await;
         let copied = template.unwrap_or("template0");
         run(&server, &format!("create database \"{name}\" template \"{copied}\"")).await;
+        let url = with_name(&server, &name);
         Self {
             backend: Backend::Postgres,
-            url: with_name(&server, &name),
+            apart: as_role(&url, SECRECY),
+            url,
             place: Place::Server { server, name },
         }
     }
@@ -218,13 +257,56 @@ async fn template(server: &str) -> String {
         let half = format!("{name}_half");
         run(server, &format!("drop database if exists \"{half}\" with (force)")).await;
         run(server, &format!("create database \"{half}\" template template0")).await;
-        let db = Db::open(&Options::new(with_name(server, &half))).await.unwrap();
-        db.migrate().await.unwrap();
-        db.close().await.unwrap();
+        roles(&mut connection).await;
+        let url = with_name(server, &half);
+        migrate(&url, &url).await;
         run(server, &format!("alter database \"{half}\" rename to \"{name}\"")).await;
     }
     connection.close().await.unwrap();
     name
+}
+
+/// The roles that a hub on PostgreSQL has, as an operator would make them; the server of a test is its superuser's.
+pub(crate) const OWNER: &str = "clb_hub_test_owner";
+pub(crate) const APP: &str = "clb_hub_test_app";
+pub(crate) const SECRECY: &str = "clb_hub_test_secrecy";
+
+/// Makes the roles, unless they are there. Whoever calls holds the lock of the template.
+async fn roles(connection: &mut PgConnection) {
+    for role in [OWNER, APP, SECRECY] {
+        let there: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+            .bind(role)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if !there {
+            let made = format!("create role {role} login nosuperuser nobypassrls noinherit");
+            connection.execute(sqlx::AssertSqlSafe(made)).await.unwrap();
+        }
+    }
+}
+
+/// Migrates both stores, and lets the roles in that serve.
+async fn migrate(url: &str, apart: &str) {
+    let db = Db::open(&Options::new(url)).await.unwrap();
+    let apart = SecretDb::open(&SecretDb::options(apart)).await.unwrap();
+    db.migrate().await.unwrap();
+    apart.migrate().await.unwrap();
+    db.let_in(&Options::new(as_role(url, APP))).await.unwrap();
+    apart.let_in(&SecretDb::options(as_role(url, SECRECY))).await.unwrap();
+    db.close().await.unwrap();
+    apart.close().await.unwrap();
+}
+
+/// The same address in another role: `postgres://ROLE@host/name?options`.
+fn as_role(url: &str, role: &str) -> String {
+    match url
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1)))
+    {
+        Some((scheme, host)) => format!("{scheme}://{role}@{host}"),
+        None => url.to_owned(),
+    }
 }
 
 /// Tells one build of this binary from another: another build may have other migrations.

@@ -12,12 +12,14 @@ pub(crate) async fn columns(database: &TestDatabase) -> BTreeMap<String, BTreeSe
     let pairs =
         match database.backend {
             Backend::Sqlite => {
-                lines_of_sqlite(
-                    database,
-                    "select t.name || ' ' || c.name from sqlite_master t, pragma_table_info(t.name) c
-                 where t.type = 'table' and t.name not like 'sqlite\\_%' escape '\\'",
-                )
-                .await
+                let statement = "select t.name || ' ' || c.name from sqlite_master t, pragma_table_info(t.name) c
+                 where t.type = 'table' and t.name not like 'sqlite\\_%' escape '\\'";
+                let mut pairs = lines_of_sqlite(&database.url, statement).await;
+                if std::path::Path::new(database.apart.trim_start_matches("sqlite://")).exists() {
+                    let apart = lines_of_sqlite(&database.apart, statement).await;
+                    pairs.extend(apart.into_iter().map(|pair| format!("secrecy.{pair}")));
+                }
+                pairs
             }
             Backend::Postgres => lines_of_postgres(
                 database,
@@ -31,7 +33,7 @@ pub(crate) async fn columns(database: &TestDatabase) -> BTreeMap<String, BTreeSe
     let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for pair in pairs {
         let (table, column) = pair.split_once(' ').unwrap();
-        if table != "seaql_migrations" {
+        if !["seaql_migrations", "secrecy.seaql_migrations"].contains(&table) {
             tables.entry(table.to_owned()).or_default().insert(column.to_owned());
         }
     }
@@ -44,7 +46,11 @@ pub(crate) async fn everything(database: &TestDatabase) -> Vec<String> {
     match database.backend {
         Backend::Sqlite => {
             let statement = "select type || ' ' || name || ' ' || coalesce(sql, '') from sqlite_master order by 1";
-            lines_of_sqlite(database, statement).await
+            let mut lines = lines_of_sqlite(&database.url, statement).await;
+            if std::path::Path::new(database.apart.trim_start_matches("sqlite://")).exists() {
+                lines.extend(lines_of_sqlite(&database.apart, statement).await);
+            }
+            lines
         }
         Backend::Postgres => {
             lines_of_postgres(
@@ -60,6 +66,8 @@ pub(crate) async fn everything(database: &TestDatabase) -> Vec<String> {
                  select concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid))
                  from pg_constraint where conrelid <> 0 and connamespace::regnamespace::text not in ('pg_catalog', 'information_schema')
                  union all
+                 select concat_ws(' ', 'policy', schemaname, tablename, policyname, qual, with_check) from pg_policies
+                 union all
                  select concat_ws(' ', 'index', indexdef) from pg_indexes
                  where schemaname <> 'information_schema' and schemaname not like 'pg\\_%'
                  order by line",
@@ -72,13 +80,13 @@ pub(crate) async fn everything(database: &TestDatabase) -> Vec<String> {
 /// The first column of a question, as text.
 pub(crate) async fn lines(database: &TestDatabase, statement: &'static str) -> Vec<String> {
     match database.backend {
-        Backend::Sqlite => lines_of_sqlite(database, statement).await,
+        Backend::Sqlite => lines_of_sqlite(&database.url, statement).await,
         Backend::Postgres => lines_of_postgres(database, statement).await,
     }
 }
 
-async fn lines_of_sqlite(database: &TestDatabase, statement: &'static str) -> Vec<String> {
-    let mut connection = SqliteConnection::connect(&database.url).await.unwrap();
+async fn lines_of_sqlite(url: &str, statement: &'static str) -> Vec<String> {
+    let mut connection = SqliteConnection::connect(url).await.unwrap();
     let rows = sqlx::query(statement).fetch_all(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(0)).collect()

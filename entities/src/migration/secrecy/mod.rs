@@ -1,0 +1,45 @@
+//! The schema of the secrecy store, with steps of its own: on PostgreSQL a schema `secrecy`, on SQLite a second file.
+//!
+//! Every table names the CLB whose dossiers it holds a part of. On PostgreSQL a row is there only for whom has named
+//! that CLB in the transaction, the owner of the tables included: a second line behind statements that each name it too.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DatabaseBackend;
+
+use super::{drop_tables, run};
+
+mod m20261126_000050_keys;
+
+/// All steps, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261126_000050_keys::Migration)]
+    }
+}
+
+/// The setting of a transaction that names the CLBs whose rows it may touch, their ids with commas between.
+pub const CLBS: &str = "clb_hub.clbs";
+
+/// Puts a table under row-level security, its owner included.
+///
+/// The policy compares with an array: one with a function of our own costs a hundred times as much (measured,
+/// security.md §3.3). Without the setting, or when it is empty as after a transaction, no row is there.
+async fn guard(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
+    if manager.get_database_backend() != DatabaseBackend::Postgres {
+        return Ok(());
+    }
+    let named = format!("clb_id = any (string_to_array(current_setting('{CLBS}', true), ',')::uuid[])");
+    run(
+        manager,
+        &[
+            &format!("alter table {table} enable row level security"),
+            &format!("alter table {table} force row level security"),
+            &format!("drop policy if exists of_clb on {table}"),
+            &format!("create policy of_clb on {table} using ({named}) with check ({named})"),
+        ],
+    )
+    .await
+}

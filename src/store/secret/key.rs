@@ -1,0 +1,101 @@
+//! The data keys of dossiers, wrapped: rotating the key that wraps them, and finding one that was destroyed.
+
+use hub_entities::id::ClbId;
+use hub_entities::policy::{Reach, Scope};
+use sea_orm::{QueryResult, Value};
+
+use super::SecretDb;
+use crate::keys::vault::{KeyVault, Owner, Wrapped};
+use crate::keys::{KeyId, shredded::ShredList};
+use crate::store::DbError;
+use crate::store::sql::{bulk, list, row, rows};
+
+const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
+
+/// How many ids of the shred list are looked for at once.
+const AT_ONCE: usize = 1_000;
+
+fn may(scope: &Scope) -> Result<(), DbError> {
+    match scope.reach() {
+        Reach::Operations => Ok(()),
+        _ => Err(DbError::OutOfScope),
+    }
+}
+
+/// The columns of [`COLUMNS`].
+fn wrapped(row: &QueryResult) -> Result<(Owner, Wrapped), DbError> {
+    let owner = Owner {
+        key: KeyId(row.try_get_by_index(0)?),
+        clb: row.try_get_by_index(1)?,
+        dossier: row.try_get_by_index(2)?,
+    };
+    let wrapped = Wrapped {
+        version: row.try_get_by_index(3)?,
+        bytes: row.try_get_by_index(4)?,
+    };
+    Ok((owner, wrapped))
+}
+
+/// How many keys of these CLBs are wrapped by an older version than this one.
+pub async fn behind(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], version: i32) -> Result<i64, DbError> {
+    may(scope)?;
+    let tx = apart.within(clbs).await?;
+    let text = "select count(*) from dossier_key where clb_id in ? and kek_version < ?";
+    let found = row(&tx, text, vec![list(clbs), version.into()]).await?;
+    tx.commit().await?;
+    let count = found.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(count.unwrap_or_default())
+}
+
+/// Wraps some keys of these CLBs anew that an older version than this one wrapped; no field is touched. Says how many.
+///
+/// One short transaction, so that who reads meanwhile waits for nothing, and a cut leaves whole keys (R30).
+pub async fn rewrap_some(
+    apart: &SecretDb,
+    scope: &Scope,
+    clbs: &[ClbId],
+    vault: &dyn KeyVault,
+    (version, most): (i32, u32),
+) -> Result<usize, DbError> {
+    may(scope)?;
+    let tx = apart.within(clbs).await?;
+    let lock = apart.dialect.for_update();
+    let text = format!(
+        "select {COLUMNS} from dossier_key where clb_id in ? and kek_version < ? order by kek_version, id limit ? {lock}"
+    );
+    let found = rows(&tx, &text, vec![list(clbs), version.into(), i64::from(most).into()]).await?;
+    let mut anew: Vec<Vec<Value>> = Vec::with_capacity(found.len());
+    for row in &found {
+        let (owner, old) = wrapped(row)?;
+        let new = vault.rewrap(&old, &owner).await?;
+        anew.push(vec![
+            owner.key.0.into(),
+            owner.clb.into(),
+            owner.dossier.into(),
+            new.version.into(),
+            new.bytes.into(),
+        ]);
+    }
+    let count = anew.len();
+    let head = format!("insert into dossier_key ({COLUMNS})");
+    let tail = "on conflict (id) do update set kek_version = excluded.kek_version, wrapped = excluded.wrapped";
+    bulk(&tx, &head, 5, anew.into_iter(), tail).await?;
+    tx.commit().await?;
+    Ok(count)
+}
+
+/// How many keys of these CLBs are here although they were destroyed: a backup of before an erasure was put back (R29).
+pub async fn listed(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], destroyed: &ShredList) -> Result<i64, DbError> {
+    may(scope)?;
+    let ids: Vec<uuid::Uuid> = destroyed.keys().map(|key| key.0).collect();
+    let tx = apart.within(clbs).await?;
+    let mut all = 0_i64;
+    for some in ids.chunks(AT_ONCE) {
+        let text = "select count(*) from dossier_key where clb_id in ? and id in ?";
+        let found = row(&tx, text, vec![list(clbs), list(some)]).await?;
+        let count: Option<i64> = found.map(|row| row.try_get_by_index(0)).transpose()?;
+        all = all.saturating_add(count.unwrap_or_default());
+    }
+    tx.commit().await?;
+    Ok(all)
+}

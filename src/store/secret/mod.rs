@@ -1,0 +1,98 @@
+//! The secrecy store: dossiers, apart from all else (design §3).
+//!
+//! On PostgreSQL it is a schema with a role of its own, under forced row-level security; on SQLite a second file. The
+//! code that serves a school never holds it. Every transaction names the CLBs whose rows it may touch before anything
+//! else, and every statement names them again: the one line holds where the other fails.
+
+pub mod key;
+
+use std::sync::Arc;
+
+use hub_entities::id::ClbId;
+use hub_entities::migration::secrecy::Migrator;
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
+
+use super::db::{self, Statements};
+use super::dialect::{Dialect, Reaches};
+use super::{DbError, Options};
+
+/// The secrecy store, open.
+#[derive(Clone)]
+pub struct SecretDb {
+    pool: DatabaseConnection,
+    dialect: &'static dyn Dialect,
+    url: String,
+    statements: Arc<Statements>,
+}
+
+impl std::fmt::Debug for SecretDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The url may carry a password.
+        f.debug_struct("SecretDb")
+            .field("backend", &self.pool.get_database_backend())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SecretDb {
+    /// How it is opened.
+    pub fn options(url: impl Into<String>) -> Options {
+        Options {
+            schema: "secrecy",
+            ..Options::new(url)
+        }
+    }
+
+    /// Opens it, and refuses a database that would forget what it acknowledged.
+    pub async fn open(options: &Options) -> Result<Self, DbError> {
+        let (pool, dialect, statements) = db::connect(options).await?;
+        Ok(Self {
+            pool,
+            dialect,
+            url: options.url.clone(),
+            statements,
+        })
+    }
+
+    /// Brings its schema up to date. Any number of replicas may do so at once.
+    pub async fn migrate(&self) -> Result<(), DbError> {
+        db::migrate::<Migrator>(&self.pool, self.dialect, &self.url).await
+    }
+
+    /// Takes its schema down again: for tests of the migrations, and for an operator who means it.
+    pub async fn migrate_down(&self) -> Result<(), DbError> {
+        db::migrate_down::<Migrator>(&self.pool, self.dialect, &self.url).await
+    }
+
+    /// Whether its schema is the one this version knows.
+    pub async fn is_current(&self) -> Result<bool, DbError> {
+        db::is_current::<Migrator>(&self.pool).await
+    }
+
+    /// Lets the role that serves from these options in.
+    pub async fn let_in(&self, serving: &Options) -> Result<(), DbError> {
+        self.dialect.let_in(&self.pool, serving).await
+    }
+
+    /// Refuses a role that row-level security does not hold, and a table that is not under it (R25).
+    pub async fn check_role(&self) -> Result<(), DbError> {
+        self.dialect.check_role(&self.pool, Reaches::Secrets).await
+    }
+
+    /// How many statements were asked of it since it was opened (R59).
+    pub fn statements(&self) -> u64 {
+        self.statements.count()
+    }
+
+    /// Closes every connection.
+    pub async fn close(self) -> Result<(), DbError> {
+        Ok(self.pool.close().await?)
+    }
+
+    /// A transaction that reaches the rows of these CLBs and of no other.
+    async fn within(&self, clbs: &[ClbId]) -> Result<DatabaseTransaction, DbError> {
+        let tx = db::begin(&self.pool).await?;
+        self.dialect.name_clbs(&tx, clbs).await?;
+        Ok(tx)
+    }
+}
