@@ -2,14 +2,13 @@
 
 use async_graphql::parser::types::Field;
 use async_graphql::resolver_utils::enum_value;
-use async_graphql::{ContextSelectionSet, Enum, Positioned, ServerResult, SimpleObject, Value};
+use async_graphql::{ContextSelectionSet, Enum, ID, Positioned, ServerResult, SimpleObject, Value};
 use chrono::NaiveDate;
-use hub_entities::id::SchoolId;
 use hub_entities::time::Part;
 
-use crate::at_hand::AtHand;
+use crate::at_hand::{AtHand, Leaf as _, missing};
 use crate::page::connection;
-use crate::scalar::{Day, Gid};
+use crate::scalar::{Day, Often};
 
 /// Morning or afternoon (voormiddag, namiddag).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -45,10 +44,10 @@ pub struct Absence {
     /// The official code; `UNRESOLVED`, `NO_LONGER_B` or `UNKNOWN_LETTER` where there is none.
     /// Other codes than B only where the category `attendance` was agreed.
     #[graphql(tag = "class:agreed.truancy")]
-    pub code: String,
+    pub code: Often<String>,
     /// The school that registered it.
     #[graphql(tag = "class:agreed.truancy")]
-    pub school_id: Gid<SchoolId>,
+    pub school_id: Often<ID>,
 }
 
 connection!(
@@ -63,10 +62,11 @@ connection!(
 impl AtHand for Absence {
     fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
-            "day" => Value::String(self.day.0.to_string()),
+            "day" => self.day.leaf(),
             "part" => enum_value(self.part),
-            "code" => Value::String(self.code.clone()),
-            _ => Value::String(self.school_id.0.to_string()),
+            "code" => self.code.shared(),
+            "schoolId" => self.school_id.shared(),
+            _ => return Err(missing(field)),
         })
     }
 }
@@ -81,6 +81,16 @@ pub struct AbsenceCount {
     /// In half-days.
     #[graphql(tag = "class:agreed.truancy")]
     pub n: i32,
+}
+
+impl AtHand for AbsenceCount {
+    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match field.node.name.node.as_str() {
+            "code" => Ok(self.code.leaf()),
+            "n" => Ok(self.n.leaf()),
+            _ => Err(missing(field)),
+        }
+    }
 }
 
 /// A problematic half-day that this viewer may see dated.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID};
+use async_graphql::{Context, ContextBase, ID};
 use hub_entities::operation::Operation;
 
 use crate::hub::Hub;
@@ -21,7 +21,7 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// From the request's data, where [`crate::Schemas::execute`] put them.
-    pub(crate) fn of(context: &Context<'a>) -> Result<Self, Problem> {
+    pub(crate) fn of<T>(context: &ContextBase<'a, T>) -> Result<Self, Problem> {
         match (context.data_opt(), context.data_opt(), context.data_opt()) {
             (Some(operation), Some(hub), Some(keys)) => Ok(Self { operation, hub, keys }),
             _ => Err(Problem::Unavailable),

@@ -1,25 +1,53 @@
-//! Lists whose rows are all there: answered in one go.
+//! Rows that are answered in one go.
 //!
 //! async-graphql makes a future of every field of every row, whether there is anything to wait for or not. In a page of
 //! 200 half-days those 1,400 futures cost more than reading the rows. A row that has its values at hand gives them
 //! here one after the other; what a field is, who may ask for it and whether a document is valid stays the schema's.
 
 use std::borrow::Cow;
+use std::fmt::Display;
+use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::indexmap::map::Entry;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
-use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value, registry};
+use async_graphql::resolver_utils::resolve_list;
+use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value, registry};
+use chrono::NaiveDate;
 
-/// A row with all its values at hand.
+use crate::scalar::{Day, Gid, Year};
+
+/// A row that can have all its values at hand.
 pub(crate) trait AtHand: OutputType {
-    /// The value of one field of it. The document is valid, so the field is one of its own.
+    /// Fetches what is selected of this row and of its siblings, the other rows of its list, at once. `false` where
+    /// something must be waited for row by row, or could not be had: then each is resolved as any other object.
+    fn fetch(
+        &self,
+        _context: &ContextSelectionSet<'_>,
+        _of: &Positioned<SelectionSet>,
+    ) -> impl Future<Output = bool> + Send {
+        std::future::ready(true)
+    }
+
+    /// The value of one field, after it was fetched.
     fn value(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value>;
 }
 
-/// A list of such rows; in the schema it is a list as any other.
+/// A list of such rows, which are siblings; in the schema it is a list as any other.
 #[derive(Debug, Clone)]
-pub struct Rows<T>(pub(crate) Vec<T>);
+pub struct Rows<T>(pub(crate) Arc<Vec<T>>);
+
+impl<T> From<Vec<T>> for Rows<T> {
+    fn from(rows: Vec<T>) -> Self {
+        Self(Arc::new(rows))
+    }
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
 
 impl<T: AtHand> OutputType for Rows<T> {
     fn type_name() -> Cow<'static, str> {
@@ -34,10 +62,136 @@ impl<T: AtHand> OutputType for Rows<T> {
         <Vec<T> as OutputType>::create_type_info(registry)
     }
 
-    async fn resolve(&self, context: &ContextSelectionSet<'_>, _field: &Positioned<Field>) -> ServerResult<Value> {
-        let rows = self.0.iter().map(|row| object(context, context.item, row));
-        Ok(Value::List(rows.collect::<ServerResult<_>>()?))
+    async fn resolve(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match self.0.first() {
+            Some(first) if !first.fetch(context, context.item).await => {
+                resolve_list(context, field, self.0.iter(), Some(self.0.len())).await
+            }
+            _ => list(context, context.item, &self.0),
+        }
     }
+}
+
+/// One such row; in the schema it is an object as any other.
+#[derive(Debug, Clone)]
+pub(crate) struct Row<T>(pub(crate) T);
+
+impl<T: AtHand> OutputType for Row<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        if self.0.fetch(context, context.item).await {
+            object(context, context.item, &self.0)
+        } else {
+            self.0.resolve(context, field).await
+        }
+    }
+}
+
+/// The fields selected of a row, those in fragments too.
+pub(crate) fn selected<'a>(
+    context: &ContextSelectionSet<'a>,
+    of: &'a Positioned<SelectionSet>,
+    found: &mut Vec<&'a Positioned<Field>>,
+) {
+    for selection in &of.node.items {
+        match &selection.node {
+            Selection::Field(field) => found.push(field),
+            Selection::InlineFragment(inline) => selected(context, &inline.node.selection_set, found),
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = context.query_env.fragments.get(&spread.node.fragment_name.node) {
+                    selected(context, &fragment.node.selection_set, found);
+                }
+            }
+        }
+    }
+}
+
+/// Fetches what is selected of a row that stands below a field of another.
+pub(crate) async fn fetch_below<T: AtHand>(
+    row: &T,
+    name: &str,
+    context: &ContextSelectionSet<'_>,
+    of: &Positioned<SelectionSet>,
+) -> bool {
+    let mut fields = Vec::new();
+    selected(context, of, &mut fields);
+    for field in fields {
+        if field.node.name.node == name && !row.fetch(context, &field.node.selection_set).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// A row that has no such value: its list of fields is not that of the schema. The tests ask for every field.
+pub(crate) fn missing(field: &Positioned<Field>) -> ServerError {
+    let error: async_graphql::Error = crate::problem::Problem::Unavailable.into();
+    error.into_server_error(field.pos)
+}
+
+/// A value that is answered as it stands.
+pub(crate) trait Leaf {
+    /// As it is answered.
+    fn leaf(&self) -> Value;
+}
+
+impl Leaf for String {
+    fn leaf(&self) -> Value {
+        Value::String(self.clone())
+    }
+}
+
+impl Leaf for i32 {
+    fn leaf(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Leaf for NaiveDate {
+    fn leaf(&self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
+impl Leaf for Day {
+    fn leaf(&self) -> Value {
+        self.0.leaf()
+    }
+}
+
+impl Leaf for Year {
+    fn leaf(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl<T: Display> Leaf for Gid<T> {
+    fn leaf(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl<T: Leaf> Leaf for Option<T> {
+    fn leaf(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Leaf::leaf)
+    }
+}
+
+/// What is selected of each row, after it was fetched.
+pub(crate) fn list<T: AtHand>(
+    context: &ContextSelectionSet<'_>,
+    of: &Positioned<SelectionSet>,
+    rows: &[T],
+) -> ServerResult<Value> {
+    let rows = rows.iter().map(|row| object(context, of, row));
+    Ok(Value::List(rows.collect::<ServerResult<_>>()?))
 }
 
 /// What is selected of one row.

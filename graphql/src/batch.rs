@@ -29,17 +29,39 @@ impl<A: PartialEq, K: Eq + Hash, V: Clone> Batch<A, K, V> {
         Self(Mutex::new(vec![(arguments, Ok(Arc::new(all)))]))
     }
 
+    /// Something of the value of one sibling, if it was loaded.
+    pub(crate) fn at_hand<T>(&self, arguments: &A, key: &K, of: impl FnOnce(Option<&V>) -> T) -> Option<T> {
+        let known = self.0.try_lock()?;
+        let (_, loaded) = known.iter().find(|(of, _)| of == arguments)?;
+        loaded.as_ref().ok().map(|all| of(all.get(key)))
+    }
+
+    /// Whether all siblings could be loaded; the first call with these arguments does it.
+    pub(crate) async fn fetch<F>(&self, arguments: A, load: impl FnOnce() -> F) -> bool
+    where
+        F: Future<Output = Result<HashMap<K, V>, Problem>>,
+    {
+        self.loaded(arguments, load).await.is_ok()
+    }
+
     /// The value of one sibling; the first call with these arguments loads those of all.
     pub(crate) async fn get<F>(&self, arguments: A, key: &K, load: impl FnOnce() -> F) -> Result<Option<V>, Problem>
     where
         F: Future<Output = Result<HashMap<K, V>, Problem>>,
     {
+        self.loaded(arguments, load).await.map(|all| all.get(key).cloned())
+    }
+
+    async fn loaded<F>(&self, arguments: A, load: impl FnOnce() -> F) -> Loaded<K, V>
+    where
+        F: Future<Output = Result<HashMap<K, V>, Problem>>,
+    {
         let mut known = self.0.lock().await;
         if let Some((_, loaded)) = known.iter().find(|(of, _)| *of == arguments) {
-            return loaded.clone().map(|all| all.get(key).cloned());
+            return loaded.clone();
         }
         let loaded = load().await.map(Arc::new);
         known.push((arguments, loaded.clone()));
-        loaded.map(|all| all.get(key).cloned())
+        loaded
     }
 }

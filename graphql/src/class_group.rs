@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Context, SimpleObject};
+use async_graphql::parser::types::{Field, SelectionSet};
+use async_graphql::{ComplexObject, Context, ContextSelectionSet, Positioned, ServerResult, SimpleObject, Value};
 use chrono::NaiveDate;
 use hub_entities::category::Categories;
 use hub_entities::id::{ClassId, PupilId};
 
 use crate::asked::{Asked, counted};
+use crate::at_hand::{AtHand, Leaf as _, fetch_below, missing, object};
 use crate::batch::Batch;
 use crate::page::{Page, Slice, connection};
 use crate::problem::Problem;
@@ -174,8 +176,25 @@ connection!(
     MemberConnection,
     MemberEdge,
     Member,
-    "class:agreed.enrolment"
+    "class:agreed.enrolment",
+    at hand
 );
+
+impl AtHand for Member {
+    async fn fetch(&self, context: &ContextSelectionSet<'_>, of: &Positioned<SelectionSet>) -> bool {
+        fetch_below(&self.pupil, "pupil", context, of).await
+    }
+
+    fn value(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match field.node.name.node.as_str() {
+            "pupil" => object(context, &field.node.selection_set, &self.pupil),
+            "begins" => Ok(self.begins.leaf()),
+            "ends" => Ok(self.ends.leaf()),
+            _ => Err(missing(field)),
+        }
+    }
+}
+
 connection!(
     /// A page of classes.
     ClassConnection,

@@ -11,6 +11,7 @@ use async_graphql::parser::types::Field;
 use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, SimpleObject, Value, registry};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::NaiveDate;
 use hmac::{Hmac, Mac as _};
 use hub_entities::operation::{Actor, Operation};
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,9 @@ pub enum SortKey {
     /// A number.
     #[serde(rename = "n")]
     Number(i64),
+    /// A half-day: its date, and 0 for the morning or 1 for the afternoon.
+    #[serde(rename = "h")]
+    HalfDay(NaiveDate, i16),
 }
 
 /// Where a row stands in its list.
@@ -229,10 +233,18 @@ macro_rules! connection {
     // Rows whose values are all at hand.
     ($(#[$doc:meta])* $connection:ident, $edge:ident, $node:ty, $class:literal, at hand) => {
         $crate::page::connection!(
-            $(#[$doc])* $connection, $edge, $node, $class, $crate::at_hand::Rows<$edge>, $crate::at_hand::Rows
+            $(#[$doc])* $connection, $edge, $node, $class, $crate::at_hand::Rows<$edge>, $crate::at_hand::Rows::from
         );
 
         impl $crate::at_hand::AtHand for $edge {
+            async fn fetch(
+                &self,
+                context: &async_graphql::ContextSelectionSet<'_>,
+                of: &async_graphql::Positioned<async_graphql::parser::types::SelectionSet>,
+            ) -> bool {
+                $crate::at_hand::fetch_below(&self.node, "node", context, of).await
+            }
+
             fn value(
                 &self,
                 context: &async_graphql::ContextSelectionSet<'_>,
@@ -240,7 +252,8 @@ macro_rules! connection {
             ) -> async_graphql::ServerResult<async_graphql::Value> {
                 match field.node.name.node.as_str() {
                     "node" => $crate::at_hand::object(context, &field.node.selection_set, &self.node),
-                    _ => self.cursor.sealed(context, field),
+                    "cursor" => self.cursor.sealed(context, field),
+                    _ => Err($crate::at_hand::missing(field)),
                 }
             }
         }

@@ -11,6 +11,7 @@ use hub_entities::time::SchoolYear;
 
 use crate::absence::{Absence, AbsenceConnection, AbsenceCount, HalfDayRow, TallyRow};
 use crate::asked::{Asked, counted};
+use crate::at_hand::{Row, Rows};
 use crate::batch::Batch;
 use crate::category::Category;
 use crate::class_group::{self, ClassGroup, ClassRow};
@@ -20,6 +21,8 @@ use crate::problem::Problem;
 use crate::scalar::{Gid, Year};
 use crate::school::SchoolRow;
 use crate::signal::{self, Signal, SignalRow};
+
+mod at_hand;
 
 /// What the hub answers of one pupil: the columns asked for, as far as they were agreed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,10 +171,10 @@ impl Truancy {
 #[derive(Default)]
 pub(crate) struct Level {
     ids: Vec<PupilId>,
-    enrolments: Batch<(), PupilId, Vec<Enrolment>>,
+    enrolments: Batch<(), PupilId, Rows<Enrolment>>,
     classes: Batch<SchoolYear, PupilId, (Vec<ClassRow>, Arc<class_group::Level>)>,
     absences: Batch<(SchoolYear, Page), PupilId, Slice<Absence>>,
-    counts: Batch<SchoolYear, PupilId, Vec<AbsenceCount>>,
+    counts: Batch<SchoolYear, PupilId, Rows<AbsenceCount>>,
     tallies: Batch<SchoolYear, PupilId, TallyRow>,
     evidence: Batch<SchoolYear, PupilId, Vec<HalfDayRow>>,
     signals: Batch<(), PupilId, (Vec<SignalRow>, Arc<signal::Level>)>,
@@ -281,14 +284,42 @@ pub(crate) async fn one(asked: &Asked<'_>, id: PupilId, columns: Categories) -> 
 }
 
 impl Pupil {
-    async fn all_enrolments(&self, asked: &Asked<'_>) -> Answer<Vec<Enrolment>> {
-        let load = || asked.hub.enrolments(asked.operation, &self.level.ids);
-        Ok(self
-            .level
-            .enrolments
-            .get((), &self.id.0, load)
-            .await?
-            .unwrap_or_default())
+    async fn all_enrolments(&self, asked: &Asked<'_>) -> Answer<Rows<Enrolment>> {
+        let load = || self.level.load_enrolments(asked);
+        let found = self.level.enrolments.get((), &self.id.0, load).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    fn counted(&self, row: TallyRow, year: SchoolYear) -> Truancy {
+        Truancy {
+            count: row.count,
+            carried: row.carried,
+            pending: row.pending,
+            reached5: row.reached5,
+            reached30: row.reached30,
+            pupil: self.id.0,
+            year,
+            level: Arc::clone(&self.level),
+        }
+    }
+}
+
+/// The enrolment that holds on this day.
+fn holds_on(day: NaiveDate, all: &Rows<Enrolment>) -> Option<&Enrolment> {
+    all.0
+        .iter()
+        .find(|one| one.begins <= day && one.ends.is_none_or(|ends| day < ends))
+}
+
+impl Level {
+    async fn load_enrolments(&self, asked: &Asked<'_>) -> Answer<HashMap<PupilId, Rows<Enrolment>>> {
+        let found = asked.hub.enrolments(asked.operation, &self.ids).await?;
+        Ok(found.into_iter().map(|(id, all)| (id, all.into())).collect())
+    }
+
+    async fn load_counts(&self, asked: &Asked<'_>, year: SchoolYear) -> Answer<HashMap<PupilId, Rows<AbsenceCount>>> {
+        let found = asked.hub.absence_counts(asked.operation, &self.ids, year).await?;
+        Ok(found.into_iter().map(|(id, all)| (id, all.into())).collect())
     }
 }
 
@@ -300,16 +331,15 @@ pub(crate) fn year_or_now(asked: &Asked<'_>, year: Option<Year>) -> SchoolYear {
 impl Pupil {
     /// The enrolment that holds today, if this viewer may see it.
     #[graphql(tag = "class:agreed.enrolment")]
-    async fn current_enrolment(&self, context: &Context<'_>) -> Result<Option<Enrolment>, Problem> {
+    async fn current_enrolment(&self, context: &Context<'_>) -> Result<Option<Row<Enrolment>>, Problem> {
         let asked = Asked::of(context)?;
-        let today = asked.operation.today();
-        let holds = |one: &Enrolment| one.begins <= today && one.ends.is_none_or(|ends| today < ends);
-        Ok(self.all_enrolments(&asked).await?.into_iter().find(holds))
+        let all = self.all_enrolments(&asked).await?;
+        Ok(holds_on(asked.operation.today(), &all).cloned().map(Row))
     }
 
     /// Enrolments, latest first.
     #[graphql(tag = "class:agreed.enrolment")]
-    async fn enrolments(&self, context: &Context<'_>) -> Result<Vec<Enrolment>, Problem> {
+    async fn enrolments(&self, context: &Context<'_>) -> Result<Rows<Enrolment>, Problem> {
         self.all_enrolments(&Asked::of(context)?).await
     }
 
@@ -372,10 +402,10 @@ impl Pupil {
         #[graphql(tag = "class:public", desc = "The school year; the running one if left out.")] school_year: Option<
             Year,
         >,
-    ) -> Result<Vec<AbsenceCount>, Problem> {
+    ) -> Result<Rows<AbsenceCount>, Problem> {
         let asked = Asked::of(context)?;
         let year = year_or_now(&asked, school_year);
-        let load = || asked.hub.absence_counts(asked.operation, &self.level.ids, year);
+        let load = || self.level.load_counts(&asked, year);
         Ok(self.level.counts.get(year, &self.id.0, load).await?.unwrap_or_default())
     }
 
@@ -392,16 +422,7 @@ impl Pupil {
         let year = year_or_now(&asked, school_year);
         let load = || asked.hub.tallies(asked.operation, &self.level.ids, year);
         let row = self.level.tallies.get(year, &self.id.0, load).await?;
-        Ok(row.map(|row| Truancy {
-            count: row.count,
-            carried: row.carried,
-            pending: row.pending,
-            reached5: row.reached5,
-            reached30: row.reached30,
-            pupil: self.id.0,
-            year,
-            level: Arc::clone(&self.level),
-        }))
+        Ok(row.map(|row| self.counted(row, year)))
     }
 
     /// Signals about this pupil, latest first.
@@ -424,5 +445,6 @@ connection!(
     PupilConnection,
     PupilEdge,
     Pupil,
-    "class:agreed.enrolment"
+    "class:agreed.enrolment",
+    at hand
 );

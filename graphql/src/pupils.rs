@@ -5,6 +5,7 @@ use hub_entities::id::{ClassId, PupilId, SchoolId};
 use hub_entities::time::SchoolYear;
 
 use crate::asked::{Asked, counted, id};
+use crate::at_hand::Row;
 use crate::page::Slice;
 use crate::problem::Problem;
 use crate::pupil::{Pupil, PupilConnection, PupilRow, columns, counted_siblings, one, year_or_now};
@@ -67,12 +68,13 @@ impl PupilRoot {
         &self,
         context: &Context<'_>,
         #[graphql(name = "id", tag = "class:public", desc = "The pupil's id.")] pupil: ID,
-    ) -> Result<Option<Pupil>, Problem> {
+    ) -> Result<Option<Row<Pupil>>, Problem> {
         let asked = Asked::of(context)?;
-        match id(&pupil) {
-            Some(pupil) => one(&asked, pupil, columns(&context.look_ahead())).await,
-            None => Ok(None),
-        }
+        let Some(pupil) = id(&pupil) else {
+            return Ok(None);
+        };
+        let found = one(&asked, pupil, columns(&context.look_ahead())).await?;
+        Ok(found.map(Row))
     }
 
     /// The viewer's pupils.

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::marker::PhantomData;
 
 use async_graphql::parser::types::Field;
 use async_graphql::{
-    ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType,
-    ServerResult, Value, registry,
+    ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, Name, OutputType, Positioned, Scalar,
+    ScalarType, ServerResult, Value, registry,
 };
 use chrono::NaiveDate;
 use hub_entities::time::SchoolYear;
@@ -44,6 +45,37 @@ impl OutputType for Day {
 
     async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
         Ok(Value::String(self.0.to_string()))
+    }
+}
+
+/// A text that stands in many rows of a list: made once, and shared by them. `S` is what it is in the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Often<S>(Name, PhantomData<fn() -> S>);
+
+impl<S> From<&str> for Often<S> {
+    fn from(text: &str) -> Self {
+        Self(Name::new(text), PhantomData)
+    }
+}
+
+impl<S> Often<S> {
+    /// As it is answered. A name is the only shared text that the library has; it is written as any other.
+    pub(crate) fn shared(&self) -> Value {
+        Value::Enum(self.0.clone())
+    }
+}
+
+impl<S: InputType> OutputType for Often<S> {
+    fn type_name() -> Cow<'static, str> {
+        <S as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        <S as InputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(self.shared())
     }
 }
 

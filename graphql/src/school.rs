@@ -1,10 +1,14 @@
 //! Schools and CLBs: public.
 
-use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
+use async_graphql::parser::types::Field;
+use async_graphql::{
+    ComplexObject, Context, ContextSelectionSet, ID, Object, Positioned, ServerResult, SimpleObject, Value,
+};
 use hub_entities::id::{ClbId, SchoolId};
 use hub_entities::time::SchoolYear;
 
 use crate::asked::{Asked, counted, id};
+use crate::at_hand::{AtHand, Leaf as _, missing};
 use crate::class_group::{ClassConnection, siblings};
 use crate::page::{Slice, connection};
 use crate::problem::Problem;
@@ -26,6 +30,18 @@ pub struct SchoolRow {
     /// Its municipality (gemeente).
     #[graphql(tag = "class:public")]
     pub city: String,
+}
+
+impl AtHand for SchoolRow {
+    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(match field.node.name.node.as_str() {
+            "id" => self.id.leaf(),
+            "institutionNumber" => self.institution_number.leaf(),
+            "name" => self.name.leaf(),
+            "city" => self.city.leaf(),
+            _ => return Err(missing(field)),
+        })
+    }
 }
 
 /// A pupil guidance centre (Centrum voor Leerlingenbegeleiding).

@@ -17,7 +17,12 @@ use crate::store::read::school::School;
 use crate::store::{Db, DbError, read};
 
 /// A page of rows of which one more than asked for was read.
-pub(super) fn slice<R, T>(mut rows: Vec<R>, page: &Page, total: Option<i64>, of: impl Fn(R) -> (Mark, T)) -> Slice<T> {
+pub(super) fn slice<R, T>(
+    mut rows: Vec<R>,
+    page: &Page,
+    total: Option<i64>,
+    of: impl FnMut(R) -> (Mark, T),
+) -> Slice<T> {
     let first = usize::try_from(page.first).unwrap_or(usize::MAX);
     let more = rows.len() > first;
     rows.truncate(first);
@@ -62,12 +67,12 @@ pub(super) fn number(page: &Page) -> Option<i64> {
 }
 
 /// What is registered, as it is answered.
-pub(super) fn code(mark: Registered) -> String {
+pub(super) fn code(mark: Registered) -> &'static str {
     match mark {
-        Registered::Code(code) => code.letter().to_owned(),
-        Registered::Unresolved => "UNRESOLVED".to_owned(),
-        Registered::NoLongerB => "NO_LONGER_B".to_owned(),
-        Registered::UnknownLetter => "UNKNOWN_LETTER".to_owned(),
+        Registered::Code(code) => code.letter(),
+        Registered::Unresolved => "UNRESOLVED",
+        Registered::NoLongerB => "NO_LONGER_B",
+        Registered::UnknownLetter => "UNKNOWN_LETTER",
     }
 }
 

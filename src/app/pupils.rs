@@ -11,6 +11,7 @@ use hub_entities::time::{HalfDay, Part, SchoolYear};
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::hub::{Answer, Pupils};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
+use hub_graphql::problem::Problem;
 use hub_graphql::pupil::{Address, Contact, Enrolment, PupilRow};
 use hub_graphql::pupils::{PupilFilter, PupilOrder};
 use hub_graphql::scalar::{Day, Gid, Year};
@@ -239,10 +240,10 @@ impl Pupils for App {
         let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(HashMap::new());
         };
-        let after = page
-            .after
-            .as_ref()
-            .and_then(|mark| Some((half_day(text(page)?)?, SchoolId(mark.id))));
+        let after = match &page.after {
+            Some(mark) => Some((half_day(mark)?, SchoolId(mark.id))),
+            None => None,
+        };
         let found = absences::page(&self.db, &scope, of, year, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let first = usize::try_from(page.first).unwrap_or(usize::MAX);
@@ -262,15 +263,16 @@ impl Pupils for App {
         } else {
             HashMap::new()
         };
+        let (mut codes, mut schools) = (Once::default(), Once::default());
         let answer = |(pupil, rows): (PupilId, Vec<absences::Absence>)| {
             let total = page.count.then(|| totals.get(&pupil).copied().unwrap_or_default());
             let rows = slice(rows, page, total, |one| {
-                let key = SortKey::Text(format!("{}/{}", one.at.day, one.at.part.to_i16()));
+                let key = SortKey::HalfDay(one.at.day, one.at.part.to_i16());
                 let absence = Absence {
                     day: Day(one.at.day),
                     part: one.at.part.into(),
-                    code: code(one.mark),
-                    school_id: Gid(one.school),
+                    code: codes.of(one.mark, || code(one.mark).into()),
+                    school_id: schools.of(one.school, || one.school.to_string().as_str().into()),
                 };
                 (Mark { key, id: one.school.0 }, absence)
             });
@@ -302,7 +304,7 @@ impl Pupils for App {
             let sum = |same: &[absences::Count]| {
                 let n: i64 = same.iter().map(|one| one.half_days).sum();
                 Some(AbsenceCount {
-                    code: code(same.first()?.mark),
+                    code: code(same.first()?.mark).to_owned(),
                     n: i32::try_from(n).unwrap_or(i32::MAX),
                 })
             };
@@ -357,7 +359,30 @@ impl Pupils for App {
 }
 
 /// The half-day that a cursor stands for.
-fn half_day(text: &str) -> Option<HalfDay> {
-    let (day, part) = text.split_once('/')?;
-    Some(HalfDay::new(day.parse().ok()?, Part::from_i16(part.parse().ok()?)?))
+fn half_day(mark: &Mark) -> Answer<HalfDay> {
+    let at = match mark.key {
+        SortKey::HalfDay(day, part) => Part::from_i16(part).map(|part| HalfDay::new(day, part)),
+        _ => None,
+    };
+    at.ok_or(Problem::CursorInvalid)
+}
+
+/// What is made once of each that occurs, for a list of many rows with few of them.
+struct Once<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Once<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: PartialEq, V: Clone> Once<K, V> {
+    fn of(&mut self, key: K, make: impl FnOnce() -> V) -> V {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == key) {
+            return known.clone();
+        }
+        let made = make();
+        self.0.push((key, made.clone()));
+        made
+    }
 }

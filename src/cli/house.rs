@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::deliver::audience::Days;
 use crate::deliver::follower::Follower;
 use crate::deliver::sequencer::Sequencer;
+use crate::http::documents::Documents;
 use crate::http::house::House;
 use crate::http::limits::Limits;
 use crate::http::streams::Streams;
@@ -160,6 +161,7 @@ impl Running {
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             limits,
+            documents: Documents::default(),
             bounds,
             streams,
             metrics,

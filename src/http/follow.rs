@@ -47,7 +47,7 @@ pub(super) async fn operate(
     transport: &'static str,
 ) -> BoxStream<'static, Piece> {
     let span = span(asking.request, transport);
-    let prepared = span.in_scope(|| prepare(params, &edge.limits));
+    let prepared = span.in_scope(|| prepare(params, &edge));
     begin(&edge, prepared, asking).instrument(span).await
 }
 

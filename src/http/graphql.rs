@@ -142,7 +142,7 @@ pub(super) fn purpose(parts: &Parts) -> Result<Option<Purpose>, Refusal> {
 /// Limits on the text, the parser, limits on the document; then the principal and the schema.
 async fn run(edge: &Edge, method: &Method, params: Params, media: Media, asking: Asking) -> Result<Response, Refusal> {
     let id = asking.request;
-    let prepared = match prepare(params, &edge.limits) {
+    let prepared = match prepare(params, edge) {
         Ok(prepared) => prepared,
         Err(Unfit::Refused(refusal)) => return Err(refusal),
         Err(Unfit::Document(error)) => return Ok(refused_document(&error, media, id)),

@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+pub mod documents;
 mod follow;
 mod graphql;
 mod health;
@@ -34,6 +35,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::auth::Verifier;
+use documents::Documents;
 use limits::Limits;
 use service::{GraphqlService, Principals, Ready};
 use streams::Streams;
@@ -54,6 +56,8 @@ pub struct Edge {
     pub ids: Arc<dyn Ids>,
     /// The bounds of a query.
     pub limits: Limits,
+    /// What was read before.
+    pub documents: Documents,
     /// The bounds of a request.
     pub bounds: Bounds,
     /// What stays open.

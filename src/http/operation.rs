@@ -2,17 +2,16 @@
 //!
 //! `POST /graphql`, the socket and the event stream have this in common, so that none of them is a way round another.
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, Response as GraphqlResponse, ServerError, Value, Variables};
 use futures::FutureExt as _;
 use http::{StatusCode, header};
 use hub_entities::operation::{Operation, Purpose, Realm};
-use sha2::{Digest as _, Sha256};
 use tracing::{Span, field};
 use uuid::Uuid;
 
 use super::answer::Refusal;
+use super::documents::Unread;
 use super::params::Params;
 use super::{Edge, limits};
 use crate::app::SignedIn;
@@ -40,20 +39,24 @@ pub(super) enum Unfit {
 }
 
 /// Limits on the text, the parser, limits on the document: nothing is asked of anyone yet.
-pub(super) fn prepare(params: Params, bounds: &limits::Limits) -> Result<Prepared, Unfit> {
+pub(super) fn prepare(params: Params, edge: &Edge) -> Result<Prepared, Unfit> {
     let document_error = |text: &str| Unfit::Document(ServerError::new(text, None));
-    limits::text::check(&params.query, bounds).map_err(|refusal| Unfit::Refused(limited(refusal)))?;
-    let document = parse_query(&params.query).map_err(|error| Unfit::Document(ServerError::from(error)))?;
-    limits::check(&document, &params.variables, bounds).map_err(|refusal| Unfit::Refused(limited(refusal)))?;
-    let chosen = choose(&document, params.operation_name.as_deref()).map_err(document_error)?;
+    let read = edge.documents.read(&params.query, &edge.limits);
+    let read = read.map_err(|unread| match unread {
+        Unread::Refused(refusal) => Unfit::Refused(limited(refusal)),
+        Unread::Malformed(error) => Unfit::Document(ServerError::from(error)),
+    })?;
+    let document = &read.document;
+    limits::check(document, &params.variables, &edge.limits).map_err(|refusal| Unfit::Refused(limited(refusal)))?;
+    let chosen = choose(document, params.operation_name.as_deref()).map_err(document_error)?;
     if !has_required(chosen, &params.variables) {
         return Err(document_error("a required variable is missing or null"));
     }
     let kind = chosen.ty;
-    trace_document(&params);
+    trace_document(&params, read.mark);
     let mut request = Request::new(params.query).variables(params.variables);
     request.operation_name = params.operation_name;
-    request.set_parsed_query(document);
+    request.set_parsed_query(document.clone());
     Ok(Prepared { request, kind })
 }
 
@@ -148,14 +151,12 @@ async fn in_time(
 }
 
 /// The name and a hash tell operations apart in a trace; neither shows what was asked for.
-fn trace_document(params: &Params) {
+fn trace_document(params: &Params, mark: u64) {
     let span = Span::current();
     if span.is_disabled() {
         return;
     }
-    let hash = Sha256::digest(limits::text::shape(&params.query));
-    let short = hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
-    span.record("document", field::display(format_args!("{short:016x}")));
+    span.record("document", field::display(format_args!("{mark:016x}")));
     if let Some(name) = &params.operation_name {
         // The client's text: only what a GraphQL name may hold, and not much of it.
         let allowed = |one: &char| one.is_ascii_alphanumeric() || *one == '_';

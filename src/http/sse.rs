@@ -96,7 +96,7 @@ async fn open(edge: &Arc<Edge>, request: Request, id: Uuid) -> Result<Response, 
     let resume = resume
         .filter(|cursor| !cursor.is_empty())
         .map(|cursor| Resume(cursor.to_owned()));
-    let prepared = span.in_scope(|| prepare(params, &edge.limits)).map(|mut prepared| {
+    let prepared = span.in_scope(|| prepare(params, edge)).map(|mut prepared| {
         if let Some(resume) = resume {
             prepared.request = prepared.request.data(resume);
         }

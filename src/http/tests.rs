@@ -215,6 +215,7 @@ fn world_with(change: impl FnOnce(&mut Edge)) -> World {
         clock: Arc::new(FixedClock(now)),
         ids: Arc::new(SeededIds::new(1)),
         limits: Limits::DEFAULT,
+        documents: Documents::default(),
         bounds: Bounds::DEFAULT,
         streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),
         metrics: telemetry::recorder().handle(),
@@ -536,6 +537,31 @@ async fn limits_are_held_before_anything_runs() {
         }
     }
     assert_eq!(world.executed(), 0);
+}
+
+// What was read before is not read again, but it is weighed again: what it costs hangs on its variables.
+#[tokio::test]
+async fn a_document_that_was_read_is_held_to_its_limits_each_time() {
+    let world = world();
+    let query = "query One { realm } query Other($n: Int) { b(first: $n) { c { d } } }";
+    let ask = async |n: i32| {
+        let body = json!({ "query": query, "operationName": "Other", "variables": { "n": n } });
+        let (_, body) = world.ask_as(GRAPHQL, &body).await;
+        code(&body).to_owned()
+    };
+    for (n, expected) in [
+        (5, "INVALID_DOCUMENT"),
+        (201, "PAGE_INVALID"),
+        (30_000, "LIMIT_COST"),
+        (5, "INVALID_DOCUMENT"),
+    ] {
+        assert_eq!(ask(n).await, expected, "{n}");
+    }
+    let asked_for = |text: &str| format!("{{ echo(text: \"{text}\") }}");
+    for text in ["a", "b", "a"] {
+        let (status, body) = world.ask(&asked_for(text)).await;
+        assert_eq!((status, &body["data"]["echo"]), (StatusCode::OK, &json!(text)));
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use chrono::NaiveDate;
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::category::Categories;
 use hub_entities::id::{
-    AgreementId, ClassId, ClbId, ClientGrantId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId,
-    SourceId,
+    AgreementId, ClassId, ClbId, ClientGrantId, EnrolmentId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId,
+    SignalId, SourceId,
 };
 use hub_entities::operation::{Actor, Operation, Realm, Role};
 use hub_entities::signal::{EventKind, SignalState, Track};
@@ -28,8 +28,9 @@ use hub_graphql::hub::{
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{CursorKey, Mark, Page, Slice, SortKey};
 use hub_graphql::problem::Problem;
-use hub_graphql::pupil::{Enrolment, PupilRow};
+use hub_graphql::pupil::{Address, Contact, Enrolment, PupilRow};
 use hub_graphql::pupils::{PupilFilter, PupilOrder};
+use hub_graphql::scalar::{Gid, Year};
 use hub_graphql::school::SchoolRow;
 use hub_graphql::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use hub_graphql::{Options, Schemas, schemas};
@@ -43,6 +44,8 @@ pub(crate) const PUPILS: u128 = 100;
 pub(crate) struct Fake {
     pub(crate) asked: AtomicUsize,
     pub(crate) broken: bool,
+    /// Lists are answered, what belongs to their rows is not.
+    pub(crate) broken_below: bool,
 }
 
 pub(crate) fn pupil(number: u128) -> PupilId {
@@ -61,6 +64,9 @@ impl Fake {
 
     fn for_each<V>(&self, of: &[PupilId], value: impl Fn(PupilId) -> V) -> Answer<HashMap<PupilId, V>> {
         self.count()?;
+        if self.broken_below {
+            return Err(Problem::Unavailable);
+        }
         let known = of.iter().filter(|id| (1..=PUPILS).contains(&id.0.as_u128()));
         Ok(known.map(|id| (*id, value(*id))).collect())
     }
@@ -68,12 +74,22 @@ impl Fake {
 
 fn row(id: PupilId) -> PupilRow {
     PupilRow {
-        given_name: None,
+        given_name: Some(format!("Given{}", id.0.as_u128())),
         family_name: Some(format!("Family{}", id.0.as_u128())),
-        sex: None,
-        birth_date: None,
-        address: None,
-        contacts: None,
+        sex: Some("X".to_owned()),
+        birth_date: NaiveDate::from_ymd_opt(2012, 2, 29),
+        address: Some(Address {
+            street: Some("Dorp 1".to_owned()),
+            postal_code: Some("9000".to_owned()),
+            city: Some("Gent".to_owned()),
+        }),
+        contacts: Some(vec![Contact {
+            role: Some("guardian".to_owned()),
+            given_name: Some("Voornaam".to_owned()),
+            family_name: Some("Naam".to_owned()),
+            phone: Some("09".to_owned()),
+            email: Some("a@example.org".to_owned()),
+        }]),
         language: None,
         agreed: Categories::default_agreement(),
         id: Some(id),
@@ -83,7 +99,7 @@ fn row(id: PupilId) -> PupilRow {
 
 fn school(id: SchoolId) -> SchoolRow {
     SchoolRow {
-        id: hub_graphql::scalar::Gid(id),
+        id: Gid(id),
         institution_number: "012345".to_owned(),
         name: "De Linde".to_owned(),
         city: "Gent".to_owned(),
@@ -143,7 +159,19 @@ impl Pupils for Fake {
     }
 
     async fn enrolments(&self, _: &Operation, of: &[PupilId]) -> Answer<HashMap<PupilId, Vec<Enrolment>>> {
-        self.for_each(of, |_| Vec::new())
+        // Every other pupil left school; the others are there, and were elsewhere before.
+        self.for_each(of, |id| {
+            let number = id.0.as_u128();
+            let one = |nth: u128, begins: &str, ends: Option<&str>| Enrolment {
+                id: Gid(EnrolmentId(Uuid::from_u128(number * 10 + nth))),
+                school_year: Year(SchoolYear::of(begins.parse().unwrap())),
+                begins: begins.parse().unwrap(),
+                ends: ends.map(|ends| ends.parse().unwrap()),
+                school: school(SchoolId(Uuid::from_u128(nth))),
+            };
+            let now = one(2, "2026-09-01", number.is_multiple_of(2).then_some("2026-10-01"));
+            vec![now, one(1, "2025-09-01", Some("2026-07-01"))]
+        })
     }
 
     async fn classes_of(
@@ -171,8 +199,8 @@ impl Pupils for Fake {
                 Absence {
                     day: hub_graphql::scalar::Day("2026-09-03".parse().unwrap()),
                     part: hub_graphql::absence::PartOfDay::Pm,
-                    code: "B".to_owned(),
-                    school_id: hub_graphql::scalar::Gid(SchoolId(uuid::Uuid::from_u128(9))),
+                    code: "B".into(),
+                    school_id: SchoolId(Uuid::from_u128(9)).to_string().as_str().into(),
                 },
             )],
             more: false,
@@ -199,7 +227,9 @@ impl Pupils for Fake {
         self.for_each(of, |_| TallyRow {
             count: 7,
             carried: 2,
-            ..TallyRow::default()
+            pending: 1,
+            reached5: NaiveDate::from_ymd_opt(2026, 10, 5),
+            reached30: None,
         })
     }
 
@@ -510,12 +540,17 @@ pub(crate) fn viewer(number: u128, role: Role) -> Operation {
 
 /// The schemas over this hub.
 pub(crate) fn over(fake: Fake) -> (Schemas, Arc<Fake>) {
+    with(fake, Options::default())
+}
+
+/// The same, with these options.
+pub(crate) fn with(fake: Fake, options: Options) -> (Schemas, Arc<Fake>) {
     let hub = Arc::new(fake);
     let keys = CursorKey::new(&[7; 32]);
     {
         let port: Arc<dyn hub_graphql::hub::Hub> = hub.clone();
         let alerts: Arc<dyn Alerts> = hub.clone();
-        (schemas(&port, alerts, &keys, Options::default()), hub)
+        (schemas(&port, alerts, &keys, options), hub)
     }
 }
 

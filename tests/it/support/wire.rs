@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clb_hub::auth::Verifier;
 use clb_hub::auth::demo_issuer::DemoIssuer;
+use clb_hub::http::documents::Documents;
 use clb_hub::http::house::House;
 use clb_hub::http::limits::Limits;
 use clb_hub::http::serve::{Patience, serve};
@@ -63,6 +64,7 @@ impl Listening {
             clock: Arc::new(FixedClock(town.world.now)),
             ids: town.world.ids.clone(),
             limits,
+            documents: Documents::default(),
             bounds,
             streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),
             metrics: telemetry::recorder().handle(),
