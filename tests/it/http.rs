@@ -61,14 +61,14 @@ both_databases!(the_principal_decides_the_schema, async |database: &TestDatabase
     let v = &town.viewers;
     let report = "mutation { reportSignal(input: { signal: \"sig_1\" }) { __typename } }";
     let accept = "mutation { acceptSignal(input: { signal: \"sig_1\" }) { __typename } }";
-    let runs = "{ sources(first: 1) { totalCount } }";
+    let sources = "{ sources(first: 1) { totalCount } }";
     let pupils = "{ pupils(first: 1) { totalCount } }";
     for (viewer, open) in [
-        (&v.north, [true, false, false, true]),
+        (&v.north, [true, false, true, true]),
         (&v.first, [false, true, false, true]),
         (&v.operator, [false, false, true, false]),
     ] {
-        for (question, opens) in [report, accept, runs, pupils].into_iter().zip(open) {
+        for (question, opens) in [report, accept, sources, pupils].into_iter().zip(open) {
             let (status, _, body) = hub.ask(Some(&hub.token(viewer)), question).await;
             assert_eq!(status, if opens { 200 } else { 400 }, "{question}: {body}");
             assert_eq!(body.contains("\"data\""), opens, "{question}: {body}");
