@@ -80,6 +80,26 @@ impl Smartschool {
         })
     }
 
+    /// Whether the tenant publishes the result codes that the hub goes by. What it says of them is not repeated.
+    async fn result_codes(&self) -> Result<String, Fault> {
+        let said = self.tenant.text("returnJsonErrorCodes", &[], MOST_PROBE).await;
+        let table = match said {
+            Err(fault) if fault.is_transient() => return Err(fault),
+            said => said.ok().and_then(Result::ok),
+        };
+        let table: Option<BTreeMap<i64, String>> = table.and_then(|json| serde_json::from_str(&json).ok());
+        let Some(table) = table else {
+            return Ok("result codes: the tenant publishes none".to_owned());
+        };
+        let unknown = Code::KNOWN.iter().filter(|code| !table.contains_key(code));
+        let unknown: Vec<String> = unknown.map(ToString::to_string).collect();
+        Ok(if unknown.is_empty() {
+            "result codes: those that the hub goes by are published".to_owned()
+        } else {
+            format!("result codes: the tenant does not know {}", unknown.join(", "))
+        })
+    }
+
     async fn whose(&self, ask: &Ask) -> Result<Arc<Whose>, Fault> {
         let known = {
             let remembered = self.whose.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,6 +173,7 @@ impl Connector for Smartschool {
             };
             notes.push(format!("{method}: {says}"));
         }
+        notes.push(self.result_codes().await?);
         Ok(Discovery {
             schools: schools.into_iter().cloned().collect(),
             notes,

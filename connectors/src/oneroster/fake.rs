@@ -128,7 +128,8 @@ impl Site for Fake {
         } else {
             inside.data(&request)
         };
-        let date = inside.system.now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let date = inside.system.date.unwrap_or(inside.system.now);
+        let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         answer.with("date", &date)
     }
 }

@@ -9,6 +9,7 @@
 //! - An account that is switched off is a pupil like any other: the switch is about signing in.
 
 mod can;
+pub mod decode;
 mod page;
 mod read;
 mod reading;

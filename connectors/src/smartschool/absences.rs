@@ -33,8 +33,10 @@ const NO_SCHOOL: &str = "null";
 enum Half<'a> {
     /// `null`.
     NoSchool,
-    /// A letter, and its label where the answer has them.
-    Letter(Cow<'a, str>, Option<Cow<'a, str>>),
+    /// A letter.
+    Letter(Cow<'a, str>),
+    /// A letter and its label, where the answer has them. Apart, for few answers do: what is moved about is small.
+    Labelled(Box<(Cow<'a, str>, Cow<'a, str>)>),
     /// Neither.
     Unreadable,
 }
@@ -59,11 +61,11 @@ impl<'de> Visitor<'de> for HalfVisitor {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Half<'de>, E> {
-        Ok(Half::Letter(Cow::Borrowed(text), None))
+        Ok(Half::Letter(Cow::Borrowed(text)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Half<'de>, E> {
-        Ok(Half::Letter(Cow::Owned(text.to_owned()), None))
+        Ok(Half::Letter(Cow::Owned(text.to_owned())))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Half<'de>, E> {
@@ -99,10 +101,11 @@ impl<'de> Visitor<'de> for HalfVisitor {
                 entries.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(match letter {
-            Some(Some(Text(letter))) => Half::Letter(letter, label.map(|Text(label)| label)),
-            Some(None) => Half::NoSchool,
-            None => Half::Unreadable,
+        Ok(match (letter, label) {
+            (Some(Some(Text(letter))), Some(Text(label))) => Half::Labelled(Box::new((letter, label))),
+            (Some(Some(Text(letter))), None) => Half::Letter(letter),
+            (Some(None), _) => Half::NoSchool,
+            (None, _) => Half::Unreadable,
         })
     }
 }
@@ -265,7 +268,9 @@ impl<'a> DayReader<'a> {
             return Err("absences.too_many_pupils");
         }
         let Text(key) = serde_json::from_slice(name).map_err(|_malformed| "json.malformed")?;
-        let day = match serde_json::from_slice::<Day<'_>>(value) {
+        // Judged once as a whole, and not string by string.
+        let value = std::str::from_utf8(value).map_err(|_other_encoding| "json.malformed")?;
+        let day = match serde_json::from_str::<Day<'_>>(value) {
             Ok(day) => day,
             // What is JSON and no day is a loss of two half-days; what is not JSON breaks the answer.
             Err(error) if error.is_data() => Day::default(),
@@ -300,8 +305,10 @@ impl<'a> DayReader<'a> {
         let labels: &'a BTreeMap<String, String> = self.labels;
         let letters = halves.each_ref().map(|(part, half)| match half {
             Some(Half::NoSchool) => Some((*part, NO_SCHOOL)),
-            Some(Half::Letter(letter, label)) => {
-                let by_label = label.as_deref().and_then(|label| labels.get(label.trim()));
+            Some(Half::Letter(letter)) => Some((*part, letter.trim())),
+            Some(Half::Labelled(both)) => {
+                let (letter, label) = &**both;
+                let by_label = labels.get(label.trim());
                 Some((*part, by_label.map_or_else(|| letter.trim(), String::as_str)))
             }
             Some(Half::Unreadable) | None => None,
@@ -357,6 +364,9 @@ impl<'a> DayReader<'a> {
 
     /// Leaves out deleted accounts whose name another account bears that is in this answer.
     fn settle(&mut self) {
+        if self.put_off.is_empty() {
+            return;
+        }
         let met: HashSet<u64> = self.met.drain(..).collect();
         let doubtful = &mut self.doubtful;
         self.put_off.retain(|name, entry| {

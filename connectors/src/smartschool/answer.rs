@@ -30,6 +30,9 @@ pub(super) enum Code {
 }
 
 impl Code {
+    /// The numbers that mean something here.
+    pub(super) const KNOWN: [i64; 11] = [8, 9, 10, 12, 14, 19, 23, 49, 50, 53, 56];
+
     pub(super) const fn of(number: i64) -> Self {
         match number {
             8 => Self::Refused,

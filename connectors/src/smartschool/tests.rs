@@ -500,10 +500,30 @@ async fn doctor_hears_what_the_profile_may_not_do() {
             "getAllAccountsExtended: may be called",
             "getStudentCareer: may be called",
             "getAbsentsWithInternalNumberByDate: the profile of the access code may not call it",
+            "result codes: those that the hub goes by are published",
         ]
     );
     assert_eq!(Kind::of(&running.fault(&ask(Stream::Absences)).await), Kind::Refused);
     running.roster().await;
+}
+
+/// The table of the tenant is compared with what the hub goes by; its words stay there.
+#[tokio::test]
+async fn doctor_hears_which_result_codes_the_tenant_does_not_know() {
+    let running = run(school()).await;
+    for (said, note) in [
+        (
+            Instead::Text(r#"{"8":"canary","9":"","10":"","12":"","14":"","19":"","23":"","50":"","53":""}"#.into()),
+            "result codes: the tenant does not know 49, 56",
+        ),
+        (Instead::Text("[]".into()), "result codes: the tenant publishes none"),
+        (Instead::Code(23), "result codes: the tenant publishes none"),
+    ] {
+        running.fake.heal();
+        running.fake.plan(Plan::always("returnJsonErrorCodes", said));
+        let discovery = running.connector.discover().await.expect("it can be looked at");
+        assert_eq!(discovery.notes.last().map(String::as_str), Some(note));
+    }
 }
 
 /// Days that were left out between the last read and this one are still to be read.

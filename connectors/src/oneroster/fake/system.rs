@@ -125,6 +125,8 @@ pub struct System {
     pub scopes: BTreeSet<String>,
     /// Its clock: changes are marked with it.
     pub now: DateTime<Utc>,
+    /// What the `Date` of its answers says, where a machine in front of it writes that.
+    pub date: Option<DateTime<Utc>>,
     /// What it does differently.
     pub quirks: BTreeSet<Quirk>,
     /// The most records of a page, whatever was asked for.
@@ -150,6 +152,7 @@ impl System {
                 .map(str::to_owned)
                 .into(),
             now,
+            date: None,
             quirks: BTreeSet::new(),
             page_cap: None,
             miscounts: 0,

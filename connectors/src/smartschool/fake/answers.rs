@@ -16,7 +16,7 @@ use super::soap::{Question, Value};
 use super::wsdl::METHODS;
 
 /// The result codes of the vendor that a reader meets. Only the numbers are the vendor's; the words are ours.
-const CODES: [(i64, &str); 11] = [
+const CODES: [(i64, &str); 12] = [
     (8, "Het webserviceswachtwoord klopt niet"),
     (9, "Er is geen gebruiker met deze naam"),
     (10, "De gegevens konden niet verwerkt worden &lt;br&gt;"),
@@ -27,6 +27,7 @@ const CODES: [(i64, &str); 11] = [
     (49, "Geen geldige datum"),
     (50, "De module is niet actief"),
     (53, "De bovenliggende groep werd niet gevonden"),
+    (56, "Geen geldige datum"),
     (57, "De roostercode is al in gebruik"),
 ];
 
