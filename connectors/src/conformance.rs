@@ -69,7 +69,12 @@ impl Kind {
                 Self::Transient
             }
             Trouble::Unauthorised => Self::Refused,
-            Trouble::Portal | Trouble::OtherType | Trouble::Half | Trouble::Endless => Self::Broken,
+            Trouble::Portal
+            | Trouble::OtherType
+            | Trouble::Half
+            | Trouble::Endless
+            | Trouble::Deep
+            | Trouble::Flood => Self::Broken,
         }
     }
 }

@@ -82,6 +82,8 @@ pub enum Delivery {
     Slow(usize, Duration),
     /// Over and over again, without end.
     Endless,
+    /// So many bytes of it, and then one letter over and over again, without end.
+    Flood(usize),
     /// All of it, with so many bytes announced: the connection is closed when fewer came, and nothing follows when that
     /// is fewer.
     Announced(u64),
@@ -299,6 +301,16 @@ fn response(answer: Answer) -> http::Response<UnsyncBoxBody<Bytes, Failing>> {
         Delivery::Whole | Delivery::Hangup => whole(),
         Delivery::Cut(most) => streamed(then(some(most), Some(Cut.into()))),
         Delivery::Reset(most) => streamed(then(some(most), Some(Abort.into()))),
+        Delivery::Flood(most) => {
+            let flood = Bytes::from_static(&[b'x'; 16 * 1024]);
+            let first = stream::once(std::future::ready(some(most)));
+            streamed(
+                first
+                    .chain(stream::repeat(flood))
+                    .map(|some| Ok(Frame::data(some)))
+                    .boxed(),
+            )
+        }
         Delivery::Announced(_) => streamed(then(body.clone(), Some(Cut.into()))),
         Delivery::Stall(most) => streamed(then(some(most), None)),
         Delivery::Slow(step, between) => streamed(slowly(body, step.max(1), between)),
@@ -308,7 +320,7 @@ fn response(answer: Answer) -> http::Response<UnsyncBoxBody<Bytes, Failing>> {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     match delivery {
-        Delivery::Endless => None,
+        Delivery::Endless | Delivery::Flood(_) => None,
         Delivery::Announced(length) => response.headers_mut().insert(CONTENT_LENGTH, length.into()),
         _ => response.headers_mut().insert(CONTENT_LENGTH, length.into()),
     };

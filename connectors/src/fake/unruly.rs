@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::header::CONTENT_TYPE;
 
 use super::{Answer, Delivery, Request, Site};
 
@@ -30,13 +31,17 @@ pub enum Trouble {
     Half,
     /// The answer over and over again, without end.
     Endless,
+    /// Brackets or elements in one another, ten thousand deep.
+    Deep,
+    /// The first half of the answer, and then one letter over and over again, without end.
+    Flood,
     /// The answer itself, after this time.
     Late(Duration),
 }
 
 impl Trouble {
     /// Every kind that keeps an answer from being read.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Reset,
         Self::Cut,
         Self::Stall,
@@ -47,6 +52,8 @@ impl Trouble {
         Self::OtherType,
         Self::Half,
         Self::Endless,
+        Self::Deep,
+        Self::Flood,
     ];
 
     fn befall(self, answer: Answer) -> Answer {
@@ -65,6 +72,19 @@ impl Trouble {
                 ..answer
             },
             Self::Endless => answer.delivered(Delivery::Endless),
+            Self::Deep => {
+                let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                let open = if kind.is_some_and(|kind| kind.contains("xml")) {
+                    "<a>"
+                } else {
+                    "{\"a\":"
+                };
+                Answer {
+                    body: open.repeat(10_000).into(),
+                    ..answer
+                }
+            }
+            Self::Flood => answer.delivered(Delivery::Flood(half)),
             Self::Late(_) => answer,
         }
     }

@@ -89,7 +89,7 @@ pub(super) async fn schools(source: &Source) -> Result<Vec<OrgRow>, Fault> {
     Ok(found)
 }
 
-/// The school that is asked for, among those of the source.
+/// The school that is asked for, among those of the source; with the number that it is asked for by.
 fn find(schools: &[OrgRow], settings: &Settings, number: &str) -> Result<OrgRow, Fault> {
     let bare = |number: &str| number.trim().trim_start_matches('0').to_owned();
     let is_it = |school: &&OrgRow| match &settings.school {
@@ -110,7 +110,10 @@ fn find(schools: &[OrgRow], settings: &Settings, number: &str) -> Result<OrgRow,
             "several schools of the source carry the institution number of this school: the connection must name one",
         ));
     }
-    Ok(one.clone())
+    Ok(OrgRow {
+        identifier: Some(number.to_owned()),
+        ..one.clone()
+    })
 }
 
 /// Reads the roster.

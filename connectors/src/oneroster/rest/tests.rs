@@ -291,8 +291,12 @@ async fn both_versions_give_the_pupils_of_the_school() {
                 memberships: true
             }
         );
-        let schools: Vec<_> = roster.schools.iter().map(|one| one.source_key.as_str()).collect();
-        assert_eq!(schools, ["s1"], "the other one is not handed on");
+        let schools: Vec<_> = roster
+            .schools
+            .iter()
+            .map(|one| (one.source_key.as_str(), one.identifier.as_deref()))
+            .collect();
+        assert_eq!(schools, [("s1", Some(SCHOOL))], "the other one is not handed on");
         let class = &roster.classes[0];
         assert_eq!(
             (roster.classes.len(), class.title.as_str(), class.grade.as_deref()),
