@@ -1,11 +1,12 @@
-//! What the hub itself reads over HTTP: the keys of the issuers that its configuration names (R18, R28).
+//! What the hub reads over HTTP: the keys of the issuers that its configuration names (R18, R28), and the client that
+//! live sources are pulled with.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_connectors::fault::Fault;
-use hub_connectors::http::{Call, Http, Limits, Reach, Url};
+use hub_connectors::http::{Call, Http, Limits, Network, Reach, Url};
 
 use crate::auth::jwks::{FetchFailed, FetchKeys, Fetched};
 use crate::auth::keys::KeySet;
@@ -31,6 +32,16 @@ pub struct Outbound(Http);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the HTTP client cannot be built")]
 pub struct NoClient;
+
+/// The client of live sources: to the public internet by HTTPS, and to these networks.
+///
+/// # Errors
+/// The client cannot be built.
+pub fn to_sources(networks: Vec<Network>) -> Result<Http, NoClient> {
+    let pause = SystemPause::new().map_err(|_no_randomness| NoClient)?;
+    let reach = Reach::Public { and: networks };
+    Http::new(reach, Limits::default(), Arc::new(pause)).map_err(|_no_backend| NoClient)
+}
 
 impl Outbound {
     /// Builds the client. It goes wherever the configuration says: an issuer may well stand in the house.

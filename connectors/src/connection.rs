@@ -1,8 +1,9 @@
-//! How the files of one connection are to be read: what an operator registers with it.
+//! How one connection is to be read, files and wire: what an operator registers with it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::absences::AbsenceFormat;
+use crate::live::Live;
 use crate::oneroster::Settings;
 
 /// The settings of one connection. Each has a default, so that most connections need none.
@@ -13,4 +14,7 @@ pub struct Connection {
     pub roster: Settings,
     /// Its files of half-day absences.
     pub absences: AbsenceFormat,
+    /// The system that is pulled, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
 }

@@ -11,6 +11,7 @@ pub mod fake;
 pub mod fault;
 pub mod http;
 pub mod json;
+pub mod live;
 pub mod oauth;
 pub mod oneroster;
 pub mod report;

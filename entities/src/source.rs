@@ -137,6 +137,42 @@ pub mod run {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// How far one stream of a live source was read.
+pub mod pull {
+    use sea_orm::entity::prelude::*;
+
+    use super::RunKind;
+    use crate::id::SourceId;
+
+    /// The last read that came to its end, all of it merged.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pull")]
+    pub struct Model {
+        /// The connection.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub source_id: SourceId,
+        /// What it brings.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: RunKind,
+        /// Where the connector stands, in its own words: the watermark.
+        pub state: Json,
+        /// When it was read.
+        pub pulled_at: DateTimeUtc,
+        /// Records that were read.
+        pub records: i64,
+        /// Pupils that these name.
+        pub named: i64,
+        /// Of those, the ones that the roster knows.
+        pub found: i64,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What a run has put aside: rows of a roster.
 pub mod staged_row {
     use sea_orm::entity::prelude::*;
@@ -150,7 +186,7 @@ pub mod staged_row {
         /// The run.
         #[sea_orm(primary_key, auto_increment = false)]
         pub run_id: RunId,
-        /// `class`, `membership` or `pupil`.
+        /// `class`, `pupil` or `membership`, those of a report, and whom a complete read did not hold (`left`).
         #[sea_orm(primary_key, auto_increment = false)]
         pub kind: String,
         /// Its key in the source.

@@ -10,6 +10,7 @@ mod recheck;
 mod register;
 mod schema;
 mod serve;
+mod sync;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Verb {
     Keys(keys::Keys),
     /// Import files of one school: a OneRoster package, half-day absences, carried-in numbers.
     Import(import::Import),
+    /// Pull the live sources now, or say what a pull would bring.
+    Sync(sync::Sync),
     /// Count all pupils of a school year again from their half-days, and put right what differs.
     Recheck(recheck::Recheck),
     /// Print the schema of a realm, or the annotated example of the configuration.
@@ -126,6 +129,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Register(register) => register.run(&config).await,
             Verb::Keys(keys) => keys.run(&config).await,
             Verb::Import(import) => import.run(&config).await,
+            Verb::Sync(sync) => sync.run(&config).await,
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),
             Verb::Policy(policy) => policy.run(),

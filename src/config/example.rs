@@ -1,6 +1,6 @@
 //! The annotated example, made from what the sections say of themselves.
 
-use super::{Database, Issuer, Keys, Law, Limits, Secrecy, Section, Server, Streams, Telemetry};
+use super::{Database, Issuer, Keys, Law, Limits, Secrecy, Section, Server, Sources, Streams, Telemetry};
 
 /// `clb-hub.example.toml`: every key with its meaning; defaults as they are, the others switched off.
 pub fn example() -> String {
@@ -17,6 +17,7 @@ pub fn example() -> String {
     section::<Streams>(&mut text, false);
     section::<Telemetry>(&mut text, false);
     section::<Keys>(&mut text, false);
+    section::<Sources>(&mut text, false);
     section::<Law>(&mut text, false);
     text
 }

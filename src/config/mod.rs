@@ -11,12 +11,15 @@ mod law;
 mod limits;
 mod secrets;
 mod server;
+mod sources;
 mod streams;
 mod telemetry;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hub_connectors::live::SecretName;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -28,11 +31,15 @@ pub use law::Law;
 pub use limits::Limits;
 pub use secrets::Secrecy;
 pub use server::Server;
+pub use sources::{Secrets, Sources};
 pub use streams::Streams;
 pub use telemetry::Telemetry;
 
 /// Before every variable of ours.
 pub const ENV_PREFIX: &str = "CLB_HUB__";
+
+/// `CLB_HUB__SECRETS__NAME`: secrets stand in no file with settings.
+const SECRETS: &str = "secrets";
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +60,10 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where the keys are.
     pub keys: Keys,
+    /// How live sources are reached.
+    pub sources: Sources,
+    /// Their secrets.
+    pub secrets: Secrets,
     /// Open questions of the law, as settings.
     pub law: Law,
 }
@@ -197,6 +208,7 @@ struct Source {
     file: String,
     sections: BTreeMap<String, Table>,
     origins: BTreeMap<(String, String), String>,
+    secrets: BTreeMap<String, SecretString>,
 }
 
 impl Source {
@@ -205,6 +217,7 @@ impl Source {
             file: file.display().to_string(),
             sections: BTreeMap::new(),
             origins: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         };
         let file = source.file.clone();
         let unknown = |section: String| ConfigError::UnknownSection {
@@ -240,6 +253,12 @@ impl Source {
             .ok_or_else(unknown)?
             .to_ascii_lowercase();
         let parts: Vec<&str> = path.split("__").collect();
+        if let [SECRETS, name] = parts.as_slice() {
+            let secret = value.filter(|value| !value.is_empty() && SecretName::try_from((*name).to_owned()).is_ok());
+            self.secrets
+                .insert((*name).to_owned(), secret.ok_or_else(unknown)?.into());
+            return Ok(());
+        }
         let (section, key) = match parts.as_slice() {
             [section, name, key] if *section == Issuer::NAME => (format!("{section}.{name}"), *key),
             [section, key] if *section != Issuer::NAME => ((*section).to_owned(), *key),
@@ -256,7 +275,13 @@ impl Source {
     }
 
     fn read(mut self) -> Result<Config, ConfigError> {
+        let sources: Sources = self.take(Sources::NAME)?;
         let config = Config {
+            secrets: Secrets {
+                of_environment: std::mem::take(&mut self.secrets),
+                folder: sources.secrets_folder.clone(),
+            },
+            sources,
             server: self.take(Server::NAME)?,
             database: self.take(Database::NAME)?,
             secrecy: self.take(Secrecy::NAME)?,

@@ -40,6 +40,20 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn secrets_of_sources_come_by_the_environment_and_are_never_shown() {
+    let config = parse("", &[("CLB_HUB__SECRETS__SCHOOL_1", "canary")]).expect("a configuration");
+    let find = |name: &str| {
+        let name = hub_connectors::live::SecretName::try_from(name.to_owned()).expect("a name");
+        config.secrets.find(&name).map(|found| found.expose_secret().to_owned())
+    };
+    assert_eq!(find("school_1").as_deref(), Some("canary"));
+    assert_eq!(find("school_2"), None);
+    assert!(!format!("{config:?}").contains("canary"));
+    let refused = parse("[secrets]\nschool_1 = \"canary\"", &[]).expect_err("in a file");
+    assert_eq!(refused, "hub.toml: no section [secrets]");
+}
+
+#[test]
 fn what_is_refused_is_named_and_its_value_is_not() {
     let issuer = "[issuers.a]\nissuer = \"i\"\naudience = \"b\"\n";
     let secure = |line: &str| format!("{issuer}jwks_url = \"https://a/jwks\"\n{line}\n");

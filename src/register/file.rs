@@ -67,7 +67,7 @@ pub struct Source {
     pub letters: String,
     /// The school's own letters, over the table: the letter and its meaning.
     pub overrides: Vec<(String, String)>,
-    /// How its files are to be read.
+    /// How its files are to be read, and the system that is pulled.
     pub files: Connection,
 }
 
@@ -257,6 +257,7 @@ impl Source {
         });
         let roster = section.settings("roster");
         let absences = section.settings("absences");
+        let live = section.settings("live");
         Some(Self {
             line: section.line(),
             school: school?,
@@ -266,6 +267,7 @@ impl Source {
             files: Connection {
                 roster: roster.unwrap_or_default(),
                 absences: absences.unwrap_or_default(),
+                live,
             },
         })
     }

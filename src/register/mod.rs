@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use hub_connectors::connection::Connection;
+use hub_connectors::contract::Stream;
+use hub_connectors::live::Live;
 use hub_entities::agreement::{AgreementState, Binding, Party};
 use hub_entities::id::{AgreementId, ClbId, Ids, PrincipalId, SchoolId, SourceId};
 use hub_entities::operation::{Actor, Operation};
@@ -289,6 +292,31 @@ impl Applying<'_> {
         };
         if self.outcome.sources.add(was.as_ref(), &is) {
             self.registration.put_source(&is).await?;
+        }
+        if let Some(live) = &said.files.live {
+            self.pulled_once(said, live, &is).await?;
+        }
+        Ok(())
+    }
+
+    /// One system says who a school's pupils are, and one who was absent: of two, each would take back what the other
+    /// says.
+    async fn pulled_once(&mut self, said: &Source, live: &Live, is: &connection::Model) -> Result<(), DbError> {
+        for other in self.registration.sources_of(is.school_id).await? {
+            let settings: Option<Connection> = serde_json::from_value(other.settings).ok();
+            let Some(theirs) = settings
+                .and_then(|settings| settings.live)
+                .filter(|_| other.id != is.id)
+            else {
+                continue;
+            };
+            for stream in [Stream::Roster, Stream::Absences] {
+                if live.brings(stream) && theirs.brings(stream) {
+                    let rule = "another source of this school pulls the same; say what each of them `pulls`";
+                    self.faults.add(said.line, "source", "live", rule);
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }

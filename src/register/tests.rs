@@ -1,6 +1,7 @@
 //! The file alone: what it says, and every fault by line, key and rule.
 
 use hub_connectors::absences::{AbsenceFormat, DeleteMarker, Parts, PupilKey};
+use hub_connectors::contract::Stream;
 use hub_entities::category::Category;
 
 use super::*;
@@ -32,6 +33,9 @@ fn the_example_is_read_as_it_is_annotated() {
         value: "-".to_owned(),
     };
     assert_eq!(map.delete, Some(deletion));
+    let live = file.sources[1].files.live.as_ref().expect("a live source");
+    assert_eq!(live.secret.as_str(), "034512-smartschool");
+    assert!(live.brings(Stream::Absences) && !live.brings(Stream::Roster));
     assert_eq!(file.principals.len(), 5);
     assert!(file.agreements[0].categories.has(Category::Language));
 }

@@ -75,6 +75,31 @@ pub async fn put_in_quarantine(
     kind: RunKind,
     unmatched: Vec<Unmatched>,
 ) -> Result<(), DbError> {
+    // The same run again, or the same content again, does not pile up.
+    let joined = "rows = case when quarantine.body = excluded.body then quarantine.rows
+                                else quarantine.rows + excluded.rows end,
+                    body = case when quarantine.body = excluded.body then quarantine.body
+                                else quarantine.body || excluded.body end";
+    put(db, work, kind, unmatched, joined).await
+}
+
+/// Puts rows in quarantine in place of those that wait under the same key: all of what waits is in them.
+pub async fn replace_in_quarantine(
+    db: &Db,
+    work: Work<'_>,
+    kind: RunKind,
+    unmatched: Vec<Unmatched>,
+) -> Result<(), DbError> {
+    put(db, work, kind, unmatched, "rows = excluded.rows, body = excluded.body").await
+}
+
+async fn put(
+    db: &Db,
+    work: Work<'_>,
+    kind: RunKind,
+    unmatched: Vec<Unmatched>,
+    become_of_both: &str,
+) -> Result<(), DbError> {
     let Reach::Source { source, school, .. } = work.scope.reach() else {
         return Err(DbError::OutOfScope);
     };
@@ -99,14 +124,11 @@ pub async fn put_in_quarantine(
         .collect();
     let head =
         "insert into quarantine (id, source_id, school_id, kind, source_key, key_kind, rows, body, run_id, since)";
-    // The same run again, or the same content again, does not pile up.
-    let tail = "on conflict (source_id, kind, key_kind, source_key) where resolved_at is null do update
-                set rows = case when quarantine.body = excluded.body then quarantine.rows
-                                else quarantine.rows + excluded.rows end,
-                    body = case when quarantine.body = excluded.body then quarantine.body
-                                else quarantine.body || excluded.body end,
-                    run_id = excluded.run_id";
-    bulk(&tx, head, 10, tuples.into_iter(), tail).await?;
+    let tail = format!(
+        "on conflict (source_id, kind, key_kind, source_key) where resolved_at is null do update
+         set {become_of_both}, run_id = excluded.run_id"
+    );
+    bulk(&tx, head, 10, tuples.into_iter(), &tail).await?;
     tx.commit().await?;
     Ok(())
 }

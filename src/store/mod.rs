@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod loss;
 mod merge;
 pub mod outbox;
+pub mod pull;
 pub mod read;
 mod reader;
 pub mod relations;

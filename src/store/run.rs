@@ -157,6 +157,11 @@ pub(super) async fn advance(
 
 /// Moves the run to its next state, with what is known by then.
 pub async fn set_state(db: &Db, lease: &Lease, next: run::Model) -> Result<run::Model, DbError> {
+    staged(db, lease, next, 0).await
+}
+
+/// As [`set_state`], once the run is put aside: so many of its rows were known already, and were not.
+pub async fn staged(db: &Db, lease: &Lease, next: run::Model, known: i64) -> Result<run::Model, DbError> {
     let tx = db.begin().await?;
     lease.fence(db, &tx).await?;
     let values: Vec<Value> = vec![
@@ -166,11 +171,13 @@ pub async fn set_state(db: &Db, lease: &Lease, next: run::Model) -> Result<run::
         next.dropped.clone().into(),
         next.report.clone().into(),
         next.finished_at.into(),
+        known.into(),
         next.id.into(),
     ];
     execute(
         &tx,
-        "update sync_run set state = ?, staged = ?, quarantined = ?, dropped = ?, report = ?, finished_at = ? where id = ?",
+        "update sync_run set state = ?, staged = ?, quarantined = ?, dropped = ?, report = ?, finished_at = ?,
+         unchanged = unchanged + ? where id = ?",
         values,
     )
     .await?;

@@ -111,6 +111,12 @@ impl Registration {
         Ok(found.one(&self.tx).await?)
     }
 
+    /// The sources of a school.
+    pub async fn sources_of(&self, school: SchoolId) -> Result<Vec<connection::Model>, DbError> {
+        let found = connection::Entity::find().filter(connection::Column::SchoolId.eq(school));
+        Ok(found.all(&self.tx).await?)
+    }
+
     /// Writes a source. How far it has been read stays as it was.
     pub async fn put_source(&self, source: &connection::Model) -> Result<(), DbError> {
         let values: Vec<Value> = vec![

@@ -1,19 +1,19 @@
 //! Half-days of absence: read, read by the tenant's letters, filtered, matched, put aside, merged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use hub_connectors::absences::AbsenceRow;
-use hub_entities::absence::letters::{LetterTable, Reading};
+use hub_entities::absence::letters::LetterTable;
 use hub_entities::evaluation::Said;
 use hub_entities::id::{PupilId, RecordId, RunId};
-use hub_entities::policy::{Reach, Scope};
+use hub_entities::policy::Scope;
 use hub_entities::source::{KeyKind, RunKind, RunState, connection, run};
-use hub_entities::time::{HalfDay, SchoolYear};
 use tokio::runtime::Handle;
 
+use super::staging::Staging;
 use super::{Source, Sync, SyncError, filter, half_day};
 use crate::store::lease::Lease;
-use crate::store::loss::{Gap, Unmatched, note_gaps, put_in_quarantine};
+use crate::store::loss::{Unmatched, note_gaps, put_in_quarantine};
 use crate::store::roster::keys;
 use crate::store::run::set_state;
 use crate::store::staging::{Pack, next_packs, put_packs};
@@ -124,27 +124,17 @@ impl Sync {
         }
         let packs = staging.empty();
         self.put_aside(lease, run.id, sequence, packs).await?;
+        let work = self.work(scope, lease, run.id);
+        note_gaps(&self.db, work, staging.gaps()).await?;
         let Staging {
             unmatched,
-            gaps,
             rows: staged,
             quarantined,
             ..
         } = staging;
-        let gaps = gaps
-            .into_iter()
-            .map(|((rule, detail), rows)| Gap { rule, detail, rows })
-            .collect();
-        let work = self.work(scope, lease, run.id);
-        note_gaps(&self.db, work, gaps).await?;
         let unmatched: Vec<Unmatched> = unmatched
             .into_iter()
-            .map(|(source_key, body)| Unmatched {
-                source_key,
-                key_kind: rows.key_kind(),
-                rows: i32::try_from(body.len() / half_day::WIDTH).unwrap_or(i32::MAX),
-                body,
-            })
+            .map(|(key, body)| Unmatched::of_half_days(key, rows.key_kind(), body))
             .collect();
         put_in_quarantine(&self.db, work, RunKind::Absences, unmatched).await?;
         let next = run::Model {
@@ -223,7 +213,7 @@ impl Sync {
 }
 
 /// The letters of this tenant: the built-in table it names, and its own over it.
-fn letters(sync: &Sync, connection: &connection::Model) -> Result<LetterTable, SyncError> {
+pub(super) fn letters(sync: &Sync, connection: &connection::Model) -> Result<LetterTable, SyncError> {
     let table = sync
         .book
         .laws()
@@ -239,114 +229,4 @@ fn letters(sync: &Sync, connection: &connection::Model) -> Result<LetterTable, S
         table = table.with(letter, means);
     }
     Ok(table)
-}
-
-/// Rows on their way to the staging tables.
-struct Staging<'a> {
-    sync: &'a Sync,
-    scope: &'a Scope,
-    letters: &'a LetterTable,
-    by_key: &'a HashMap<String, (RecordId, PupilId)>,
-    packs: BTreeMap<(PupilId, RecordId), Vec<u8>>,
-    /// How many bytes are in them.
-    bytes: usize,
-    unmatched: BTreeMap<String, Vec<u8>>,
-    gaps: BTreeMap<(&'static str, String), i64>,
-    /// The last letter read, and what it said: files repeat themselves.
-    last_letter: (String, SchoolYear, Reading),
-    rows: i64,
-    quarantined: i64,
-}
-
-impl<'a> Staging<'a> {
-    fn new(
-        sync: &'a Sync,
-        scope: &'a Scope,
-        letters: &'a LetterTable,
-        by_key: &'a HashMap<String, (RecordId, PupilId)>,
-    ) -> Self {
-        Self {
-            sync,
-            scope,
-            letters,
-            by_key,
-            packs: BTreeMap::new(),
-            bytes: 0,
-            unmatched: BTreeMap::new(),
-            gaps: BTreeMap::new(),
-            last_letter: (String::new(), SchoolYear(0), Reading::Unknown),
-            rows: 0,
-            quarantined: 0,
-        }
-    }
-
-    /// Hands over what was gathered and begins anew.
-    fn empty(&mut self) -> BTreeMap<(PupilId, RecordId), Vec<u8>> {
-        self.bytes = 0;
-        std::mem::take(&mut self.packs)
-    }
-
-    fn take(&mut self, row: &AbsenceRow<'_>) {
-        self.rows = self.rows.saturating_add(1);
-        let said = if row.deleted {
-            Reading::Present
-        } else {
-            self.read(row.letter, row.at)
-        };
-        let agreed = match self.scope.reach() {
-            Reach::Source { agreed, .. } => *agreed,
-            _ => return,
-        };
-        let Some(reading) = filter::reading(said, agreed) else {
-            return;
-        };
-        let counts = !matches!(reading, Reading::Present | Reading::NoSchool);
-        if counts
-            && !self
-                .sync
-                .book
-                .year(SchoolYear::of(row.at.day))
-                .calendar
-                .is_lesson(row.at)
-        {
-            self.gap("absence.not_a_lesson", row.at.day.to_string());
-        }
-        if let Some((record, pupil)) = self.by_key.get(row.pupil_key) {
-            half_day::push(self.packs.entry((*pupil, *record)).or_default(), row.at, reading);
-            self.bytes = self.bytes.saturating_add(half_day::WIDTH);
-        } else {
-            self.quarantined = self.quarantined.saturating_add(1);
-            let body = match self.unmatched.get_mut(row.pupil_key) {
-                Some(body) => body,
-                None => self.unmatched.entry(row.pupil_key.to_owned()).or_default(),
-            };
-            half_day::push(body, row.at, reading);
-        }
-    }
-
-    fn read(&mut self, letter: &str, at: HalfDay) -> Reading {
-        let year = SchoolYear::of(at.day);
-        if self.last_letter.0 != letter || self.last_letter.1 != year {
-            self.last_letter = (letter.to_owned(), year, self.letters.read(letter, year));
-        }
-        let reading = self.last_letter.2;
-        if reading == Reading::Unknown {
-            self.gap("absence.unknown_letter", shown(letter));
-        }
-        reading
-    }
-
-    fn gap(&mut self, rule: &'static str, detail: String) {
-        let rows = self.gaps.entry((rule, detail)).or_default();
-        *rows = rows.saturating_add(1);
-    }
-}
-
-/// A letter fit to be shown: what is longer than a code may be anything, and is not repeated.
-fn shown(letter: &str) -> String {
-    if letter.chars().count() <= 3 && letter.chars().all(|c| c.is_ascii_graphic()) {
-        letter.to_owned()
-    } else {
-        "(longer than a code)".to_owned()
-    }
 }

@@ -27,6 +27,17 @@ pub fn settings_of(connection: &connection::Model) -> Result<Connection, SyncErr
     serde_json::from_value(connection.settings.clone()).map_err(|_unreadable| unknown.into())
 }
 
+/// The number that the hub keeps for what a source names a pupil by.
+pub(super) fn key_kind(key: &PupilKey) -> Result<KeyKind, SyncError> {
+    Ok(match key {
+        PupilKey::SourcedId => KeyKind::SourceKey,
+        PupilKey::Identifier => KeyKind::Identifier,
+        PupilKey::Stamnummer => KeyKind::Stamnummer,
+        PupilKey::UserId(of_type) if of_type.eq_ignore_ascii_case("stamnummer") => KeyKind::Stamnummer,
+        PupilKey::UserId(of_type) => return Err(SyncError::NoSuchKey(of_type.clone())),
+    })
+}
+
 /// A file of half-day absences.
 #[derive(Debug)]
 pub struct AbsenceFile {
@@ -38,17 +49,10 @@ pub struct AbsenceFile {
 impl AbsenceFile {
     /// A file in this format. Nothing is read yet.
     pub fn new(path: impl Into<PathBuf>, format: AbsenceFormat) -> Result<Self, SyncError> {
-        let key = match format.key() {
-            PupilKey::SourcedId => KeyKind::SourceKey,
-            PupilKey::Identifier => KeyKind::Identifier,
-            PupilKey::Stamnummer => KeyKind::Stamnummer,
-            PupilKey::UserId(of_type) if of_type.eq_ignore_ascii_case("stamnummer") => KeyKind::Stamnummer,
-            PupilKey::UserId(of_type) => return Err(SyncError::NoSuchKey(of_type.clone())),
-        };
         Ok(Self {
             path: path.into(),
+            key: key_kind(format.key())?,
             format,
-            key,
         })
     }
 }
@@ -127,22 +131,27 @@ impl Sync {
             Ok(roster) => roster,
             Err(report) => return Err(self.refuse_roster(source, hash, report).await),
         };
-        let by_number = roster
-            .schools
-            .iter()
-            .find(|school| school.identifier.as_deref() == Some(institution_number));
-        // A delta may leave the school out; one school alone is the connection's own.
-        let only = match roster.schools.as_slice() {
-            [only] if only.identifier.is_none() => Some(only),
-            _ => None,
-        };
-        let school_key = match by_number.or(only) {
-            Some(school) => school.source_key.clone(),
-            None if roster.schools.is_empty() => only_school(&roster).unwrap_or_default(),
-            None => return Err(SyncError::NoSuchSchool(institution_number.to_owned())),
-        };
+        let school_key = school_key_of(&roster, institution_number)?;
         let run = self.roster(source, &school_key, &roster, hash).await?;
         Ok((run, roster))
+    }
+}
+
+/// The school of the connection, by its key in the roster.
+pub(super) fn school_key_of(roster: &Roster, institution_number: &str) -> Result<String, SyncError> {
+    let by_number = roster
+        .schools
+        .iter()
+        .find(|school| school.identifier.as_deref() == Some(institution_number));
+    // A delta may leave the school out; one school alone is the connection's own.
+    let only = match roster.schools.as_slice() {
+        [only] if only.identifier.is_none() => Some(only),
+        _ => None,
+    };
+    match by_number.or(only) {
+        Some(school) => Ok(school.source_key.clone()),
+        None if roster.schools.is_empty() => Ok(only_school(roster).unwrap_or_default()),
+        None => Err(SyncError::NoSuchSchool(institution_number.to_owned())),
     }
 }
 

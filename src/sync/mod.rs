@@ -10,13 +10,17 @@ pub mod files;
 mod filter;
 pub mod half_day;
 mod keeping;
+mod news;
+pub mod pull;
 mod quarantine;
 pub mod recheck;
 pub mod roster;
+mod staging;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_connectors::fault::Fault;
 use hub_entities::evaluation::LawBook;
 use hub_entities::id::{Ids, RunId, SchoolId, SourceId};
 use hub_entities::number::national::BlindIndexKey;
@@ -89,6 +93,9 @@ pub enum SyncError {
     /// No school in the package is the connection's.
     #[error("the package holds no school with institution number {0}")]
     NoSuchSchool(String),
+    /// The source could not be read to the end: nothing was changed, and the next read begins where this one did.
+    #[error(transparent)]
+    Source(#[from] Fault),
     /// The source's letter table is not one this version knows.
     #[error("the source names a letter table that does not exist")]
     NoSuchLetters,

@@ -12,6 +12,7 @@ use hub_entities::source::{RunKind, RunState, run};
 use hub_entities::time::SchoolYear;
 use serde::de::DeserializeOwned;
 
+use super::news::{Filtered, News, REPORT_CLASS, REPORT_PLACE};
 use super::{Source, Sync, SyncError, filter};
 use crate::store::DbError;
 use crate::store::lease::Lease;
@@ -20,27 +21,11 @@ use crate::store::roster::{
     ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, end_missing_report_places,
     ending, forget_reports, merge_classes, merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
 };
-use crate::store::run::{self as runs, set_state};
+use crate::store::run as runs;
 use crate::store::staging::{next_rows, put_rows};
 
 /// Rows merged in one transaction.
 const CHUNK: u32 = 200;
-
-/// How rows that only a report may carry are put aside.
-const REPORT_CLASS: &str = "report_class";
-const REPORT_PLACE: &str = "report_place";
-
-/// A roster of one school, ready to be put aside.
-#[derive(Debug, Default)]
-struct Filtered {
-    classes: Vec<(String, serde_json::Value)>,
-    pupils: Vec<(String, serde_json::Value)>,
-    memberships: Vec<(String, serde_json::Value)>,
-    /// Classes and places that only a report may name.
-    report_classes: Vec<(String, serde_json::Value)>,
-    report_places: Vec<(String, serde_json::Value)>,
-    dropped: Categories,
-}
 
 impl Sync {
     /// Imports a roster of one school. `content_hash` names the content, so that the same import
@@ -54,48 +39,56 @@ impl Sync {
     ) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
         let outcome = self
-            .roster_under(&lease, source, school_key, roster, content_hash)
+            .roster_under(&lease, source, school_key, roster, Some(content_hash))
             .await;
         lease.release(&self.db).await?;
-        outcome
+        // Only what comes over the wire, without a hash, may need no run.
+        outcome?
+            .1
+            .ok_or(SyncError::Store(DbError::Unreadable { column: "sync_run.id" }))
     }
 
-    async fn roster_under(
+    /// As [`Sync::roster`] under a lease. What comes without a hash of its own, over the wire, is pulled again and again:
+    /// when it says nothing new there is no run.
+    pub(super) async fn roster_under(
         &self,
         lease: &Lease,
         source: Source,
         school_key: &str,
         roster: &Roster,
-        content_hash: Vec<u8>,
-    ) -> Result<run::Model, SyncError> {
+        content_hash: Option<Vec<u8>>,
+    ) -> Result<(News, Option<run::Model>), SyncError> {
         let scope = self.scope(source).await?;
-        let Reach::Source { agreed, .. } = scope.reach() else {
-            return Err(SyncError::NotAgreed);
+        let filtered = self.filtered(school_key, roster, agreed(&scope)?, scope.day());
+        let may_be_quiet = content_hash.is_none();
+        let content_hash = match content_hash {
+            Some(hash) => hash,
+            None => filtered.hash()?,
         };
-        if agreed.is_empty() {
-            return Err(SyncError::NotAgreed);
-        }
-        let complete = roster.complete.pupils;
+        let mut latest = runs::latest(&self.db, &scope, RunKind::Roster).await?;
         // A run that was killed while merging other data is finished first. What its places in classes leave out
         // stays: whether they were all is not known any more, and this roster says.
-        if let Some(cut_off) = runs::latest(&self.db, &scope, RunKind::Roster).await?
-            && cut_off.state == RunState::Merging
-            && cut_off.content_hash != content_hash
+        if let Some(cut_off) = latest.take_if(|run| run.state == RunState::Merging && run.content_hash != content_hash)
         {
             self.merge_roster(&scope, lease, cut_off, false).await?;
         }
+        let news = self.news(&scope, &filtered, roster).await?;
+        let same = latest.as_ref().is_some_and(|run| run.content_hash == content_hash);
+        let under_way = latest.is_some_and(|run| run.finished_at.is_none());
+        if may_be_quiet && !under_way && news.is_nothing(same) {
+            self.work_off(&scope, lease, source).await?;
+            return Ok((news, None));
+        }
+        let complete = roster.complete.pupils;
         let run = self
             .begin(&scope, lease, source, RunKind::Roster, content_hash, complete)
             .await?;
         let run = match run.state {
-            RunState::Staging => {
-                self.stage_roster(&scope, lease, run, school_key, roster, *agreed)
-                    .await?
-            }
+            RunState::Staging => self.stage_roster(&scope, lease, run, &news).await?,
             _ => run,
         };
         if run.state == RunState::Held {
-            return Ok(run);
+            return Ok((news, Some(run)));
         }
         let run = self
             .merge_roster(&scope, lease, run, roster.complete.memberships)
@@ -103,7 +96,7 @@ impl Sync {
         // Half-days that waited for their pupil may have found one; those of a run that was killed come first.
         self.finish_cut_off(&scope, lease, source).await?;
         self.work_off(&scope, lease, source).await?;
-        Ok(run)
+        Ok((news, Some(run)))
     }
 
     async fn stage_roster(
@@ -111,34 +104,22 @@ impl Sync {
         scope: &Scope,
         lease: &Lease,
         run: run::Model,
-        school_key: &str,
-        roster: &Roster,
-        agreed: Categories,
+        news: &News,
     ) -> Result<run::Model, SyncError> {
-        let filtered = self.filtered(school_key, roster, agreed, scope.day())?;
         runs::discard(&self.db, lease, run.id).await?;
-        let staged = filtered.classes.len().saturating_add(filtered.pupils.len());
-        let staged = i64::try_from(staged.saturating_add(filtered.memberships.len())).unwrap_or(i64::MAX);
-        for (kind, rows) in [
-            ("class", filtered.classes),
-            ("pupil", filtered.pupils),
-            ("membership", filtered.memberships),
-            (REPORT_CLASS, filtered.report_classes),
-            (REPORT_PLACE, filtered.report_places),
-        ] {
+        for (kind, rows) in &news.rows {
             for some in rows.chunks(2_000) {
                 put_rows(&self.db, lease, run.id, kind, some.to_vec()).await?;
             }
         }
-        let names: Vec<&str> = filtered.dropped.iter().map(Category::name).collect();
         let next = run::Model {
-            staged,
-            dropped: serde_json::json!(names),
+            staged: news.read,
+            dropped: serde_json::json!(news.dropped),
             ..run
         };
         let held = next.complete && ending(&self.db, scope, next.id).await?.must_be_held();
         let state = if held { RunState::Held } else { RunState::Merging };
-        Ok(set_state(&self.db, lease, run::Model { state, ..next }).await?)
+        Ok(runs::staged(&self.db, lease, run::Model { state, ..next }, news.known).await?)
     }
 
     /// Merges what was put aside, from where the run stands.
@@ -187,13 +168,9 @@ impl Sync {
             };
             note_gaps(&self.db, self.work(scope, lease, run.id), vec![gap]).await?;
         }
-        // Last of all, and only after a complete read.
-        if run.complete {
-            while end_missing(&self.db, self.work(scope, lease, run.id), CHUNK).await? > 0 {}
-        }
-        if complete_memberships {
-            end_missing_memberships(&self.db, self.work(scope, lease, run.id)).await?;
-        }
+        // Last of all; whom a read did not hold is put aside only when it was complete.
+        while end_missing(&self.db, self.work(scope, lease, run.id), CHUNK).await? > 0 {}
+        end_missing_memberships(&self.db, self.work(scope, lease, run.id)).await?;
         self.merge_reported(scope, lease, &run, complete_memberships).await?;
         self.finish(lease, run).await
     }
@@ -228,13 +205,7 @@ impl Sync {
     }
 
     /// What may be put aside of a roster: the school's own rows, with the agreed categories.
-    fn filtered(
-        &self,
-        school_key: &str,
-        roster: &Roster,
-        agreed: Categories,
-        today: NaiveDate,
-    ) -> Result<Filtered, SyncError> {
+    pub(super) fn filtered(&self, school_key: &str, roster: &Roster, agreed: Categories, today: NaiveDate) -> Filtered {
         let mut filtered = Filtered::default();
         let running = roster
             .sessions
@@ -248,7 +219,7 @@ impl Sync {
             for class in roster.classes.iter().filter(|class| class.school_key == school_key) {
                 filtered
                     .classes
-                    .push((class.source_key.clone(), body(&class_said(class, year))?));
+                    .push((class.source_key.clone(), class_said(class, year)));
             }
         } else if !roster.classes.is_empty() {
             filtered.dropped = filtered.dropped.with(Category::Enrolment);
@@ -261,7 +232,7 @@ impl Sync {
         {
             filtered
                 .report_classes
-                .push((class.source_key.clone(), body(&class_said(class, year))?));
+                .push((class.source_key.clone(), class_said(class, year)));
         }
         let first_days = first_days(roster);
         for pupil in &roster.pupils {
@@ -277,7 +248,7 @@ impl Sync {
             });
             said.ends_on = place.and_then(|place| place.ends);
             said.gone |= place.is_some_and(|place| place.status == Status::Gone);
-            filtered.pupils.push((pupil.source_key.clone(), body(&said)?));
+            filtered.pupils.push((pupil.source_key.clone(), said));
         }
         let places = if enrolment {
             Some(&mut filtered.memberships)
@@ -286,10 +257,10 @@ impl Sync {
         };
         if let Some(places) = places {
             for membership in roster.memberships.iter().filter(|one| one.school_key == school_key) {
-                places.push((membership.source_key.clone(), body(&membership_said(membership))?));
+                places.push((membership.source_key.clone(), membership_said(membership)));
             }
         }
-        Ok(filtered)
+        filtered
     }
 
     fn pupil_said(&self, row: &PupilRow, agreed: Categories, dropped: &mut Categories) -> PupilSaid {
@@ -423,13 +394,12 @@ fn contacts(row: &PupilRow) -> Option<serde_json::Value> {
     Some(serde_json::json!({ "email": row.email, "phone": row.phone, "others": others }))
 }
 
-fn body<T: serde::Serialize>(said: &T) -> Result<serde_json::Value, SyncError> {
-    serde_json::to_value(said).map_err(|_never| {
-        DbError::Unreadable {
-            column: "staged_row.body",
-        }
-        .into()
-    })
+/// What a source may bring in today; an error when it is nothing.
+pub(super) fn agreed(scope: &Scope) -> Result<Categories, SyncError> {
+    match scope.reach() {
+        Reach::Source { agreed, .. } if !agreed.is_empty() => Ok(*agreed),
+        _ => Err(SyncError::NotAgreed),
+    }
 }
 
 fn parsed<T: DeserializeOwned>(rows: Vec<(String, serde_json::Value)>) -> Result<Vec<(String, T)>, SyncError> {

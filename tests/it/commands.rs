@@ -82,7 +82,7 @@ both_databases!(empty five_commands_from_empty_to_serving, async |database: &Tes
             "registered",
             "CLBs 1",
             "schools 1",
-            "sources 1",
+            "sources 2",
             "principals 5",
             "agreements 1"
         ]

@@ -168,6 +168,7 @@ impl Scene {
         vec![
             ("begin", begin(db, &self.scope, lease, coming).await.map(drop)),
             ("set_state", set_state(db, lease, finished).await.map(drop)),
+            ("keep", lease.keep(db).await),
             ("discard", discard(db, lease, run).await),
             (
                 "put_rows",

@@ -23,6 +23,7 @@ mod evidence;
 mod http;
 mod leases;
 mod lists;
+mod live;
 mod migrations;
 mod minimise;
 mod operator;

@@ -37,7 +37,7 @@ fn all(count: fn(u32) -> Count) -> Outcome {
     Outcome {
         clbs: count(1),
         schools: count(1),
-        sources: count(1),
+        sources: count(2),
         principals: count(5),
         agreements: count(1),
         recount: BTreeSet::new(),
@@ -63,7 +63,7 @@ const fn unchanged(unchanged: u32) -> Count {
 both_databases!(registering_twice_changes_nothing, async |database: &TestDatabase| {
     let mut world = World::new(database, "2026-10-01T10:00:00Z").await;
     assert_eq!(apply(&world, EXAMPLE).await, Ok(all(new)));
-    assert_eq!(rows(&world).await, [1, 1, 1, 5, 1]);
+    assert_eq!(rows(&world).await, [1, 1, 2, 5, 1]);
     world.now = at("2026-10-02T10:00:00Z");
     assert_eq!(apply(&world, EXAMPLE).await, Ok(all(unchanged)));
 
@@ -72,7 +72,7 @@ both_databases!(registering_twice_changes_nothing, async |database: &TestDatabas
     assert_eq!((outcome.schools.changed, outcome.clbs.unchanged), (1, 1));
     let renamed = "select count(*) from school where name = 'Basisschool Anders'";
     assert_eq!(number(&world.look, renamed).await, 1);
-    assert_eq!(rows(&world).await, [1, 1, 1, 5, 1]);
+    assert_eq!(rows(&world).await, [1, 1, 2, 5, 1]);
     // Both who signed stand in the agreement.
     let signed = "select count(*) from agreement a join principal s on s.id = a.proposed_by
         join principal c on c.id = a.decided_by
@@ -106,13 +106,28 @@ both_databases!(a_dry_run_changes_nothing, async |database: &TestDatabase| {
 
 both_databases!(a_faulty_file_changes_nothing, async |database: &TestDatabase| {
     let world = World::new(database, "2026-10-01T10:00:00Z").await;
-    let strangers = EXAMPLE.replace("[[source]]\nschool = \"034512\"", "[[source]]\nschool = \"034513\"");
+    let strangers = EXAMPLE.replacen("[[source]]\nschool = \"034512\"", "[[source]]\nschool = \"034513\"", 1);
     let told = apply(&world, &strangers).await.unwrap_err();
     assert_eq!(
         told,
         "line 19: [[source]] school no school is registered with this number"
     );
     assert_eq!(rows(&world).await, [0; 5], "what stood before the fault is not there");
+});
+
+both_databases!(two_sources_never_pull_the_same, async |database: &TestDatabase| {
+    let world = World::new(database, "2026-10-01T10:00:00Z").await;
+    let begin = EXAMPLE
+        .find("[[source]]\nschool = \"034512\"\nname = \"smartschool\"")
+        .unwrap();
+    let end = EXAMPLE.find("# Who may sign in").unwrap();
+    let second = EXAMPLE[begin..end].replace("\"smartschool\"\nletters", "\"other\"\nletters");
+    let told = apply(&world, &format!("{EXAMPLE}\n{second}")).await.unwrap_err();
+    let rule = "another source of this school pulls the same; say what each of them `pulls`";
+    assert!(told.ends_with(rule), "{told}");
+    let roster = second.replace("[\"absences\"]", "[\"roster\"]");
+    let outcome = apply(&world, &format!("{EXAMPLE}\n{roster}")).await.unwrap();
+    assert_eq!(outcome.sources.new, 3);
 });
 
 // The register is the operator's, an agreement is not: each party signs by someone who could have accepted it by

@@ -363,7 +363,7 @@ fn only_the_report_reads_the_minimum() {
         [
             "src/store/read/report.rs",
             "src/store/roster/reported.rs",
-            "src/sync/roster.rs"
+            "src/sync/news.rs"
         ]
     );
 }

@@ -19,6 +19,7 @@ mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
 mod m20261126_000020_school_first;
 mod m20261126_000030_client_grant;
+mod m20261126_000040_pulls;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000010_alerts::Migration),
             Box::new(m20261126_000020_school_first::Migration),
             Box::new(m20261126_000030_client_grant::Migration),
+            Box::new(m20261126_000040_pulls::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@
 mod changes;
 mod recheck;
 mod signals;
+mod standing;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use changes::write_changes;
 pub use recheck::{Checked, check, settle_again};
 use signals::write_signals;
 pub(super) use signals::{Event, tell, tell_those_told};
+pub use standing::standing;
 pub(super) use state::State;
 
 /// What a transaction of the ledger needs besides its data.

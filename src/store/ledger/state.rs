@@ -324,11 +324,11 @@ fn latest(row: &QueryResult) -> Result<Latest, DbError> {
     })
 }
 
-fn half_day(day: NaiveDate, part: i16) -> Result<HalfDay, DbError> {
+pub(super) fn half_day(day: NaiveDate, part: i16) -> Result<HalfDay, DbError> {
     let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
     Ok(HalfDay::new(day, part))
 }
 
-fn mark(stored: i16) -> Result<Mark, DbError> {
+pub(super) fn mark(stored: i16) -> Result<Mark, DbError> {
     Mark::from_i16(stored).ok_or(DbError::Unreadable { column: "absence.mark" })
 }

@@ -36,12 +36,10 @@ impl Ending {
     }
 }
 
-/// A last day that is known but has not come does not hide a pupil. What was just put aside has no statistics: without
-/// the offset PostgreSQL joins all of it with everyone.
-const MISSING: &str = "from enrolment e join record r on r.id = e.record_id
-     where e.school_id = ? and (e.ends_on is null or e.ends_on > ?)
-     and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'pupil' and s.source_key = r.source_key
-                     limit 1 offset 0)";
+/// Whom a read did not hold is put aside as `left`. A last day that is known but has not come does not hide a pupil.
+const MISSING: &str = "from staged_row s join record r on r.school_id = ? and r.source_key = s.source_key
+     join enrolment e on e.record_id = r.id and e.school_id = r.school_id and (e.ends_on is null or e.ends_on > ?)
+     where s.run_id = ? and s.kind = 'left'";
 
 /// What ending the missing would do.
 pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbError> {
@@ -101,7 +99,7 @@ pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbEr
     Ok(ended)
 }
 
-/// Ends the places in classes of the running school year that a complete read did not hold.
+/// Ends the places in classes that a complete read did not hold: those put aside as `left_place`.
 pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbError> {
     let school = school_of(work.scope)?;
     let tx = db.begin().await?;
@@ -111,8 +109,7 @@ pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbE
     let ended = execute(
         &tx,
         "update membership set ends_on = ? where school_id = ? and (ends_on is null or ends_on > ?)
-         and not exists (select 1 from staged_row s where s.run_id = ? and s.kind = 'membership'
-                         and s.source_key = membership.source_key limit 1 offset 0)",
+         and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')",
         values,
     )
     .await?;

@@ -5,6 +5,7 @@ mod enrolments;
 mod fresh;
 mod memberships;
 mod reported;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,6 +33,7 @@ pub use reported::{
     ReportSaid, end_missing_report_places, forget_reports, may_be_needed, merge_report_classes, merge_report_places,
 };
 use reported::{name_of, write_names};
+pub use standing::{Standing, standing};
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
 /// is not in here.

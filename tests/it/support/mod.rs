@@ -8,6 +8,7 @@ pub(crate) mod process;
 pub(crate) mod region;
 pub(crate) mod schema;
 pub(crate) mod source;
+pub(crate) mod tenant;
 pub(crate) mod town;
 pub(crate) mod wire;
 pub(crate) mod world;

@@ -9,7 +9,7 @@ use clb_hub::http::house::House;
 use clb_hub::http::service::Principals as _;
 use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
-use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils};
+use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils, standing};
 use clb_hub::store::run::{Begun, Coming, Progress, begin};
 use clb_hub::store::setup::Registration;
 use clb_hub::store::staging::put_rows;
@@ -302,7 +302,9 @@ impl World {
     pub(crate) async fn complete(&self, school: School, keys: &[&str]) -> i64 {
         let scope = self.source_scope(school).await;
         let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
-        self.stage(&lease, run.id, keys).await;
+        let left = standing(&self.db, &scope).await.unwrap().left(keys.iter().copied());
+        let left: Vec<&str> = left.iter().map(String::as_str).collect();
+        self.stage(&lease, run.id, "left", &left).await;
         let mut ended = 0;
         loop {
             let some = end_missing(&self.db, self.work(&scope, &lease, run.id), 500)
@@ -317,10 +319,10 @@ impl World {
         ended
     }
 
-    /// Puts these pupils aside as a read does.
-    pub(crate) async fn stage(&self, lease: &Lease, run: RunId, keys: &[&str]) {
+    /// Puts rows with these keys aside as a read does.
+    pub(crate) async fn stage(&self, lease: &Lease, run: RunId, kind: &'static str, keys: &[&str]) {
         let rows = keys.iter().map(|key| ((*key).to_owned(), serde_json::json!({})));
-        put_rows(&self.db, lease, run, "pupil", rows.collect()).await.unwrap();
+        put_rows(&self.db, lease, run, kind, rows.collect()).await.unwrap();
     }
 
     /// Someone who signs in for a school or a CLB; software under a grant for everything.

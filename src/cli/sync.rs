@@ -1,0 +1,172 @@
+//! `clb-hub sync`: pulls the live sources now, or says what a pull would bring.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use clap::Args;
+use futures::StreamExt as _;
+use hub_connectors::contract::Stream;
+use hub_connectors::live::Systems;
+use hub_entities::source::RunState;
+use indicatif::{MultiProgress, ProgressBar};
+
+use super::house::{Running, key, law_settings};
+use super::import::bar_style;
+use super::{Failure, open, say};
+use crate::config::Config;
+use crate::outbound::to_sources;
+use crate::sync::pull::{Brought, LiveSource, Pull};
+
+/// How many sources are pulled at once.
+const AT_ONCE: usize = 8;
+
+/// Pull the live sources now, or say what a pull would bring.
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    /// The institution number of a school, or SCHOOL/NAME for one of its sources; all of them when it is left out.
+    source: Option<String>,
+    /// Read everything and say what would change; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Read everything, whatever was read before.
+    #[arg(long)]
+    full: bool,
+    /// Read absences from this day on, past school years included.
+    #[arg(long, value_name = "DATE")]
+    since: Option<NaiveDate>,
+}
+
+impl Sync {
+    pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        let running = Running::over(open(config).await?, law_settings(config))?;
+        let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
+        let sync = running.sync(national_numbers, Arc::new(|_, _| {}));
+        let systems = systems(config)?;
+        let asked = self.source.as_deref();
+        let mut sources = sync.live_sources().await?;
+        sources.retain(|source| asked.is_none_or(|asked| is_meant(asked, source)));
+        if sources.is_empty() {
+            return Err(Failure::Refused("no such source is pulled".to_owned()));
+        }
+        let bars = MultiProgress::new();
+        let mut failed = 0_u32;
+        // Absences name pupils that a roster brings, perhaps another source's.
+        for stream in [Stream::Roster, Stream::Absences] {
+            let these = sources.iter().filter(|source| source.live.brings(stream));
+            let pulls = these.map(|source| async {
+                let bar = bars.add(ProgressBar::new(0).with_style(bar_style()));
+                bar.set_prefix(name_of(source));
+                let shown = bar.clone();
+                let sync = crate::sync::Sync {
+                    progress: Arc::new(move |done, total| {
+                        shown.set_length(total);
+                        shown.set_position(done);
+                    }),
+                    ..sync.clone()
+                };
+                let outcome = self.one(&sync, &systems, source, stream).await;
+                bar.finish_and_clear();
+                (name_of(source), outcome)
+            });
+            // One future after the other is large enough to be on the heap.
+            let pulls: Vec<_> = pulls.map(Box::pin).collect();
+            let mut pulls = futures::stream::iter(pulls).buffer_unordered(AT_ONCE);
+            while let Some((name, outcome)) = pulls.next().await {
+                let what = match stream {
+                    Stream::Roster => "roster",
+                    Stream::Absences => "absences",
+                };
+                let (good, told) = match outcome {
+                    Ok(brought) => (!is_held(&brought), self.told(&brought)),
+                    Err(failure) => (false, failure.to_string()),
+                };
+                failed = failed.saturating_add(u32::from(!good));
+                bars.suspend(|| say(&format!("{name} {what}: {told}"), !good));
+            }
+        }
+        running.sequencer.once().await?;
+        Ok(if failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    async fn one(
+        &self,
+        sync: &crate::sync::Sync,
+        systems: &Systems,
+        source: &LiveSource,
+        stream: Stream,
+    ) -> Result<Brought, crate::sync::SyncError> {
+        let connector = systems.connect(&source.live)?;
+        let pull = Pull {
+            connection: &source.connection,
+            school: &source.school,
+            connector: &*connector,
+            stream,
+            full: self.full,
+            since: self.since,
+        };
+        if self.dry_run {
+            sync.preview(&pull).await
+        } else {
+            sync.pull(&pull).await
+        }
+    }
+
+    /// What a pull brought, in a line for a person.
+    fn told(&self, brought: &Brought) -> String {
+        let new = brought.records.saturating_sub(brought.known);
+        let would = if self.dry_run {
+            "would leave"
+        } else {
+            "not held any more"
+        };
+        let mut counts = vec![
+            (brought.left, format!("pupils {would}")),
+            (
+                brought.named.saturating_sub(brought.found),
+                "pupils named that the roster does not know".to_owned(),
+            ),
+        ];
+        let gaps = brought.gaps.iter();
+        counts.extend(gaps.map(|gap| (gap.rows, format!("times {} {}", gap.rule, gap.detail))));
+        if let Some(run) = &brought.run {
+            counts.push((run.raised, "signals raised".to_owned()));
+            counts.push((run.withdrawn, "signals withdrawn".to_owned()));
+        }
+        let counted = counts.into_iter().filter(|(count, _)| *count > 0);
+        let mut told: Vec<String> = vec![format!("{} records, {new} of them new", brought.records)];
+        told.extend(counted.map(|(count, what)| format!("{count} {}", what.trim_end())));
+        let mut parts = vec![told.join(", ")];
+        if !brought.dropped.is_empty() {
+            parts.push(format!("not agreed and dropped: {}", brought.dropped.join(" ")));
+        }
+        if is_held(brought) {
+            parts.push("held: it would end too many pupils, and waits for the school's data manager".to_owned());
+        }
+        parts.join("; ")
+    }
+}
+
+fn is_held(brought: &Brought) -> bool {
+    brought.run.as_ref().is_some_and(|run| run.state == RunState::Held)
+}
+
+/// What makes the connectors of this configuration.
+pub(super) fn systems(config: &Config) -> Result<Systems, Failure> {
+    let http = to_sources(config.sources.networks.clone());
+    let http = http.map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
+    Ok(Systems::new(http, config.secrets.clone().finder()))
+}
+
+fn name_of(source: &LiveSource) -> String {
+    format!("{}/{}", source.school, source.connection.name)
+}
+
+/// Whether an argument means this source: its school, or its school and name.
+fn is_meant(asked: &str, source: &LiveSource) -> bool {
+    asked == source.school || asked == name_of(source)
+}

@@ -1,0 +1,128 @@
+//! What stands of a school's roster: to put aside only what a read changes, and to know whom it did not hold.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono::NaiveDate;
+use hub_entities::id::ClassId;
+use hub_entities::policy::Scope;
+use hub_entities::time::SchoolYear;
+
+use super::{ClassSaid, MembershipSaid, PupilSaid, Unsaid, school_of};
+use crate::store::sql::rows;
+use crate::store::{Db, DbError};
+
+/// The roster of a school as the hub knows it.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pupils: HashMap<String, Pupil>,
+    /// By key and school year: name and grade.
+    classes: HashMap<(String, SchoolYear), (String, Option<String>)>,
+    /// By class and pupil, of the latest class with that key: from when until when.
+    places: HashMap<(String, String), (Option<NaiveDate>, Option<NaiveDate>)>,
+    /// Places that have not ended: their own key, and class and pupil.
+    open_places: Vec<(String, (String, String))>,
+}
+
+#[derive(Debug)]
+struct Pupil {
+    content_hash: Vec<u8>,
+    /// Where the latest enrolment ends.
+    ends_on: Option<NaiveDate>,
+    is_enrolled: bool,
+}
+
+/// Reads the roster of the scope's school.
+pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
+    let school = school_of(scope)?;
+    let mut standing = Standing::default();
+    let text = "select r.source_key, r.content_hash,
+         (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1),
+         exists (select 1 from enrolment e where e.record_id = r.id and e.school_id = r.school_id
+                 and (e.ends_on is null or e.ends_on > ?))
+         from record r where r.school_id = ?";
+    for row in rows(db.reader(), text, vec![scope.day().into(), school.into()]).await? {
+        let pupil = Pupil {
+            content_hash: row.try_get_by_index(1)?,
+            ends_on: row.try_get_by_index(2)?,
+            is_enrolled: row.try_get_by_index(3)?,
+        };
+        standing.pupils.insert(row.try_get_by_index(0)?, pupil);
+    }
+    // Two years may use one key: the latest is meant.
+    let text =
+        "select source_key, school_year, name, grade, id from class_group where school_id = ? order by school_year";
+    let mut latest: HashMap<String, ClassId> = HashMap::new();
+    for row in rows(db.reader(), text, vec![school.into()]).await? {
+        let key: String = row.try_get_by_index(0)?;
+        let said = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+        latest.insert(key.clone(), row.try_get_by_index(4)?);
+        standing
+            .classes
+            .insert((key, SchoolYear(row.try_get_by_index(1)?)), said);
+    }
+    let text = "select m.source_key, c.source_key, r.source_key, m.begins_on, m.ends_on, m.class_id
+         from membership m join class_group c on c.id = m.class_id join record r on r.id = m.record_id
+         where m.school_id = ?";
+    for row in rows(db.reader(), text, vec![school.into()]).await? {
+        let place: (String, String) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        let ends: Option<NaiveDate> = row.try_get_by_index(4)?;
+        if ends.is_none_or(|ends| ends > scope.day()) {
+            standing.open_places.push((row.try_get_by_index(0)?, place.clone()));
+        }
+        let class: ClassId = row.try_get_by_index(5)?;
+        if latest.get(&place.0) == Some(&class) {
+            standing.places.insert(place, (row.try_get_by_index(3)?, ends));
+        }
+    }
+    Ok(standing)
+}
+
+impl Standing {
+    /// Whether what is said of a class is known.
+    pub fn has_class(&self, key: &str, said: &ClassSaid) -> bool {
+        let known = self.classes.get(&(key.to_owned(), said.school_year));
+        known.is_some_and(|(name, grade)| *name == said.name && *grade == said.grade)
+    }
+
+    /// Whether what is said of a pupil is known: the very row, and the enrolment that follows from it.
+    pub fn has_pupil(&self, key: &str, said: &PupilSaid) -> Result<bool, DbError> {
+        let whole = said.unsaid == Unsaid::default() && !said.gone && !said.only_if_known;
+        let Some(known) = self.pupils.get(key).filter(|_| whole) else {
+            return Ok(false);
+        };
+        Ok(known.ends_on == said.ends_on && known.content_hash == said.content_hash()?)
+    }
+
+    /// Whether what is said of a place in a class is known.
+    pub fn has_place(&self, said: &MembershipSaid) -> bool {
+        let place = (said.class_key.clone(), said.pupil_key.clone());
+        match self.places.get(&place) {
+            Some((_, ends)) if said.gone => ends.is_some(),
+            Some(known) => *known == (said.begins_on, said.ends_on),
+            None => said.gone,
+        }
+    }
+
+    /// The enrolled pupils that a read did not hold.
+    pub fn left<'a>(&self, held: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+        let held: HashSet<&str> = held.collect();
+        let enrolled = self.pupils.iter().filter(|(_, pupil)| pupil.is_enrolled);
+        let left = enrolled.filter(|(key, _)| !held.contains(key.as_str()));
+        left.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The places in classes that a read did not hold, by their own keys.
+    pub fn left_places<'a>(&self, held: impl Iterator<Item = (&'a str, &'a MembershipSaid)>) -> BTreeSet<String> {
+        let mut keys = HashSet::new();
+        let mut places = HashSet::new();
+        for (key, said) in held {
+            keys.insert(key);
+            places.insert((said.class_key.as_str(), said.pupil_key.as_str()));
+        }
+        let is_held = |key: &str, (class, pupil): &(String, String)| {
+            keys.contains(key) || places.contains(&(class.as_str(), pupil.as_str()))
+        };
+        let left = self.open_places.iter().filter(|(key, place)| !is_held(key, place));
+        left.map(|(key, _)| key.clone()).collect()
+    }
+}
