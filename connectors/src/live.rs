@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{Connector, Stream};
 use crate::fault::Fault;
 use crate::http::Http;
+use crate::oneroster::rest::{self, OneRoster};
 use crate::smartschool::{self, Smartschool};
 
 /// What an operator registers of a source that is pulled.
@@ -67,6 +68,9 @@ impl SecretName {
 pub enum System {
     /// The web services of a Smartschool tenant. Its secret is the access code.
     Smartschool(Box<smartschool::Settings>),
+    /// OneRoster over REST. Its secret is that of the client.
+    #[serde(rename = "oneroster")]
+    OneRoster(Box<rest::Settings>),
 }
 
 impl Live {
@@ -84,12 +88,14 @@ impl System {
     pub const fn streams(&self) -> &'static [Stream] {
         match self {
             Self::Smartschool(_) => &[Stream::Roster, Stream::Absences],
+            Self::OneRoster(_) => &[Stream::Roster],
         }
     }
 
     fn connect(&self, secret: SecretString, http: Http) -> Result<Arc<dyn Connector>, Fault> {
         Ok(match self {
             Self::Smartschool(settings) => Arc::new(Smartschool::new((**settings).clone(), secret, http)?),
+            Self::OneRoster(settings) => Arc::new(OneRoster::new((**settings).clone(), secret, http)?),
         })
     }
 }
@@ -161,6 +167,16 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn oneroster_brings_rosters_alone() {
+        let live = read(
+            r#"{"system":{"oneroster":{"url":"https://school.example/ims/oneroster/v1p1",
+                "token":{"token_url":"https://school.example/token","client_id":"hub"}}},"secret":"school"}"#,
+        );
+        let live = live.expect("a live source");
+        assert!(live.brings(Stream::Roster) && !live.brings(Stream::Absences));
     }
 
     #[test]

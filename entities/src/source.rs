@@ -173,6 +173,40 @@ pub mod pull {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// When a stream of a live source is pulled next.
+pub mod turn {
+    use sea_orm::entity::prelude::*;
+
+    use super::RunKind;
+    use crate::id::SourceId;
+
+    /// One stream of one source.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pull_turn")]
+    pub struct Model {
+        /// The connection.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub source_id: SourceId,
+        /// What it brings.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: RunKind,
+        /// When it is pulled next.
+        pub due_at: DateTimeUtc,
+        /// How often it failed since it last went well.
+        pub failures: i32,
+        /// Since when.
+        pub failing_since: Option<DateTimeUtc>,
+        /// Why, in words of ours.
+        pub fault: Option<String>,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What a run has put aside: rows of a roster.
 pub mod staged_row {
     use sea_orm::entity::prelude::*;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use hub_entities::time::Clock as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::house::{Running, key, law_settings};
+use super::sync::systems;
 use super::{Failure, open_apart, open_for};
 use crate::auth::Verifier;
 use crate::auth::jwks::{FetchKeys, Jwks};
@@ -19,8 +21,9 @@ use crate::http::serve::{serve, stop_signal};
 use crate::http::streams::Streams;
 use crate::keys::file_vault::FileVault;
 use crate::outbound::Outbound;
-use crate::runtime::SystemClock;
+use crate::runtime::{SystemClock, SystemPause};
 use crate::store::{Db, SecretDb};
+use crate::sync::schedule::{Every, Scheduler};
 
 /// Refuses to serve from a secrecy store that is not guarded as it must be.
 pub(super) async fn guarded(db: &Db, apart: &SecretDb, config: &Config) -> Result<(), Failure> {
@@ -80,6 +83,9 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     tracing::info!(address = %listener.local_addr()?, "serving");
     let keeping = tokio::spawn(running.sync(None, Arc::new(|_, _| {})).keep());
     // The rest of it goes here: the access log ends when nobody can put a line any more.
+    let scheduler = scheduler(config, &running)?;
+    let (stop_pulling, stopped) = oneshot::channel::<()>();
+    let pulling = tokio::spawn(scheduler.run(async { drop(stopped.await) }));
     let working = running.beside_the_door().begin();
     let patience = config.server.patience();
     let served = serve(listener, router(edge), streams.until(stop), patience).await;
@@ -88,7 +94,25 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
         tracing::warn!("a stream did not close in time");
     }
     keeping.abort();
+    // Before the events: what is merged last is told as well.
+    drop(stop_pulling);
+    if tokio::time::timeout(patience.drain, pulling).await.is_err() {
+        tracing::warn!("a pull did not end in time; the next start goes on with it");
+    }
     working.end().await;
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What pulls the live sources of this configuration.
+fn scheduler(config: &Config, running: &Running) -> Result<Scheduler, Failure> {
+    let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
+    let (roster, absences) = config.sources.every();
+    Ok(Scheduler::new(
+        running.sync(national_numbers, Arc::new(|_, _| {})),
+        systems(config)?,
+        Arc::new(SystemPause::new()?),
+        Every { roster, absences },
+        running.sequencer.waker(),
+    ))
 }

@@ -108,6 +108,7 @@ impl Sync {
             stream,
             full: self.full,
             since: self.since,
+            room: None,
         };
         if self.dry_run {
             sync.preview(&pull).await

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hub_connectors::http::Network;
 use hub_connectors::live::{self, SecretName};
@@ -13,14 +14,39 @@ use super::{Section, Setting};
 use crate::runtime::read_secret;
 
 /// How live sources are reached. Which there are is registered with their schools.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sources {
     /// Where the files with their secrets are.
     pub secrets_folder: Option<PathBuf>,
     /// Networks beside the public ones in which they may be, there over plain HTTP too (R19).
     pub networks: Vec<Network>,
+    /// Minutes between two rosters of a source.
+    pub roster_minutes: u16,
+    /// Minutes between two looks at its absences.
+    pub absences_minutes: u16,
 }
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            secrets_folder: None,
+            networks: Vec::new(),
+            roster_minutes: 60,
+            absences_minutes: 5,
+        }
+    }
+}
+
+impl Sources {
+    /// How often each stream is pulled.
+    pub fn every(&self) -> (Duration, Duration) {
+        let minutes = |minutes: u16| Duration::from_mins(minutes.into());
+        (minutes(self.roster_minutes), minutes(self.absences_minutes))
+    }
+}
+
+const MINUTES: &str = "minutes from 1 to 1440";
 
 const NETWORKS: &str = "a list of networks, each an address and the length of its prefix: [\"10.20.0.0/16\"]";
 
@@ -43,7 +69,30 @@ impl Section for Sources {
             default: true,
             doc: "Networks in the house that sources may stand in; elsewhere they are reached over the public internet and HTTPS alone.",
         },
+        Setting {
+            key: "roster_minutes",
+            takes: MINUTES,
+            value: "60",
+            default: true,
+            doc: "How often `serve` pulls a roster; one that fails is tried again later and later, up to an hour.",
+        },
+        Setting {
+            key: "absences_minutes",
+            takes: MINUTES,
+            value: "5",
+            default: true,
+            doc: "How often it pulls absences.",
+        },
     ];
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let fits = |minutes: u16| (1..=1_440).contains(&minutes);
+        match () {
+            () if !fits(self.roster_minutes) => Err(("roster_minutes", MINUTES)),
+            () if !fits(self.absences_minutes) => Err(("absences_minutes", MINUTES)),
+            () => Ok(()),
+        }
+    }
 }
 
 /// Secrets by name: of the environment first, else of a folder. None of them is printed.

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
 
 use super::lease::Lease;
 use super::ledger::Work;
-use super::sql::{bulk, execute};
+use super::sql::{bulk, execute, row};
 use super::{Db, DbError};
 
 /// A kind of loss and in how many rows it was met.
@@ -144,6 +144,21 @@ pub async fn waiting(db: &Db, scope: &Scope, kind: RunKind) -> Result<Vec<quaran
         .filter(quarantine::Column::ResolvedAt.is_null())
         .all(db.reader())
         .await?)
+}
+
+/// How many rows wait in quarantine for the scope's source since before this instant.
+pub async fn waiting_since(db: &Db, scope: &Scope, before: DateTime<Utc>) -> Result<i64, DbError> {
+    let Reach::Source { source, .. } = scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let values: Vec<Value> = vec![(*source).into(), before.into()];
+    let text = "select cast(coalesce(sum(rows), 0) as bigint) from quarantine
+         where source_id = ? and since < ? and resolved_at is null";
+    let found = row(db.reader(), text, values).await?;
+    Ok(found
+        .map(|row| row.try_get_by_index(0))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 /// Marks rows as worked off. Called once they are staged in a run of their own.

@@ -34,6 +34,7 @@ pub mod setup;
 pub mod signal;
 mod sql;
 pub mod staging;
+pub mod turn;
 pub mod wake;
 
 pub use db::{Db, DbError, Options};

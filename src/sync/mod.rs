@@ -5,6 +5,7 @@
 //! leased and fenced, and one that was killed goes on where it was.
 
 pub mod absences;
+mod backoff;
 pub mod carried;
 pub mod files;
 mod filter;
@@ -15,6 +16,7 @@ pub mod pull;
 mod quarantine;
 pub mod recheck;
 pub mod roster;
+pub mod schedule;
 mod staging;
 
 use std::sync::Arc;
@@ -96,6 +98,9 @@ pub enum SyncError {
     /// The source could not be read to the end: nothing was changed, and the next read begins where this one did.
     #[error(transparent)]
     Source(#[from] Fault),
+    /// The hub stops while a source is read: nothing was changed.
+    #[error("the hub stops; nothing was changed")]
+    Stopped,
     /// The source's letter table is not one this version knows.
     #[error("the source names a letter table that does not exist")]
     NoSuchLetters,

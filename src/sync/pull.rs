@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use hub_connectors::absences::AbsenceRow;
 use hub_connectors::contract::{self, Ask, Connector, Finished, Sink, State, Stream};
 use hub_connectors::fault::Fault;
@@ -19,13 +19,14 @@ use hub_entities::policy::{Action, Scope};
 use hub_entities::source::{KeyKind, RunKind, RunState, connection, run};
 use hub_entities::time::{HalfDay, SchoolYear};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::files::{key_kind, school_key_of, settings_of};
 use super::staging::{Packs, Staging};
 use super::{Source, Sync, SyncError, absences, filter, half_day};
 use crate::store::DbError;
 use crate::store::lease::Lease;
-use crate::store::loss::{Gap, Unmatched, note_gaps, replace_in_quarantine, waiting};
+use crate::store::loss::{Gap, Unmatched, note_gaps, replace_in_quarantine, waiting, waiting_since};
 use crate::store::pull::{Pulled, pulled, sources, stands};
 use crate::store::roster::keys;
 use crate::store::{ledger, run as runs};
@@ -35,6 +36,9 @@ const BEAT: Duration = Duration::from_secs(5);
 
 /// The longest that one read may take, whatever the source does (R47).
 const BUDGET: Duration = Duration::from_mins(15);
+
+/// What waits in quarantine for longer is told as a gap: nobody looks after it.
+const LONG: TimeDelta = TimeDelta::days(7);
 
 /// A source that is pulled, as it is registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,38 @@ pub struct Pull<'a> {
     pub full: bool,
     /// The first day of absence that is asked for; otherwise that of the running school year.
     pub since: Option<NaiveDate>,
+    /// What it shares with the other pulls of its process.
+    pub room: Option<&'a Room>,
+}
+
+/// What the pulls of one process share.
+#[derive(Debug)]
+pub struct Room {
+    stop: watch::Sender<bool>,
+    merges: Semaphore,
+}
+
+/// Pulls that merge at once: what weighs on the database.
+const MERGES: usize = 4;
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            stop: watch::Sender::new(false),
+            merges: Semaphore::new(MERGES),
+        }
+    }
+}
+
+impl Room {
+    /// Reads under way are given up, and none begins. What is being merged comes to its end.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    async fn stopped(&self) {
+        drop(self.stop.subscribe().wait_for(|stop| *stop).await);
+    }
 }
 
 /// What a pull brought, or would.
@@ -197,6 +233,7 @@ impl Sync {
     async fn pull_roster(&self, lease: &Lease, pull: &Pull<'_>) -> Result<Brought, SyncError> {
         let scope = self.scope(pull.source()).await?;
         let (roster, gaps, state) = self.read_roster(&scope, Some(lease), pull).await?;
+        let _place = self.place(lease, pull).await?;
         let school = school_key_of(&roster, pull.school)?;
         let (news, run) = self.roster_under(lease, pull.source(), &school, &roster, None).await?;
         self.tell_gaps(&scope, lease, pull, run.as_ref(), &gaps).await?;
@@ -228,7 +265,7 @@ impl Sync {
             gaps: Vec::new(),
             progress: &*self.progress,
         };
-        let finished = self.read(lease, pull.connector, &ask, &mut taken).await?;
+        let finished = self.read(lease, pull, &ask, &mut taken).await?;
         let mut roster = taken.roster.ok_or(Fault::Broken {
             stream: "roster",
             record: 0,
@@ -254,6 +291,14 @@ impl Sync {
             unmatched,
             state,
         } = self.read_absences(Some(lease), pull).await?;
+        let _place = self.place(lease, pull).await?;
+        let long = self.clock.now() - LONG;
+        let old = waiting_since(&self.db, &scope, long).await?;
+        brought.gaps.extend((old > 0).then(|| Gap {
+            rule: "quarantine.waiting",
+            detail: "longer than a week".to_owned(),
+            rows: old,
+        }));
         if !packs.is_empty() || !unmatched.is_empty() {
             brought.run = Some(self.bring(&scope, lease, pull, &brought, packs, unmatched).await?);
         }
@@ -280,7 +325,7 @@ impl Sync {
             gaps: Vec::new(),
             progress: &*self.progress,
         };
-        let finished = self.read(lease, pull.connector, &ask, &mut taken).await?;
+        let finished = self.read(lease, pull, &ask, &mut taken).await?;
         let mut gaps = taken.gaps;
         gaps.extend(staging.gaps());
         let packs = staging.empty();
@@ -436,18 +481,40 @@ impl Sync {
     async fn read(
         &self,
         lease: Option<&Lease>,
-        connector: &dyn Connector,
+        pull: &Pull<'_>,
         ask: &Ask,
         taken: &mut Taken<'_, '_>,
     ) -> Result<Finished, SyncError> {
-        let mut read = pin!(tokio::time::timeout(BUDGET, connector.read(ask, taken)));
+        let read = tokio::time::timeout(BUDGET, pull.connector.read(ask, taken));
+        let in_time = self.kept(lease, pull, read).await?;
+        Ok(in_time.map_err(|_elapsed| Fault::transient("it took longer than a read may"))??)
+    }
+
+    /// Waits until few enough others merge.
+    async fn place<'a>(&self, lease: &Lease, pull: &Pull<'a>) -> Result<Option<SemaphorePermit<'a>>, SyncError> {
+        let Some(room) = pull.room else { return Ok(None) };
+        Ok(self.kept(Some(lease), pull, room.merges.acquire()).await?.ok())
+    }
+
+    /// Waits, and keeps the lease meanwhile; no longer than the hub itself goes on.
+    async fn kept<T>(
+        &self,
+        lease: Option<&Lease>,
+        pull: &Pull<'_>,
+        waited_for: impl Future<Output = T>,
+    ) -> Result<T, SyncError> {
+        let mut waited_for = pin!(waited_for);
+        let mut stopped = pin!(async {
+            match pull.room {
+                Some(room) => room.stopped().await,
+                None => std::future::pending().await,
+            }
+        });
         let mut beat = tokio::time::interval(BEAT);
         loop {
             tokio::select! {
-                read = &mut read => {
-                    let in_time = read.map_err(|_elapsed| Fault::transient("it took longer than a read may"))?;
-                    return Ok(in_time?);
-                }
+                done = &mut waited_for => return Ok(done),
+                () = &mut stopped => return Err(SyncError::Stopped),
                 _ = beat.tick() => if let Some(lease) = lease {
                     lease.keep(&self.db).await?;
                 },

@@ -45,6 +45,7 @@ mod resume;
 mod revisions;
 mod roster;
 mod runs;
+mod schedule;
 mod school_first;
 mod secrecy_matrix;
 mod serve;

@@ -20,6 +20,7 @@ mod m20261125_000014_authority;
 mod m20261126_000020_school_first;
 mod m20261126_000030_client_grant;
 mod m20261126_000040_pulls;
+mod m20261126_000041_turns;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000020_school_first::Migration),
             Box::new(m20261126_000030_client_grant::Migration),
             Box::new(m20261126_000040_pulls::Migration),
+            Box::new(m20261126_000041_turns::Migration),
         ]
     }
 }

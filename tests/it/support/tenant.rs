@@ -26,7 +26,7 @@ pub(crate) const CODE: &str = "canary-code";
 pub(crate) struct Tenant {
     pub(crate) fake: Arc<Fake>,
     pub(crate) site: Arc<Unruly>,
-    _host: Host,
+    host: Host,
     connector: Smartschool,
 }
 
@@ -58,7 +58,7 @@ impl Tenant {
         Self {
             fake,
             site,
-            _host: host,
+            host,
             connector,
         }
     }
@@ -72,7 +72,13 @@ impl Tenant {
             stream,
             full: false,
             since: None,
+            room: None,
         }
+    }
+
+    /// Where its web services are.
+    pub(crate) fn url(&self) -> String {
+        Fake::url(&self.host)
     }
 }
 
