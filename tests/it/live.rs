@@ -126,7 +126,7 @@ both_databases!(a_cut_anywhere_changes_nothing, async |database: &TestDatabase| 
             // Every place is cut in the conformance suite by every trouble; here each place once, and each trouble.
             for k in (1..=answers).filter(|k| *k == answers || (k + cut) % Trouble::ALL.len() == 0) {
                 scene.tenant.site.from(k, trouble);
-                let fault = scene.try_pull(stream).await.unwrap_err();
+                let fault = scene.pull_hastily(stream).await.unwrap_err();
                 assert!(matches!(fault, SyncError::Source(_)), "{trouble:?} at {k}: {fault}");
             }
             cut += 1;

@@ -28,15 +28,20 @@ pub(crate) struct Tenant {
     pub(crate) site: Arc<Unruly>,
     host: Host,
     connector: Smartschool,
+    hasty: Smartschool,
 }
 
-/// A client that reaches the loopback interface, and soon sees that something is wrong.
+/// A client that reaches the loopback interface, however busy this machine is.
 pub(crate) fn http() -> Http {
+    client(Duration::from_secs(30))
+}
+
+fn client(idle: Duration) -> Http {
     let reach = Reach::Public {
         and: vec!["127.0.0.0/8".parse().unwrap()],
     };
     let limits = Limits {
-        idle: Duration::from_millis(60),
+        idle,
         attempts: 2,
         ..Limits::default()
     };
@@ -54,12 +59,13 @@ impl Tenant {
             window_days: 3,
             ..Settings::of(Fake::url(&host))
         };
-        let connector = Smartschool::new(settings, SecretString::from(CODE), http()).unwrap();
+        let connector = |http| Smartschool::new(settings.clone(), SecretString::from(CODE), http).unwrap();
         Self {
             fake,
             site,
             host,
-            connector,
+            connector: connector(http()),
+            hasty: connector(client(Duration::from_millis(60))),
         }
     }
 
@@ -152,12 +158,18 @@ impl Scene {
         sync.pull(&self.tenant.pull(&connection, &self.number, stream)).await
     }
 
-    pub(crate) async fn try_pull(&self, stream: Stream) -> Result<Brought, SyncError> {
-        self.pull_with(&self.sync(|_, _| {}), stream).await
+    /// By a client that soon sees that something is wrong.
+    pub(crate) async fn pull_hastily(&self, stream: Stream) -> Result<Brought, SyncError> {
+        let connection = self.connection().await;
+        let pull = Pull {
+            connector: &self.tenant.hasty,
+            ..self.tenant.pull(&connection, &self.number, stream)
+        };
+        self.sync(|_, _| {}).pull(&pull).await
     }
 
     pub(crate) async fn pull(&self, stream: Stream) -> Brought {
-        self.try_pull(stream).await.unwrap()
+        self.pull_with(&self.sync(|_, _| {}), stream).await.unwrap()
     }
 
     /// Everything, whatever was read before.
