@@ -6,6 +6,7 @@ pub mod agreement;
 pub mod category;
 pub mod client_grant;
 pub mod competence;
+pub mod delivery;
 pub mod dossier;
 pub mod enrolment;
 pub mod evaluation;

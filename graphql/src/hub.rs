@@ -10,11 +10,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::stream::BoxStream;
 use hub_entities::category::Categories;
 use hub_entities::client_grant::Tasks;
+use hub_entities::delivery::Told;
 use hub_entities::id::{
     AgreementId, ClassId, ClbId, ClientGrantId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
 };
 use hub_entities::operation::Operation;
-use hub_entities::time::SchoolYear;
+use hub_entities::source::{KeyKind, RunState};
+use hub_entities::time::{HalfDay, SchoolYear};
 use uuid::Uuid;
 
 use crate::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
@@ -22,13 +24,16 @@ use crate::agreement::AgreementRow;
 use crate::change::ChangeRow;
 use crate::class_group::{ClassRow, MemberRow};
 use crate::client::{ClientRow, GrantRow};
+use crate::delivery::{DeliveryFilter, DeliveryRow};
 use crate::operations::{GapRow, RunRow, SourceRow};
 use crate::page::{Page, Slice};
 use crate::problem::Problem;
 use crate::pupil::{Enrolment, PupilRow};
 use crate::pupils::{PupilFilter, PupilOrder};
+use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPupilInput};
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
+use crate::submission::DeliveryLimits;
 
 /// An answer, or a fault.
 pub type Answer<T> = Result<T, Problem>;
@@ -43,6 +48,9 @@ pub trait Pupils: Send + Sync {
         ids: &[PupilId],
         columns: Categories,
     ) -> Answer<HashMap<PupilId, PupilRow>>;
+
+    /// The pupil that the viewer's own school calls so in its system.
+    async fn pupil_by_source_key(&self, operation: &Operation, key: &str) -> Answer<Option<PupilId>>;
 
     /// A page of the viewer's pupils.
     async fn pupils(
@@ -335,6 +343,101 @@ pub trait Clients: Send + Sync {
     async fn revoke_grant(&self, operation: &Operation, grant: ClientGrantId) -> Answer<Granted>;
 }
 
+/// A call of software, as its sender names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The sender's name of it.
+    pub key: String,
+    /// Institution number of the school it speaks for.
+    pub institution_number: String,
+}
+
+/// A half-day as software says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbsenceSaid {
+    /// The pupil.
+    pub pupil: String,
+    /// Which half-day.
+    pub at: HalfDay,
+    /// The code; empty where none was given.
+    pub code: String,
+    /// Whether it is taken back.
+    pub deleted: bool,
+}
+
+/// What a roster tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Telling {
+    /// What has changed.
+    Changes,
+    /// All there is, or a part of it.
+    Snapshot {
+        /// What its parts call it.
+        name: String,
+        /// Which part this is, from 1.
+        number: i32,
+        /// Whether this is the last part.
+        closing: bool,
+    },
+}
+
+/// A roster as software says it.
+#[derive(Debug, Clone)]
+pub struct RosterSaid {
+    /// What it tells.
+    pub telling: Telling,
+    /// The day of which it tells.
+    pub reference: NaiveDate,
+    /// Classes.
+    pub classes: Vec<RosterClassInput>,
+    /// Pupils.
+    pub pupils: Vec<RosterPupilInput>,
+    /// Places in classes.
+    pub memberships: Vec<RosterMembershipInput>,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is committed: the run that it is or belongs to, how far that had come, and what came of each record.
+    Done(RunId, RunState, Vec<Told>),
+    /// Its name stands for another call, of then.
+    NameTaken(DateTime<Utc>),
+    /// Not after what came before.
+    State,
+    /// Not the sender's to do.
+    Unknown,
+    /// Not now: again after so many seconds.
+    Later(i32),
+}
+
+/// What software brings in by itself.
+#[async_trait]
+pub trait Submissions: Send + Sync {
+    /// What a call may hold.
+    fn delivery_limits(&self) -> DeliveryLimits;
+
+    /// Takes in half-days of absence that name pupils by this kind of number.
+    async fn submit_absences(
+        &self,
+        operation: &Operation,
+        named: Submission,
+        by: KeyKind,
+        said: Vec<AbsenceSaid>,
+    ) -> Answer<Submitted>;
+
+    /// What came of each record that the viewer's own connection brought.
+    async fn own_deliveries(
+        &self,
+        operation: &Operation,
+        filter: &DeliveryFilter,
+        page: &Page,
+    ) -> Answer<Slice<DeliveryRow>>;
+
+    /// Takes in a roster, or a part of one.
+    async fn submit_roster(&self, operation: &Operation, named: Submission, said: RosterSaid) -> Answer<Submitted>;
+}
+
 /// Sources, runs and gaps; no pupil content.
 #[async_trait]
 pub trait Operations: Send + Sync {
@@ -361,6 +464,9 @@ pub trait Operations: Send + Sync {
 }
 
 /// Everything that is asked of the hub.
-pub trait Hub: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Operations {}
+pub trait Hub:
+    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations
+{
+}
 
-impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Operations> Hub for T {}
+impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations> Hub for T {}

@@ -62,15 +62,23 @@ pub struct PupilRoot;
 
 #[Object]
 impl PupilRoot {
-    /// One pupil; null if unknown or without relation to the viewer.
+    /// One pupil, by id or by the key that the viewer's own school has for the pupil; null if unknown or without relation
+    /// to the viewer, and where both or none are given.
     #[graphql(tag = "class:agreed.enrolment")]
     async fn pupil(
         &self,
         context: &Context<'_>,
-        #[graphql(name = "id", tag = "class:public", desc = "The pupil's id.")] pupil: ID,
+        #[graphql(name = "id", tag = "class:public", desc = "The pupil's id.")] pupil: Option<ID>,
+        #[graphql(tag = "class:agreed.enrolment", desc = "The pupil's key in the school's own system.")]
+        by_source_key: Option<String>,
     ) -> Result<Option<Row<Pupil>>, Problem> {
         let asked = Asked::of(context)?;
-        let Some(pupil) = id(&pupil) else {
+        let pupil = match (pupil, by_source_key) {
+            (Some(pupil), None) => id(&pupil),
+            (None, Some(key)) => asked.hub.pupil_by_source_key(asked.operation, &key).await?,
+            _ => None,
+        };
+        let Some(pupil) = pupil else {
             return Ok(None);
         };
         let found = one(&asked, pupil, columns(&context.look_ahead())).await?;

@@ -14,14 +14,17 @@ use crate::agreement::{AgreementMutation, AgreementRoot};
 use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
+use crate::delivery::DeliveryRoot;
 use crate::hub::{Alerts, Hub};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
 use crate::page::CursorKey;
 use crate::pupils::PupilRoot;
+use crate::roster_submission::RosterMutation;
 use crate::school::SchoolRoot;
 use crate::signal::{AcceptMutation, ReportMutation, SignalRoot};
+use crate::submission::{SubmissionMutation, SubmissionRoot};
 use crate::viewer::ViewerRoot;
 
 /// What may be asked by schools: what CLBs ask, and what arrived of their own.
@@ -38,6 +41,8 @@ struct SchoolQuery(
     RunRoot,
     SourceRoot,
     ClientRoot,
+    SubmissionRoot,
+    DeliveryRoot,
 );
 
 /// What may be asked by CLBs.
@@ -56,7 +61,14 @@ struct ClbQuery(
 /// What schools may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct SchoolMutation(ReportMutation, AgreementMutation, RunMutation, ClientMutation);
+struct SchoolMutation(
+    ReportMutation,
+    AgreementMutation,
+    RunMutation,
+    ClientMutation,
+    SubmissionMutation,
+    RosterMutation,
+);
 
 /// What CLBs may do.
 #[derive(MergedObject, Default)]

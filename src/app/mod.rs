@@ -10,10 +10,12 @@ mod answer;
 mod changes;
 mod classes;
 mod clients;
+mod deliveries;
 mod operations;
 mod pupils;
 mod schools;
 mod signals;
+mod submissions;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -21,11 +23,12 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use hub_entities::evaluation::LawBook;
 use hub_entities::id::Ids;
+use hub_entities::number::national::BlindIndexKey;
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Decision, Relations, Scope, decide};
 use hub_graphql::hub::Answer;
 use hub_graphql::problem::Problem;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::store::{Db, DbError, relations};
@@ -41,6 +44,10 @@ pub struct App {
     /// Woken after a commit that has something to tell.
     wake: Arc<Notify>,
     lines: Lines,
+    /// The key of the blind index, where an authorisation to use national numbers is configured.
+    national_numbers: Option<Arc<BlindIndexKey>>,
+    /// Calls of software that may be worked on beside those that are.
+    calls: Semaphore,
     /// Requests under way, by their id: relations are loaded once, and what was seen is written down at the end.
     requests: Mutex<HashMap<Uuid, Arc<Request>>>,
 }
@@ -87,7 +94,19 @@ impl App {
             ids,
             wake,
             lines,
+            national_numbers: None,
+            calls: Semaphore::new(submissions::CALLS),
             requests: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The same with the key of the blind index, where national numbers may be used.
+    #[must_use]
+    pub fn with_national_numbers(self, key: Option<[u8; 32]>) -> Self {
+        let national_numbers = key.map(|key| Arc::new(BlindIndexKey::new(key)));
+        Self {
+            national_numbers,
+            ..self
         }
     }
 

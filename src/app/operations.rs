@@ -10,6 +10,7 @@ use hub_entities::source::{connection, gap, run};
 use hub_graphql::hub::{Answer, Operations};
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
+use hub_graphql::problem::Problem;
 use hub_graphql::scalar::Gid;
 use hub_graphql::school::SchoolRow;
 
@@ -17,6 +18,7 @@ use super::answer::{counted, schools, slice, text, time};
 use super::{App, failed};
 use crate::store::read::operations;
 use crate::store::run as runs;
+use crate::sync::{Source, SyncError};
 
 fn source_row(school: SchoolRow, source: connection::Model) -> SourceRow {
     SourceRow {
@@ -60,6 +62,28 @@ fn gap_row(gap: gap::Model) -> GapRow {
 }
 
 impl App {
+    /// What software brought lies ready, and goes on at once; a file is read again.
+    async fn go_on(
+        &self,
+        operation: &Operation,
+        scope: &Scope,
+        source: Source,
+        approved: run::Model,
+    ) -> Answer<run::Model> {
+        let pushed = runs::is_pushed(&self.db, scope, approved.id).await;
+        if !pushed.map_err(|fault| failed(&fault))? {
+            return Ok(approved);
+        }
+        match self.intake(operation).go_on(source).await {
+            // Whoever works on it finds the run.
+            Ok(()) | Err(SyncError::Busy) => self.wake.notify_one(),
+            Err(SyncError::Store(fault)) => return Err(failed(&fault)),
+            Err(_) => return Err(Problem::Unavailable),
+        }
+        let now = operations::run(&self.db, scope, approved.id).await;
+        Ok(now.map_err(|fault| failed(&fault))?.unwrap_or(approved))
+    }
+
     async fn schools_of_sources(&self, scope: &Scope, ids: Vec<SourceId>) -> Answer<HashMap<SourceId, SchoolId>> {
         let found = operations::schools_of(&self.db, scope, &ids)
             .await
@@ -167,8 +191,14 @@ impl Operations for App {
             return Ok(None);
         };
         let schools = self.schools_of_sources(&scope, vec![approved.source_id]).await?;
-        Ok(schools
-            .get(&approved.source_id)
-            .map(|school| run_row(*school, &approved)))
+        let Some(school) = schools.get(&approved.source_id) else {
+            return Ok(None);
+        };
+        let source = Source {
+            id: approved.source_id,
+            school: *school,
+        };
+        let approved = self.go_on(operation, &scope, source, approved).await?;
+        Ok(Some(run_row(*school, &approved)))
     }
 }

@@ -155,6 +155,14 @@ impl Pupils for App {
         Ok(found.into_iter().map(|(id, pupil)| (id, row(pupil, columns))).collect())
     }
 
+    async fn pupil_by_source_key(&self, operation: &Operation, key: &str) -> Answer<Option<PupilId>> {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
+            return Ok(None);
+        };
+        let found = pupils::by_source_key(&self.db, &scope, key).await;
+        found.map_err(|fault| failed(&fault))
+    }
+
     async fn pupils(
         &self,
         operation: &Operation,

@@ -148,13 +148,17 @@ impl Demo {
         let url = format!("sqlite://{}", self.folder.join("hub.sqlite").display());
         let db = Db::open(&Options::new(url)).await?;
         db.migrate().await?;
-        let running = Running::over(db, hub_entities::law::compulsory::Settings::default())?;
+        let blind_index = key(&self.folder.join("blind-index.key"))?;
+        let running = Running::over(
+            db,
+            hub_entities::law::compulsory::Settings::default(),
+            Some(blind_index),
+        )?;
         let today = brussels_day(running.clock.now());
         let calendar = Laws::embedded()?.calendar(SchoolYear::of(today));
         let population = Population::new(Shape::demo(), SEED, today, &calendar);
         let manifest = files::write(&population, &self.folder.join("files"))?;
 
-        let blind_index = key(&self.folder.join("blind-index.key"))?;
         let bars = MultiProgress::new();
         let bar = bars.add(ProgressBar::new(0).with_style(bar_style()));
         let shown = bar.clone();

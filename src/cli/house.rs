@@ -97,19 +97,15 @@ impl Working {
 
 impl Running {
     /// The hub over this database; the settings answer what the laws leave open.
-    pub(super) fn over(db: Db, settings: Settings) -> Result<Self, Failure> {
+    /// `national_numbers` is the key of the blind index, where national numbers may be used.
+    pub(super) fn over(db: Db, settings: Settings, national_numbers: Option<[u8; 32]>) -> Result<Self, Failure> {
         let book = Arc::new(LawBook::new(Laws::embedded()?, settings));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(SystemIds::new()?);
         let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
         let (lines, access_log) = access_log(db.clone());
-        let app = Arc::new(App::new(
-            db.clone(),
-            book.clone(),
-            ids.clone(),
-            sequencer.waker(),
-            lines,
-        ));
+        let app = App::new(db.clone(), book.clone(), ids.clone(), sequencer.waker(), lines);
+        let app = Arc::new(app.with_national_numbers(national_numbers));
         let follower = Follower::new(db.clone(), sequencer.given(), sequencer.waker());
         let desk = Desk::new(app.clone(), clock.clone(), follower.head());
         let work = Work {

@@ -54,7 +54,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let running = Running::over(open(config).await?, law_settings(config))?;
+        let running = Running::over(open(config).await?, law_settings(config), None)?;
         let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
         let connection = register
             .find_source(&self.school, &self.source)

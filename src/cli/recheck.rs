@@ -28,7 +28,7 @@ pub(super) struct Recheck {
 
 impl Recheck {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let running = Running::over(open(config).await?, law_settings(config))?;
+        let running = Running::over(open(config).await?, law_settings(config), None)?;
         let school = match &self.school {
             Some(number) => {
                 let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;

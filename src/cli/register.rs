@@ -34,7 +34,7 @@ impl Register {
         let text = std::fs::read_to_string(&path)?;
         let file = File::parse(&text)
             .map_err(|faults| Failure::Refused(format!("{}: nothing was changed\n{faults}", path.display())))?;
-        let running = Running::over(open(config).await?, law_settings(config))?;
+        let running = Running::over(open(config).await?, law_settings(config), None)?;
         let book = Book::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
         let outcome = book.apply(&file, self.dry_run).await?;
         let head = if self.dry_run { "would register" } else { "registered" };

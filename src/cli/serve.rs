@@ -66,7 +66,8 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     if let Some(apart) = open_apart(config).await? {
         guarded(&db, &apart, config).await?;
     }
-    let running = Running::over(db, law_settings(config))?;
+    let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
+    let running = Running::over(db, law_settings(config), national_numbers)?;
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(outbound);
     let issuers = config.issuers.values().map(|issuer| {

@@ -39,7 +39,7 @@ pub(super) struct Sync {
 
 impl Sync {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let running = Running::over(open(config).await?, law_settings(config))?;
+        let running = Running::over(open(config).await?, law_settings(config), None)?;
         let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
         let sync = running.sync(national_numbers, Arc::new(|_, _| {}));
         let systems = systems(config)?;

@@ -41,6 +41,34 @@ impl Lease {
         }))
     }
 
+    /// Takes the lease of a job for the length of a transaction: whoever wants it waits until that is committed, and finds
+    /// it free then. `None` while another holds it.
+    pub(super) async fn within(
+        db: &Db,
+        tx: &DatabaseTransaction,
+        name: &str,
+        holder: &str,
+    ) -> Result<Option<Self>, DbError> {
+        let now = db.dialect().now();
+        let text = format!(
+            "insert into lease (name, holder, epoch, expires_at) values (?, ?, 1, {now})
+             on conflict (name) do update
+             set holder = excluded.holder, epoch = lease.epoch + 1, expires_at = excluded.expires_at
+             where lease.expires_at <= {now}
+             returning epoch"
+        );
+        let taken = row(tx, &text, vec![name.into(), holder.into()]).await?;
+        let lease = |taken: sea_orm::QueryResult| {
+            Ok(Self {
+                name: name.to_owned(),
+                holder: holder.to_owned(),
+                epoch: taken.try_get_by_index(0)?,
+                seconds: 0,
+            })
+        };
+        taken.map(lease).transpose()
+    }
+
     /// Refuses the transaction when another has taken over, and lengthens the lease when not.
     pub(super) async fn fence(&self, db: &Db, tx: &DatabaseTransaction) -> Result<(), DbError> {
         let (now, later) = (db.dialect().now(), db.dialect().now_plus_seconds());

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use hub_entities::id::QuarantineId;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{KeyKind, RunKind, quarantine};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value};
 
+use super::intake::settle_quarantined;
 use super::lease::Lease;
 use super::ledger::Work;
 use super::sql::{bulk, execute, row};
@@ -24,11 +25,18 @@ pub struct Gap {
 
 /// Writes gaps down: the same gap again is counted, not repeated.
 pub async fn note_gaps(db: &Db, work: Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    write_gaps(&tx, &work, gaps).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(super) async fn write_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
     let Reach::Source { source, .. } = work.scope.reach() else {
         return Err(DbError::OutOfScope);
     };
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
     let tuples: Vec<Vec<Value>> = gaps
         .into_iter()
         .map(|gap| {
@@ -50,9 +58,7 @@ pub async fn note_gaps(db: &Db, work: Work<'_>, gaps: Vec<Gap>) -> Result<(), Db
                 set occurrences = case when gap.run_id = excluded.run_id then excluded.occurrences
                                        else gap.occurrences + excluded.occurrences end,
                     run_id = excluded.run_id, last_seen_at = excluded.last_seen_at";
-    bulk(&tx, head, 8, tuples.into_iter(), tail).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk(tx, head, 8, tuples.into_iter(), tail).await
 }
 
 /// Rows of one source key that found no record.
@@ -75,12 +81,26 @@ pub async fn put_in_quarantine(
     kind: RunKind,
     unmatched: Vec<Unmatched>,
 ) -> Result<(), DbError> {
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    write_unmatched(&tx, &work, kind, unmatched).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(super) async fn write_unmatched(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    kind: RunKind,
+    unmatched: Vec<Unmatched>,
+) -> Result<(), DbError> {
     // The same run again, or the same content again, does not pile up.
     let joined = "rows = case when quarantine.body = excluded.body then quarantine.rows
                                 else quarantine.rows + excluded.rows end,
                     body = case when quarantine.body = excluded.body then quarantine.body
                                 else quarantine.body || excluded.body end";
-    put(db, work, kind, unmatched, joined).await
+    put(tx, work, kind, unmatched, joined).await
 }
 
 /// Puts rows in quarantine in place of those that wait under the same key: all of what waits is in them.
@@ -90,12 +110,23 @@ pub async fn replace_in_quarantine(
     kind: RunKind,
     unmatched: Vec<Unmatched>,
 ) -> Result<(), DbError> {
-    put(db, work, kind, unmatched, "rows = excluded.rows, body = excluded.body").await
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    put(
+        &tx,
+        &work,
+        kind,
+        unmatched,
+        "rows = excluded.rows, body = excluded.body",
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn put(
-    db: &Db,
-    work: Work<'_>,
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
     kind: RunKind,
     unmatched: Vec<Unmatched>,
     become_of_both: &str,
@@ -103,8 +134,6 @@ async fn put(
     let Reach::Source { source, school, .. } = work.scope.reach() else {
         return Err(DbError::OutOfScope);
     };
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
     let tuples: Vec<Vec<Value>> = unmatched
         .into_iter()
         .map(|one| {
@@ -128,9 +157,7 @@ async fn put(
         "on conflict (source_id, kind, key_kind, source_key) where resolved_at is null do update
          set {become_of_both}, run_id = excluded.run_id"
     );
-    bulk(&tx, head, 10, tuples.into_iter(), &tail).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk(tx, head, 10, tuples.into_iter(), &tail).await
 }
 
 /// What waits in quarantine for the scope's source.
@@ -166,6 +193,7 @@ pub async fn resolve(db: &Db, lease: &Lease, ids: &[QuarantineId], now: DateTime
     let tx = db.begin().await?;
     lease.fence(db, &tx).await?;
     for id in ids {
+        settle_quarantined(&tx, *id).await?;
         // What was worked off is in the ledger now: the copy goes, the line stays.
         let values: Vec<Value> = vec![now.into(), Vec::<u8>::new().into(), (*id).into()];
         execute(

@@ -1,13 +1,15 @@
 //! Runs: where a pull, push or import stands, so that a killed one resumes where it was.
 
 use chrono::{DateTime, Utc};
+use hub_entities::delivery::{Outcome, Why};
 use hub_entities::id::{PrincipalId, RunId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{RunKind, RunState, run};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Value};
 
+use super::intake::settle_held;
 use super::lease::Lease;
-use super::sql::execute;
+use super::sql::{execute, row};
 use super::{Db, DbError};
 
 /// What a run brings, before it begins.
@@ -47,6 +49,9 @@ fn source_of(scope: &Scope) -> Option<SourceId> {
     }
 }
 
+/// What is told of records whose snapshot gave way to another.
+const SUPERSEDED: (Outcome, Option<Why>) = (Outcome::Refused, Some(Why::Superseded));
+
 /// Begins or resumes a run of the scope's source.
 pub async fn begin(db: &Db, scope: &Scope, lease: &Lease, coming: Coming) -> Result<Begun, DbError> {
     if source_of(scope) != Some(coming.source) {
@@ -54,34 +59,41 @@ pub async fn begin(db: &Db, scope: &Scope, lease: &Lease, coming: Coming) -> Res
     }
     let tx = db.begin().await?;
     lease.fence(db, &tx).await?;
+    let begun = begin_within(&tx, coming).await?;
+    tx.commit().await?;
+    Ok(begun)
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(super) async fn begin_within(tx: &sea_orm::DatabaseTransaction, coming: Coming) -> Result<Begun, DbError> {
     let under_way = run::Entity::find()
         .filter(run::Column::SourceId.eq(coming.source))
         .filter(run::Column::Kind.eq(coming.kind))
         .filter(run::Column::State.is_in([RunState::Staging, RunState::Held, RunState::Merging]))
-        .one(&tx)
+        .one(tx)
         .await?;
-    let begun = match under_way {
+    Ok(match under_way {
         Some(same) if same.content_hash == coming.content_hash => Begun::Resumed(same),
         Some(cut_off) if cut_off.state == RunState::Staging => {
-            discard_staged(&tx, cut_off.id).await?;
-            execute(&tx, "delete from sync_run where id = ?", vec![cut_off.id.into()]).await?;
-            Begun::Fresh(insert(&tx, coming).await?)
+            discard_staged(tx, cut_off.id).await?;
+            settle_held(tx, cut_off.id, SUPERSEDED).await?;
+            execute(tx, "delete from sync_run where id = ?", vec![cut_off.id.into()]).await?;
+            Begun::Fresh(insert(tx, coming).await?)
         }
         Some(held) if held.state == RunState::Held => {
-            discard_staged(&tx, held.id).await?;
+            discard_staged(tx, held.id).await?;
+            settle_held(tx, held.id, SUPERSEDED).await?;
             execute(
-                &tx,
+                tx,
                 "update sync_run set state = ?, finished_at = ? where id = ?",
                 vec![RunState::Refused.into(), coming.now.into(), held.id.into()],
             )
             .await?;
-            Begun::Fresh(insert(&tx, coming).await?)
+            Begun::Fresh(insert(tx, coming).await?)
         }
         Some(other) => Begun::InTheWay(other),
-        None => Begun::Fresh(insert(&tx, coming).await?),
-    };
-    tx.commit().await?;
-    Ok(begun)
+        None => Begun::Fresh(insert(tx, coming).await?),
+    })
 }
 
 async fn insert(tx: &sea_orm::DatabaseTransaction, coming: Coming) -> Result<run::Model, DbError> {
@@ -164,6 +176,17 @@ pub async fn set_state(db: &Db, lease: &Lease, next: run::Model) -> Result<run::
 pub async fn staged(db: &Db, lease: &Lease, next: run::Model, known: i64) -> Result<run::Model, DbError> {
     let tx = db.begin().await?;
     lease.fence(db, &tx).await?;
+    let after = write_state(&tx, next, known).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(super) async fn write_state(
+    tx: &sea_orm::DatabaseTransaction,
+    next: run::Model,
+    known: i64,
+) -> Result<run::Model, DbError> {
     let values: Vec<Value> = vec![
         next.state.into(),
         next.staged.into(),
@@ -175,17 +198,19 @@ pub async fn staged(db: &Db, lease: &Lease, next: run::Model, known: i64) -> Res
         next.id.into(),
     ];
     execute(
-        &tx,
+        tx,
         "update sync_run set state = ?, staged = ?, quarantined = ?, dropped = ?, report = ?, finished_at = ?,
          unchanged = unchanged + ? where id = ?",
         values,
     )
     .await?;
-    if matches!(next.state, RunState::Done | RunState::Refused) {
-        discard_staged(&tx, next.id).await?;
+    if next.state == RunState::Done {
+        settle_held(tx, next.id, (Outcome::Accepted, None)).await?;
     }
-    let after = run::Entity::find_by_id(next.id).one(&tx).await?;
-    tx.commit().await?;
+    if matches!(next.state, RunState::Done | RunState::Refused) {
+        discard_staged(tx, next.id).await?;
+    }
+    let after = run::Entity::find_by_id(next.id).one(tx).await?;
     after.ok_or(DbError::Unreadable { column: "sync_run.id" })
 }
 
@@ -215,6 +240,20 @@ pub async fn approve(
         return Ok(None);
     }
     Ok(run::Entity::find_by_id(run).one(db.reader()).await?)
+}
+
+/// Whether software brought this run in by itself: what it says is at hand, and waits for no file to come again.
+pub async fn is_pushed(db: &Db, scope: &Scope, run: RunId) -> Result<bool, DbError> {
+    let (source, school, everywhere) = match scope.reach() {
+        Reach::Source { source, .. } => (Some(*source), None, false),
+        Reach::School(school) => (None, Some(*school), false),
+        Reach::Operations => (None, None, true),
+        _ => return Err(DbError::OutOfScope),
+    };
+    let text = "select 1 from push_call c join source s on s.id = c.source_id
+         where c.run_id = ? and (? or s.id = ? or s.school_id = ?)";
+    let values: Vec<Value> = vec![run.into(), everywhere.into(), source.into(), school.into()];
+    Ok(row(db.reader(), text, values).await?.is_some())
 }
 
 /// The run under way or the latest of this source and kind.

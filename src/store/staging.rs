@@ -2,7 +2,8 @@
 //! partial read leaves nothing behind (design §5).
 
 use hub_entities::id::{PupilId, RecordId, RunId};
-use sea_orm::Value;
+use sea_orm::{DatabaseTransaction, Value};
+use serde::de::DeserializeOwned;
 
 use super::lease::Lease;
 use super::sql::{bulk, rows};
@@ -18,15 +19,43 @@ pub async fn put_rows(
 ) -> Result<(), DbError> {
     let tx = db.begin().await?;
     lease.fence(db, &tx).await?;
+    write_rows(&tx, run, kind, staged).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(super) async fn write_rows(
+    tx: &DatabaseTransaction,
+    run: RunId,
+    kind: &'static str,
+    staged: Vec<(String, serde_json::Value)>,
+) -> Result<(), DbError> {
     let tuples: Vec<Vec<Value>> = staged
         .into_iter()
         .map(|(key, body)| vec![run.into(), kind.into(), key.into(), body.into()])
         .collect();
     let head = "insert into staged_row (run_id, kind, source_key, body)";
     let tail = "on conflict (run_id, kind, source_key) do update set body = excluded.body";
-    bulk(&tx, head, 4, tuples.into_iter(), tail).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk(tx, head, 4, tuples.into_iter(), tail).await
+}
+
+/// All rows of a kind that a run has put aside, by key.
+pub(super) async fn all_rows<T: DeserializeOwned>(
+    tx: &DatabaseTransaction,
+    run: RunId,
+    kind: &'static str,
+) -> Result<Vec<(String, T)>, DbError> {
+    let text = "select source_key, body from staged_row where run_id = ? and kind = ? order by source_key";
+    let found = rows(tx, text, vec![run.into(), kind.into()]).await?;
+    let row = |row: &sea_orm::QueryResult| {
+        let body: serde_json::Value = row.try_get_by_index(1)?;
+        let said = serde_json::from_value(body).map_err(|_unreadable| DbError::Unreadable {
+            column: "staged_row.body",
+        })?;
+        Ok((row.try_get_by_index(0)?, said))
+    };
+    found.iter().map(row).collect()
 }
 
 /// The next rows of a roster after this key.

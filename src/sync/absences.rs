@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use super::staging::Staging;
 use super::{Source, Sync, SyncError, filter, half_day};
 use crate::store::lease::Lease;
-use crate::store::loss::{Unmatched, note_gaps, put_in_quarantine};
+use crate::store::loss::{note_gaps, put_in_quarantine};
 use crate::store::roster::keys;
 use crate::store::run::set_state;
 use crate::store::staging::{Pack, next_packs, put_packs};
@@ -124,18 +124,10 @@ impl Sync {
         }
         let packs = staging.empty();
         self.put_aside(lease, run.id, sequence, packs).await?;
+        let (staged, quarantined) = (staging.rows, staging.quarantined);
+        let (gaps, unmatched) = staging.losses(rows.key_kind());
         let work = self.work(scope, lease, run.id);
-        note_gaps(&self.db, work, staging.gaps()).await?;
-        let Staging {
-            unmatched,
-            rows: staged,
-            quarantined,
-            ..
-        } = staging;
-        let unmatched: Vec<Unmatched> = unmatched
-            .into_iter()
-            .map(|(key, body)| Unmatched::of_half_days(key, rows.key_kind(), body))
-            .collect();
+        note_gaps(&self.db, work, gaps).await?;
         put_in_quarantine(&self.db, work, RunKind::Absences, unmatched).await?;
         let next = run::Model {
             state: RunState::Merging,

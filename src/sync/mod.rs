@@ -13,6 +13,7 @@ pub mod half_day;
 mod keeping;
 mod news;
 pub mod pull;
+pub mod push;
 mod quarantine;
 pub mod recheck;
 pub mod roster;
@@ -31,6 +32,7 @@ use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::source::{RunKind, RunState, run};
 use hub_entities::time::Clock;
 
+use crate::store::intake::lease_of;
 use crate::store::lease::Lease;
 use crate::store::ledger::Work;
 use crate::store::run::{Begun, Coming, begin, set_state};
@@ -132,7 +134,7 @@ impl Sync {
     /// Takes the lease of a source. One process at a time works on it.
     pub async fn lease(&self, source: Source) -> Result<Lease, SyncError> {
         let holder = self.ids.next(self.clock.now()).to_string();
-        let taken = Lease::acquire(&self.db, &format!("source/{}", source.id), &holder, LEASE).await?;
+        let taken = Lease::acquire(&self.db, &lease_of(source.id), &holder, LEASE).await?;
         taken.ok_or(SyncError::Busy)
     }
 

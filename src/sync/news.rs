@@ -16,8 +16,8 @@ pub(super) const REPORT_CLASS: &str = "report_class";
 pub(super) const REPORT_PLACE: &str = "report_place";
 
 /// How whom a complete read did not hold is put aside, and which places in classes.
-const LEFT: &str = "left";
-const LEFT_PLACE: &str = "left_place";
+pub(super) const LEFT: &str = "left";
+pub(super) const LEFT_PLACE: &str = "left_place";
 
 /// A roster of one school, as far as it may be put aside.
 #[derive(Debug, Default, Serialize)]
@@ -126,7 +126,7 @@ fn count(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
 }
 
-fn rows<'a, T: Serialize + 'a>(said: impl Iterator<Item = &'a (String, T)>) -> Result<Rows, SyncError> {
+pub(super) fn rows<'a, T: Serialize + 'a>(said: impl Iterator<Item = &'a (String, T)>) -> Result<Rows, SyncError> {
     said.map(|(key, said)| Ok((key.clone(), body(said)?))).collect()
 }
 

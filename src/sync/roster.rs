@@ -123,7 +123,7 @@ impl Sync {
     }
 
     /// Merges what was put aside, from where the run stands.
-    async fn merge_roster(
+    pub(super) async fn merge_roster(
         &self,
         scope: &Scope,
         lease: &Lease,
@@ -263,7 +263,7 @@ impl Sync {
         filtered
     }
 
-    fn pupil_said(&self, row: &PupilRow, agreed: Categories, dropped: &mut Categories) -> PupilSaid {
+    pub(super) fn pupil_said(&self, row: &PupilRow, agreed: Categories, dropped: &mut Categories) -> PupilSaid {
         let gone = row.status == Status::Gone;
         if gone {
             return PupilSaid {

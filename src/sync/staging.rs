@@ -18,6 +18,19 @@ use crate::store::loss::{Gap, Unmatched};
 /// Half-days by pupil and record, packed.
 pub(super) type Packs = BTreeMap<(PupilId, RecordId), Vec<u8>>;
 
+/// A row, filtered and matched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    /// Whose it is; nobody's that is known when there is none.
+    pub(super) record: Option<RecordId>,
+    /// What it says, as far as that was agreed.
+    pub(super) reading: Reading,
+    /// Whether its code was not agreed and was dropped.
+    pub(super) is_narrowed: bool,
+    /// Whether there is a lesson then, or nothing is said that could count.
+    pub(super) is_lesson: bool,
+}
+
 /// Rows on their way.
 pub(super) struct Staging<'a> {
     sync: &'a Sync,
@@ -90,7 +103,17 @@ impl<'a> Staging<'a> {
         self.gaps.iter().map(gap).collect()
     }
 
-    pub(super) fn take(&mut self, row: &AbsenceRow<'_>) {
+    /// What could not be taken over, and the rows that found no pupil by this kind of number.
+    pub(super) fn losses(self, by: KeyKind) -> (Vec<Gap>, Vec<Unmatched>) {
+        let gaps = self.gaps();
+        let unmatched = self.unmatched.into_iter();
+        let unmatched = unmatched.map(|(key, body)| Unmatched::of_half_days(key, by, body));
+        (gaps, unmatched.collect())
+    }
+
+    /// Filters and matches a row, and puts it where it belongs; `None` when nothing of it was agreed, or it says what is
+    /// known.
+    pub(super) fn take(&mut self, row: &AbsenceRow<'_>) -> Option<Taken> {
         self.rows = self.rows.saturating_add(1);
         let said = if row.deleted {
             Reading::Present
@@ -99,11 +122,9 @@ impl<'a> Staging<'a> {
         };
         let agreed = match self.scope.reach() {
             Reach::Source { agreed, .. } => *agreed,
-            _ => return,
+            _ => return None,
         };
-        let Some(reading) = filter::reading(said, agreed) else {
-            return;
-        };
+        let reading = filter::reading(said, agreed)?;
         let place = self.by_key.get(row.pupil_key).copied();
         if let (Some((record, _)), Some(stands)) = (place, &mut self.stands) {
             self.found.insert(record);
@@ -112,7 +133,7 @@ impl<'a> Staging<'a> {
             let after = minimise(reading, agreed, before);
             if after == before {
                 self.known = self.known.saturating_add(1);
-                return;
+                return None;
             }
             // A later row of the same half-day is compared with this one.
             match after {
@@ -124,14 +145,14 @@ impl<'a> Staging<'a> {
             self.gap("absence.unknown_letter", shown(row.letter));
         }
         let counts = !matches!(reading, Reading::Present | Reading::NoSchool);
-        if counts
-            && !self
+        let is_lesson = !counts
+            || self
                 .sync
                 .book
                 .year(SchoolYear::of(row.at.day))
                 .calendar
-                .is_lesson(row.at)
-        {
+                .is_lesson(row.at);
+        if !is_lesson {
             self.gap("absence.not_a_lesson", row.at.day.to_string());
         }
         if let Some((record, pupil)) = place {
@@ -145,6 +166,12 @@ impl<'a> Staging<'a> {
             };
             half_day::push(body, row.at, reading);
         }
+        Some(Taken {
+            record: place.map(|(record, _)| record),
+            reading,
+            is_narrowed: reading != said,
+            is_lesson,
+        })
     }
 
     fn read(&mut self, letter: &str, at: HalfDay) -> Reading {

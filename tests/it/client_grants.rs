@@ -109,8 +109,14 @@ both_databases!(
             Action::ReadSignals,
             Action::ReadReport,
             Action::ReadAgreements,
+            Action::ReadDeliveries,
         ];
-        let reporting = [Action::ReadPublic, Action::ReportSignal, Action::ReadAgreements];
+        let reporting = [
+            Action::ReadPublic,
+            Action::ReportSignal,
+            Action::ReadAgreements,
+            Action::ReadDeliveries,
+        ];
 
         assert_eq!(everywhere(NOW).await, None, "registered, and without a grant");
         let issued = scene.issues(&[Task::Reading], NOW, Some("2026-12-24T11:00:00Z")).await;

@@ -436,6 +436,7 @@ both_databases!(
         agreements(&mut door).await;
         runs(&mut door).await;
         followed(&mut door).await;
+        clients::submissions(&mut door).await;
         clients::grants(&mut door).await;
 
         // Never brought out here, and why. Only what is needed may stand here.

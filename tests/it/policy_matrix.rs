@@ -425,10 +425,10 @@ fn a_newer_agreement_replaces_the_older() {
 /// What software may do under a grant for one task alone, written by hand from design §3 and issue 3.6.
 #[test]
 fn a_grant_lets_software_do_what_it_says_and_no_more() {
-    let always = [Action::ReadPublic, Action::ReadAgreements];
+    let always = [Action::ReadPublic, Action::ReadAgreements, Action::ReadDeliveries];
     let expected: [(Task, &[Action]); 4] = [
-        (Task::Roster, &[]),
-        (Task::Absences, &[]),
+        (Task::Roster, &[Action::SubmitRoster]),
+        (Task::Absences, &[Action::SubmitAbsences]),
         (
             Task::Reading,
             &[Action::ReadPupils, Action::ReadSignals, Action::ReadReport],

@@ -19,6 +19,8 @@ mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
 mod m20261126_000020_school_first;
 mod m20261126_000030_client_grant;
+mod m20261126_000031_push_call;
+mod m20261126_000032_delivery;
 mod m20261126_000040_pulls;
 mod m20261126_000041_turns;
 pub mod secrecy;
@@ -43,6 +45,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000010_alerts::Migration),
             Box::new(m20261126_000020_school_first::Migration),
             Box::new(m20261126_000030_client_grant::Migration),
+            Box::new(m20261126_000031_push_call::Migration),
+            Box::new(m20261126_000032_delivery::Migration),
             Box::new(m20261126_000040_pulls::Migration),
             Box::new(m20261126_000041_turns::Migration),
         ]

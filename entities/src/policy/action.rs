@@ -27,6 +27,12 @@ closed_enum! {
         ApproveHeldRun = "approve_held_run",
         /// Issue and revoke what vendors' software acts by.
         GrantClients = "grant_clients",
+        /// Read what came of what one brought in by oneself.
+        ReadDeliveries = "read_deliveries",
+        /// Bring in a roster by oneself.
+        SubmitRoster = "submit_roster",
+        /// Bring in half-days of absence by oneself.
+        SubmitAbsences = "submit_absences",
         /// Register schools, CLBs, principals, sources and signed agreements.
         Administer = "administer",
         /// Bring in what a source says.

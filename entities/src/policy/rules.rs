@@ -7,7 +7,7 @@ use super::decision::{Decision, Reach, Refusal, Scope};
 use super::relations::Relations;
 use crate::agreement::Binding;
 use crate::category::Categories;
-use crate::client_grant::Task;
+use crate::client_grant::{self, Task};
 use crate::id::{ClbId, SchoolId};
 use crate::operation::{Actor, Operation, Role};
 
@@ -54,6 +54,12 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
     let of_school = || school.map(Reach::School);
     let granted = |task| relations.grant_at(operation.now).filter(|grant| grant.tasks.has(task));
     let under = |task| granted(task).and_then(|_| of_school());
+    let source = |grant: &client_grant::Model| Reach::Source {
+        source: grant.source_id,
+        school: grant.school_id,
+        agreed: kept(operation, relations, grant.school_id),
+    };
+    let through = |task| granted(task).map(source);
     let of_clb = || {
         clb.map(|clb| Reach::Clb {
             clb,
@@ -77,6 +83,10 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
         (Action::ReadPupils | Action::ReadSignals | Action::ReadReport, SchoolClient) => under(Task::Reading),
         (Action::ReportSignal, SchoolClient) => under(Task::Reporting),
         (Action::ReadAgreements, SchoolClient) => of_school(),
+        // Design §5: what software brings in by itself goes the way of what is pulled, through its grant's connection.
+        (Action::ReadDeliveries, SchoolClient) => relations.grant_at(operation.now).map(source),
+        (Action::SubmitRoster, SchoolClient) => through(Task::Roster),
+        (Action::SubmitAbsences, SchoolClient) => through(Task::Absences),
         // Domain facts §3.2: the school takes the initiative for the agreement, not its software.
         // R08: a person of the school may let a held run of its own go on, and must find it to do so.
         // Design §3: the school issues what its software acts by.

@@ -1,5 +1,7 @@
 //! A hub of a few rows that counts what it is asked.
 
+mod software;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +12,7 @@ use chrono::NaiveDate;
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::category::Categories;
 use hub_entities::id::{
-    AgreementId, ClassId, ClbId, ClientGrantId, EnrolmentId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId,
-    SignalId, SourceId,
+    AgreementId, ClassId, ClbId, EnrolmentId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
 };
 use hub_entities::operation::{Actor, Operation, Realm, Role};
 use hub_entities::signal::{EventKind, SignalState, Track};
@@ -20,10 +21,9 @@ use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::agreement::AgreementRow;
 use hub_graphql::change::{ChangeRow, ChangeTold};
 use hub_graphql::class_group::{ClassRow, MemberRow};
-use hub_graphql::client::ClientRow;
 use hub_graphql::hub::{
-    Agreements, Alerts, Answer, Changed, Changes, Classes, Clients, Decided, Granted, NewGrant, Operations, Position,
-    Proposal, Pupils, Schools, Signals, Stepped, Update,
+    Agreements, Alerts, Answer, Changed, Changes, Classes, Decided, Operations, Position, Proposal, Pupils, Schools,
+    Signals, Stepped, Update,
 };
 use hub_graphql::operations::{GapRow, RunRow, SourceRow};
 use hub_graphql::page::{CursorKey, Mark, Page, Slice, SortKey};
@@ -128,6 +128,11 @@ fn signal(id: SignalId) -> SignalRow {
 impl Pupils for Fake {
     async fn pupils_by_id(&self, _: &Operation, ids: &[PupilId], _: Categories) -> Answer<HashMap<PupilId, PupilRow>> {
         self.for_each(ids, row)
+    }
+
+    async fn pupil_by_source_key(&self, _: &Operation, key: &str) -> Answer<Option<PupilId>> {
+        self.count()?;
+        Ok(key.parse().ok().map(pupil))
     }
 
     async fn pupils(
@@ -463,24 +468,6 @@ impl Agreements for Fake {
     async fn end_agreement(&self, _: &Operation, _: AgreementId, _: i32, _: NaiveDate) -> Answer<Decided> {
         self.count()?;
         Ok(Decided::State)
-    }
-}
-
-#[async_trait]
-impl Clients for Fake {
-    async fn clients(&self, _: &Operation, page: &Page) -> Answer<Slice<ClientRow>> {
-        self.count()?;
-        Ok(Slice::empty(page.count))
-    }
-
-    async fn issue_grant(&self, _: &Operation, _: NewGrant) -> Answer<Granted> {
-        self.count()?;
-        Ok(Granted::Unknown)
-    }
-
-    async fn revoke_grant(&self, _: &Operation, _: ClientGrantId) -> Answer<Granted> {
-        self.count()?;
-        Ok(Granted::Unknown)
     }
 }
 

@@ -90,14 +90,27 @@ pub async fn merge_half_days(
     said: &[Said],
     cursor: Option<String>,
 ) -> Result<Progress, DbError> {
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let (progress, _) = merge_said(db, &tx, &work, said).await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+/// The same within a transaction that holds the lease of the source already; says what changed.
+pub(super) async fn merge_said(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: &[Said],
+) -> Result<(Progress, Vec<(PupilId, Change)>), DbError> {
     let Reach::Source { school, agreed, .. } = work.scope.reach() else {
         return Err(DbError::OutOfScope);
     };
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
     let records: BTreeSet<RecordId> = said.iter().map(|one| one.record).collect();
     let records: Vec<RecordId> = records.into_iter().collect();
-    let pupil_of = lock_pupils_of(db, &tx, *school, &records).await?;
+    let pupil_of = lock_pupils_of(db, tx, *school, &records).await?;
 
     let mut per_pupil: BTreeMap<PupilId, Vec<Said>> = BTreeMap::new();
     for one in said {
@@ -110,7 +123,7 @@ pub async fn merge_half_days(
     let years: BTreeSet<SchoolYear> = said.iter().map(|one| SchoolYear::of(one.at.day)).collect();
     let years: Vec<SchoolYear> = years.into_iter().collect();
 
-    let mut state = State::load(&tx, &pupils, &years).await?;
+    let mut state = State::load(tx, &pupils, &years).await?;
     let mut changes: Vec<(PupilId, Change)> = Vec::new();
     let mut progress = Progress::default();
     for (pupil, said) in &per_pupil {
@@ -123,16 +136,14 @@ pub async fn merge_half_days(
             .saturating_add(count(distinct.len().saturating_sub(changed.len())));
         changes.extend(changed.into_iter().map(|change| (*pupil, change)));
     }
-    write_changes(&tx, &work, *school, *agreed, &changes).await?;
+    write_changes(tx, work, *school, *agreed, &changes).await?;
 
     let changed: BTreeSet<(PupilId, SchoolYear)> = changes
         .iter()
         .map(|(pupil, change)| (*pupil, SchoolYear::of(change.at.day)))
         .collect();
-    evaluate_all(&tx, &work.judge(), &state, &changed, &mut progress).await?;
-    advance(&tx, work.run, cursor, progress).await?;
-    tx.commit().await?;
-    Ok(progress)
+    evaluate_all(tx, &work.judge(), &state, &changed, &mut progress).await?;
+    Ok((progress, changes))
 }
 
 /// Evaluates pupils again whose half-days did not change but whose birth date, carried-in number or

@@ -8,6 +8,7 @@ pub mod absence;
 pub mod agreement;
 pub mod class_group;
 pub mod client;
+pub mod delivery;
 pub mod enrolment;
 pub mod event;
 pub mod operations;

@@ -391,3 +391,13 @@ pub async fn count(db: &Db, scope: &Scope, filter: &Filter) -> Result<i64, DbErr
         .transpose()?
         .unwrap_or_default())
 }
+
+/// The pupil that the reader's own school calls so; a CLB has no such keys.
+pub async fn by_source_key(db: &Db, scope: &Scope, key: &str) -> Result<Option<PupilId>, DbError> {
+    let Reach::School(school) = scope.reach() else {
+        return Ok(None);
+    };
+    let text = "select pupil_id from record where school_id = ? and source_key = ?";
+    let found = row(db.reader(), text, vec![(*school).into(), key.into()]).await?;
+    Ok(found.map(|row| row.try_get_by_index(0)).transpose()?)
+}

@@ -2,7 +2,7 @@
 
 use hub_entities::id::{RecordId, RunId};
 use hub_entities::policy::Scope;
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
 use super::{end_enrolments, school_of};
 use crate::store::competence::derive_again;
@@ -43,9 +43,18 @@ const MISSING: &str = "from staged_row s join record r on r.school_id = ? and r.
 
 /// What ending the missing would do.
 pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbError> {
+    count_ending(db.reader(), scope, run).await
+}
+
+/// The same, with what a transaction has put aside.
+pub(in crate::store) async fn count_ending<C: ConnectionTrait>(
+    db: &C,
+    scope: &Scope,
+    run: RunId,
+) -> Result<Ending, DbError> {
     let school = school_of(scope)?;
     let count = async |text: &str, values: Vec<Value>| -> Result<i64, DbError> {
-        let counted = row(db.reader(), text, values).await?;
+        let counted = row(db, text, values).await?;
         Ok(counted
             .map(|row| row.try_get_by_index(0))
             .transpose()?
@@ -63,12 +72,29 @@ pub async fn ending(db: &Db, scope: &Scope, run: RunId) -> Result<Ending, DbErro
 
 /// Ends the pupils that a complete read did not hold: last of all, some hundreds at a time.
 pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
+    let ended = write_endings(db, &tx, &work, most).await?;
+    let progress = Progress {
+        ended,
+        ..Progress::default()
+    };
+    advance(&tx, work.run, Some("ending/".to_owned()), progress).await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(in crate::store) async fn write_endings(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    most: u32,
+) -> Result<i64, DbError> {
+    let school = school_of(work.scope)?;
     let text = format!("select e.record_id, e.pupil_id {MISSING} order by e.pupil_id limit ?");
     let values: Vec<Value> = vec![school.into(), work.scope.day().into(), work.run.into(), most.into()];
-    let found = rows(&tx, &text, values).await?;
+    let found = rows(tx, &text, values).await?;
     let mut pupils = Vec::new();
     let mut records: Vec<RecordId> = Vec::new();
     for row in &found {
@@ -78,41 +104,37 @@ pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbEr
     pupils.sort_unstable();
     pupils.dedup();
     if !pupils.is_empty() {
-        db.dialect().lock_pupils(&tx, &pupils).await?;
+        db.dialect().lock_pupils(tx, &pupils).await?;
     }
     for record in &records {
-        end_enrolments(&tx, &work, *record, None).await?;
+        end_enrolments(tx, work, *record, None).await?;
     }
-    derive_again(&tx, work.ids, &pupils, work.now).await?;
-    let ended = i64::try_from(records.len()).unwrap_or_default();
-    advance(
-        &tx,
-        work.run,
-        Some("ending/".to_owned()),
-        Progress {
-            ended,
-            ..Progress::default()
-        },
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(ended)
+    derive_again(tx, work.ids, &pupils, work.now).await?;
+    Ok(i64::try_from(records.len()).unwrap_or_default())
 }
 
 /// Ends the places in classes that a complete read did not hold: those put aside as `left_place`.
 pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
+    let ended = write_membership_endings(&tx, &work).await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(in crate::store) async fn write_membership_endings(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+) -> Result<u64, DbError> {
+    let school = school_of(work.scope)?;
     let today = Value::from(work.scope.day());
     let values: Vec<Value> = vec![today.clone(), school.into(), today, work.run.into()];
-    let ended = execute(
-        &tx,
+    execute(
+        tx,
         "update membership set ends_on = ? where school_id = ? and (ends_on is null or ends_on > ?)
          and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')",
         values,
     )
-    .await?;
-    tx.commit().await?;
-    Ok(ended)
+    .await
 }

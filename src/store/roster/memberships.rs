@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use hub_entities::id::{ClassId, MembershipId, RecordId};
-use sea_orm::Value;
+use sea_orm::{DatabaseTransaction, Value};
 
-use super::{MembershipSaid, note, records_of, school_of};
+use super::{MembershipSaid, Noted, records_of, school_of};
 use crate::store::ledger::Work;
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list_from, rows};
@@ -22,37 +22,57 @@ pub async fn merge_memberships(
     said: &[(String, MembershipSaid)],
     cursor: Option<String>,
 ) -> Result<(Progress, i64), DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
+    let (progress, changed) = write_memberships(&tx, &work, said).await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok((progress, dangling(said, &changed)))
+}
+
+/// How many of these name a class or a pupil that is not known.
+pub(in crate::store) fn dangling(said: &[(String, MembershipSaid)], changed: &[Option<bool>]) -> i64 {
+    let lost = said
+        .iter()
+        .zip(changed)
+        .filter(|((_, one), changed)| changed.is_none() && !one.gone);
+    i64::try_from(lost.count()).unwrap_or(i64::MAX)
+}
+
+/// The same within a transaction that holds the lease of the source already; says of each whether it changed something,
+/// and `None` of one whose class or pupil is not known.
+pub(in crate::store) async fn write_memberships(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: &[(String, MembershipSaid)],
+) -> Result<(Progress, Vec<Option<bool>>), DbError> {
+    let school = school_of(work.scope)?;
     let class_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.class_key.as_str()).collect();
     let text = "select source_key, id from class_group where school_id = ? and source_key in ? order by school_year";
     let values = vec![school.into(), list_from(class_keys.into_iter().map(str::to_owned))];
     let mut classes: BTreeMap<String, ClassId> = BTreeMap::new();
-    for row in rows(&tx, text, values).await? {
+    for row in rows(tx, text, values).await? {
         // Two years may use one key: the latest is meant.
         classes.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     }
     let pupil_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.pupil_key.as_str()).collect();
     let pupil_keys: Vec<&str> = pupil_keys.into_iter().collect();
-    let records = records_of(&tx, school, &pupil_keys).await?;
+    let records = records_of(tx, school, &pupil_keys).await?;
 
     let text = "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in ?";
     let values = vec![school.into(), list_from(records.values().map(|record| record.id))];
     let mut known: BTreeMap<(ClassId, RecordId), Period> = BTreeMap::new();
-    for row in rows(&tx, text, values).await? {
+    for row in rows(tx, text, values).await? {
         let place = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         known.insert(place, (row.try_get_by_index(2)?, row.try_get_by_index(3)?));
     }
 
-    let mut progress = Progress::default();
-    let mut dangling = 0_i64;
+    let mut noted = Noted::default();
+    let mut changed = Vec::with_capacity(said.len());
     let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
     for (key, one) in said {
         let (Some(class), Some(record)) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
-            if !one.gone {
-                dangling = dangling.saturating_add(1);
-            }
+            changed.push(None);
             continue;
         };
         let place = (*class, record.id);
@@ -68,7 +88,8 @@ pub async fn merge_memberships(
             Some(days) => *days == (one.begins_on, ends),
             None => one.gone,
         };
-        note(&mut progress, !settled);
+        noted.add(!settled);
+        changed.push(Some(!settled));
         if !settled {
             written.insert(
                 place,
@@ -88,15 +109,6 @@ pub async fn merge_memberships(
     let head = "insert into membership (id, class_id, record_id, pupil_id, school_id, source_key, begins_on, ends_on)";
     let tail = "on conflict (class_id, record_id) do update set source_key = excluded.source_key,
                 begins_on = excluded.begins_on, ends_on = excluded.ends_on";
-    bulk(
-        &tx,
-        head,
-        8,
-        written.into_values().collect::<Vec<_>>().into_iter(),
-        tail,
-    )
-    .await?;
-    advance(&tx, work.run, cursor, progress).await?;
-    tx.commit().await?;
-    Ok((progress, dangling))
+    bulk(tx, head, 8, written.into_values().collect::<Vec<_>>().into_iter(), tail).await?;
+    Ok((noted.progress, changed))
 }

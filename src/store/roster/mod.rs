@@ -15,7 +15,7 @@ use hub_entities::policy::{Reach, Scope};
 use hub_entities::pupil::record;
 use hub_entities::source::KeyKind;
 use hub_entities::time::SchoolYear;
-use sea_orm::{DatabaseTransaction, EntityTrait, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,13 +26,16 @@ use super::run::{Progress, advance};
 use super::sql::{execute, list_from, row, rows};
 use super::{Db, DbError};
 pub use endings::{Ending, end_missing, end_missing_memberships, ending};
+pub(super) use endings::{count_ending, write_endings, write_membership_endings};
 use enrolments::{end_enrolments, enrol};
 use fresh::Fresh;
 pub use memberships::merge_memberships;
+pub(super) use memberships::{dangling, write_memberships};
 pub use reported::{
     ReportSaid, end_missing_report_places, forget_reports, may_be_needed, merge_report_classes, merge_report_places,
 };
 use reported::{name_of, write_names};
+pub(super) use reported::{write_report_classes, write_report_endings, write_report_places};
 pub use standing::{Standing, standing};
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
@@ -145,10 +148,22 @@ pub async fn merge_classes(
     said: &[(String, ClassSaid)],
     cursor: Option<String>,
 ) -> Result<Progress, DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let mut progress = Progress::default();
+    let (progress, _) = write_classes(&tx, &work, said).await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+/// The same within a transaction that holds the lease of the source already; says of each whether it changed something.
+pub(super) async fn write_classes(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: &[(String, ClassSaid)],
+) -> Result<(Progress, Vec<bool>), DbError> {
+    let school = school_of(work.scope)?;
+    let mut noted = Noted::default();
     for (key, class) in said {
         let values: Vec<Value> = vec![
             work.ids.next(work.now).into(),
@@ -159,7 +174,7 @@ pub async fn merge_classes(
             class.grade.clone().into(),
         ];
         let changed = execute(
-            &tx,
+            tx,
             "insert into class_group (id, school_id, school_year, source_key, name, grade) values (?, ?, ?, ?, ?, ?)
              on conflict (school_id, school_year, source_key)
              do update set name = excluded.name, grade = excluded.grade
@@ -168,20 +183,28 @@ pub async fn merge_classes(
             values,
         )
         .await?;
-        note(&mut progress, changed > 0);
+        noted.add(changed > 0);
     }
-    advance(&tx, work.run, cursor, progress).await?;
-    tx.commit().await?;
-    Ok(progress)
+    Ok((noted.progress, noted.changed))
 }
 
-const fn note(progress: &mut Progress, changed: bool) {
-    let counter = if changed {
-        &mut progress.changed
-    } else {
-        &mut progress.unchanged
-    };
-    *counter = counter.saturating_add(1);
+/// What rows changed, in their order.
+#[derive(Debug, Default)]
+struct Noted {
+    progress: Progress,
+    changed: Vec<bool>,
+}
+
+impl Noted {
+    fn add(&mut self, changed: bool) {
+        let counter = if changed {
+            &mut self.progress.changed
+        } else {
+            &mut self.progress.unchanged
+        };
+        *counter = counter.saturating_add(1);
+        self.changed.push(changed);
+    }
 }
 
 /// Merges pupils of the scope's school: their records, enrolments, ties to CLBs, and what follows.
@@ -191,13 +214,26 @@ pub async fn merge_pupils(
     said: &[(String, PupilSaid)],
     cursor: Option<String>,
 ) -> Result<Progress, DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let mut progress = Progress::default();
+    let (progress, _) = write_pupils(db, &tx, &work, said).await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+/// The same within a transaction that holds the lease of the source already; says of each whether it changed something.
+pub(super) async fn write_pupils(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: &[(String, PupilSaid)],
+) -> Result<(Progress, Vec<bool>), DbError> {
+    let school = school_of(work.scope)?;
+    let mut noted = Noted::default();
     let keys: Vec<&str> = said.iter().map(|(key, _)| key.as_str()).collect();
-    lock_for(db, &tx, school, said, &keys).await?;
-    let known = records_of(&tx, school, &keys).await?;
+    lock_for(db, tx, school, said, &keys).await?;
+    let known = records_of(tx, school, &keys).await?;
 
     let mut touched: BTreeSet<PupilId> = BTreeSet::new();
     let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
@@ -207,32 +243,32 @@ pub async fn merge_pupils(
     for (key, pupil) in said {
         let before = known.get(key.as_str());
         let completed = match before {
-            Some(record) if pupil.unsaid != Unsaid::default() => Some(complete(&tx, record.id, pupil).await?),
+            Some(record) if pupil.unsaid != Unsaid::default() => Some(complete(tx, record.id, pupil).await?),
             _ => None,
         };
         let pupil = completed.as_ref().unwrap_or(pupil);
         let hash = pupil.content_hash()?;
         if pupil.gone {
             let ended = match before {
-                Some(record) => end_enrolments(&tx, &work, record.id, pupil.ends_on).await?,
+                Some(record) => end_enrolments(tx, work, record.id, pupil.ends_on).await?,
                 None => 0,
             };
-            note(&mut progress, ended > 0);
+            noted.add(ended > 0);
             touched.extend(before.filter(|_| ended > 0).map(|record| record.pupil_id));
             continue;
         }
         if pupil.only_if_known && before.is_none() {
-            note(&mut progress, false);
+            noted.add(false);
             continue;
         }
         let enrolled = |ends_on| pupil.unsaid.schools || ends_on == pupil.ends_on;
         if before.is_some_and(|record| record.content_hash == hash && enrolled(record.ends_on)) {
-            note(&mut progress, false);
+            noted.add(false);
             continue;
         }
-        note(&mut progress, true);
+        noted.add(true);
         let index = pupil.national_index.as_deref();
-        let other = match other_pupil(&tx, index, before.map(|record| record.id)).await? {
+        let other = match other_pupil(tx, index, before.map(|record| record.id)).await? {
             Some(other) => Some(other),
             None => fresh.of_index(index),
         };
@@ -245,39 +281,37 @@ pub async fn merge_pupils(
                     .filter(|other| *other != record.pupil_id)
                     .map(|into| (record.pupil_id, into)),
             );
-            update_record(&tx, &work, record.id, pupil, hash).await?;
+            update_record(tx, work, record.id, pupil, hash).await?;
             reported.push((record.id, pupil.report.clone()));
             if !pupil.unsaid.schools {
-                enrol(&tx, &work, school, record.id, record.pupil_id, pupil).await?;
+                enrol(tx, work, school, record.id, record.pupil_id, pupil).await?;
             }
             touched.insert(record.pupil_id);
         } else {
             // What is known of this person already may count on other days from now on.
             born_again.extend(other.filter(|_| pupil.birth_date.is_some()));
-            touched.insert(fresh.add(&work, school, other, (key, pupil), hash));
+            touched.insert(fresh.add(work, school, other, (key, pupil), hash));
         }
     }
-    fresh.write(&tx).await?;
-    write_names(&tx, reported).await?;
+    fresh.write(tx).await?;
+    write_names(tx, reported).await?;
 
     let touched: Vec<PupilId> = touched.into_iter().collect();
-    derive_again(&tx, work.ids, &touched, work.now).await?;
+    derive_again(tx, work.ids, &touched, work.now).await?;
     let born_again: Vec<PupilId> = born_again.into_iter().collect();
     if !born_again.is_empty() {
-        reevaluate(&tx, &work.judge(), &born_again, &mut progress).await?;
+        reevaluate(tx, &work.judge(), &born_again, &mut noted.progress).await?;
     }
     // A pupil that was merged a moment ago stands for the one it became.
     let mut became: BTreeMap<PupilId, PupilId> = BTreeMap::new();
     for (from, into) in same_person {
         let (from, into) = (end_of(&became, from), end_of(&became, into));
         if from != into {
-            merge(&tx, &work, from, into, &mut progress).await?;
+            merge(tx, work, from, into, &mut noted.progress).await?;
             became.insert(from, into);
         }
     }
-    advance(&tx, work.run, cursor, progress).await?;
-    tx.commit().await?;
-    Ok(progress)
+    Ok((noted.progress, noted.changed))
 }
 
 /// Where a pupil that may have been merged, and merged on, is now.
@@ -461,12 +495,27 @@ async fn update_record(
 
 /// The records of the scope's school by the key that its rows use. A key that two pupils share names neither.
 pub async fn keys(db: &Db, scope: &Scope, by: KeyKind) -> Result<HashMap<String, (RecordId, PupilId)>, DbError> {
+    keys_among(db.reader(), scope, by, None).await
+}
+
+/// The same of these keys alone, where some are given.
+pub(super) async fn keys_among<C: ConnectionTrait>(
+    db: &C,
+    scope: &Scope,
+    by: KeyKind,
+    among: Option<Vec<String>>,
+) -> Result<HashMap<String, (RecordId, PupilId)>, DbError> {
     let school = school_of(scope)?;
     let column = by.name();
-    let text = format!("select {column}, id, pupil_id from record where school_id = ? and {column} is not null");
+    let mut text = format!("select {column}, id, pupil_id from record where school_id = ? and {column} is not null");
+    let mut values: Vec<Value> = vec![school.into()];
+    if let Some(among) = among {
+        text = format!("{text} and {column} in ?");
+        values.push(list_from(among));
+    }
     let mut known: HashMap<String, (RecordId, PupilId)> = HashMap::new();
     let mut shared: Vec<String> = Vec::new();
-    for row in rows(db.reader(), &text, vec![school.into()]).await? {
+    for row in rows(db, &text, values).await? {
         let found = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
         if known.insert(row.try_get_by_index(0)?, found).is_some() {
             shared.push(row.try_get_by_index(0)?);

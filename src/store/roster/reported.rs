@@ -77,9 +77,20 @@ pub(super) async fn write_names(tx: &DatabaseTransaction, said: Vec<(RecordId, R
 
 /// Merges classes that only a report may name. The same again changes nothing.
 pub async fn merge_report_classes(db: &Db, work: Work<'_>, said: Vec<(String, ClassSaid)>) -> Result<(), DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
+    write_report_classes(&tx, &work, said).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(in crate::store) async fn write_report_classes(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: Vec<(String, ClassSaid)>,
+) -> Result<(), DbError> {
+    let school = school_of(work.scope)?;
     let tuples: Vec<Vec<Value>> = said
         .into_iter()
         .map(|(key, class)| vec![school.into(), key.into(), class.school_year.into(), class.name.into()])
@@ -87,21 +98,30 @@ pub async fn merge_report_classes(db: &Db, work: Work<'_>, said: Vec<(String, Cl
     let head = "insert into report_class (school_id, source_key, school_year, name)";
     let tail = "on conflict (school_id, source_key)
                 do update set school_year = excluded.school_year, name = excluded.name";
-    bulk(&tx, head, 4, tuples.into_iter(), tail).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk(tx, head, 4, tuples.into_iter(), tail).await
 }
 
 /// Merges places in classes that only a report may tell of: what is there, and not what was.
 pub async fn merge_report_places(db: &Db, work: Work<'_>, said: Vec<(String, MembershipSaid)>) -> Result<(), DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
+    write_report_places(&tx, &work, said).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(in crate::store) async fn write_report_places(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: Vec<(String, MembershipSaid)>,
+) -> Result<(), DbError> {
+    let school = school_of(work.scope)?;
     let (gone, there): (Vec<_>, Vec<_>) = said.into_iter().partition(|(_, one)| one.gone);
     if !gone.is_empty() {
         let values = vec![school.into(), list_from(gone.into_iter().map(|(key, _)| key))];
         let text = "delete from report_place where school_id = ? and source_key in ?";
-        execute(&tx, text, values).await?;
+        execute(tx, text, values).await?;
     }
     let tuples: Vec<Vec<Value>> = there
         .into_iter()
@@ -119,21 +139,25 @@ pub async fn merge_report_places(db: &Db, work: Work<'_>, said: Vec<(String, Mem
     let head = "insert into report_place (school_id, source_key, class_key, pupil_key, begins_on, ends_on)";
     let tail = "on conflict (school_id, source_key) do update set class_key = excluded.class_key,
                 pupil_key = excluded.pupil_key, begins_on = excluded.begins_on, ends_on = excluded.ends_on";
-    bulk(&tx, head, 6, tuples.into_iter(), tail).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk(tx, head, 6, tuples.into_iter(), tail).await
 }
 
 /// Forgets the places that a complete read did not hold.
 pub async fn end_missing_report_places(db: &Db, work: Work<'_>) -> Result<(), DbError> {
-    let school = school_of(work.scope)?;
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
+    write_report_endings(&tx, &work).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(in crate::store) async fn write_report_endings(tx: &DatabaseTransaction, work: &Work<'_>) -> Result<(), DbError> {
+    let school = school_of(work.scope)?;
     let text = "delete from report_place where school_id = ? and not exists (
                   select 1 from staged_row s where s.run_id = ? and s.kind = 'report_place'
                   and s.source_key = report_place.source_key limit 1 offset 0)";
-    execute(&tx, text, vec![school.into(), work.run.into()]).await?;
-    tx.commit().await?;
+    execute(tx, text, vec![school.into(), work.run.into()]).await?;
     Ok(())
 }
 

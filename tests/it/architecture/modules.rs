@@ -5,10 +5,11 @@ use syn::visit::Visit;
 use crate::support::source::{Source, all, below};
 
 /// Inside `src`, who may name whom (design §2): `main → {http, sync, deliver}`, `http → app`,
-/// `{app, sync, deliver} → store`; the register is the operator's part of the app. The configuration names what it sets; who fetches keys has the
+/// `{app, sync, deliver} → store`; the register is the operator's part of the app. What a school's software submits is a sync
+/// for the length of a request, so the app may name it: there is no second way in. The configuration names what it sets; who fetches keys has the
 /// one HTTP client for a port. A module that is not here has no place yet: give it one.
 const MAY_NAME: &[(&str, &[&str])] = &[
-    ("app", &["store"]),
+    ("app", &["store", "sync"]),
     ("auth", &["runtime"]),
     ("config", &["auth", "http", "runtime", "telemetry"]),
     // What the operator does for keys and log, as the register does for parties.
