@@ -17,6 +17,7 @@ pub mod client_grant;
 mod competence;
 mod db;
 mod dialect;
+pub mod early;
 mod known;
 pub mod lease;
 pub mod ledger;
