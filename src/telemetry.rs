@@ -91,13 +91,23 @@ impl Telemetry {
     }
 }
 
-/// Installs logging, metrics and, where an endpoint is given, export of spans.
+/// Where spans are exported to, and which: those of this level, whatever is logged.
+#[derive(Debug, Clone, Copy)]
+pub struct Export<'a> {
+    /// An address of OTLP over HTTP.
+    pub endpoint: &'a str,
+    /// How much of the product itself.
+    pub level: Level,
+}
+
+/// Installs logging, metrics and, where it is asked for, export of spans.
 ///
 /// Must be called before the tokio runtime exists: the exporter's client blocks, and its thread
 /// would find no runtime later (stack.md §2, pitfall 4).
-pub fn install(level: Level, format: Format, otlp_endpoint: Option<&str>) -> Result<Telemetry, TelemetryError> {
-    let provider = otlp_endpoint.map(provider).transpose()?;
-    let subscriber = subscriber(level, format, io::stderr, provider.as_ref());
+pub fn install(level: Level, format: Format, export: Option<Export<'_>>) -> Result<Telemetry, TelemetryError> {
+    let provider = export.map(|export| provider(export.endpoint)).transpose()?;
+    let spans = provider.as_ref().zip(export.map(|export| export.level));
+    let subscriber = subscriber(level, format, io::stderr, spans);
     tracing::subscriber::set_global_default(subscriber).map_err(|_already| TelemetryError::AlreadyInstalled)?;
     let recorder = recorder();
     let metrics = recorder.handle();
@@ -135,7 +145,7 @@ pub fn subscriber<W>(
     level: Level,
     format: Format,
     writer: W,
-    provider: Option<&SdkTracerProvider>,
+    spans: Option<(&SdkTracerProvider, Level)>,
 ) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
@@ -145,7 +155,7 @@ where
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    let spans = provider.map(|provider| {
+    let spans = spans.map(|(provider, level)| {
         let tracer = provider.tracer("clb-hub");
         tracing_opentelemetry::layer()
             .with_tracer(tracer)
@@ -263,7 +273,12 @@ mod tests {
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(exported.clone())
             .build();
-        let subscriber = subscriber(Level::Info, Format::Text, Kept::default(), Some(&provider));
+        let subscriber = subscriber(
+            Level::Info,
+            Format::Text,
+            Kept::default(),
+            Some((&provider, Level::Info)),
+        );
         let mut headers = HeaderMap::new();
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         headers.insert("traceparent", parent.parse().expect("a header"));

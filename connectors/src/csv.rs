@@ -119,6 +119,8 @@ pub(crate) struct Lines<R> {
     bare_cr: bool,
     bare_lf: bool,
     ended: bool,
+    /// The last line has no end.
+    open_end: bool,
     line: u64,
 }
 
@@ -140,6 +142,7 @@ impl<R: Read> Lines<R> {
             bare_cr: false,
             bare_lf: false,
             ended: false,
+            open_end: false,
             line: 0,
         }
     }
@@ -195,6 +198,7 @@ impl<R: Read> Lines<R> {
                 if range.is_empty() {
                     return Ok(None);
                 }
+                self.open_end = true;
                 self.line += 1;
                 return Ok(Some(range));
             }
@@ -276,6 +280,11 @@ impl<R: Read> Reader<R> {
             told: (false, false, false),
             ended: false,
         }
+    }
+
+    /// Whether the last line, once it is read, has no end: not wrong, but what is cut off looks so too.
+    pub const fn has_open_end(&self) -> bool {
+        self.lines.open_end
     }
 
     /// The leniencies since the last call: read without doubt, but to be told.

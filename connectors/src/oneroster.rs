@@ -1,6 +1,7 @@
 //! OneRoster, by 1EdTech: rosters as a CSV package, or over REST; versions 1.1 and 1.2.
 
 pub mod fake;
+mod files;
 mod manifest;
 mod package;
 mod people;

@@ -36,6 +36,10 @@ closed_enum! {
 /// CLB that hears of it after a month cannot help in time.
 pub const SCHOOL_FIRST_MOST: i16 = 30;
 
+/// The highest number of half-days that an early warning may be agreed for: at the fifth the law obliges (domain facts
+/// §2.1).
+pub const EARLY_WARNING_MOST: i16 = 4;
+
 /// One agreement. It continues until ended or replaced: nothing stops on 1 September.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "agreement")]
@@ -60,6 +64,9 @@ pub struct Model {
     /// For how many days after the one on which it is raised a signal is shown to the school alone; 0 by default
     /// (design §4), [`SCHOOL_FIRST_MOST`] at most.
     pub school_first_days: i16,
+    /// From how many half-days on both want a warning, [`EARLY_WARNING_MOST`] at most; none if null (design §4: off until
+    /// both switch it on).
+    pub early_warning: Option<i16>,
     /// Who put it forward.
     pub proposed_by: Option<PrincipalId>,
     /// For which party.

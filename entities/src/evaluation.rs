@@ -12,7 +12,9 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use crate::absence::letters::Reading;
 use crate::absence::mark::Mark;
 use crate::absence::minimise::minimise;
-use crate::absence::tally::{CarriedIn, HalfDayMark, Rules, SignalKind, Tally, TallyInput, Threshold, due, tally};
+use crate::absence::tally::{
+    CarriedIn, Effect, HalfDayMark, Rules, SignalKind, Tally, TallyInput, Threshold, due, tally,
+};
 use crate::category::Categories;
 use crate::id::{PupilId, RecordId, SignalId};
 use crate::law::Laws;
@@ -37,6 +39,8 @@ pub struct YearBook {
     pub calendar: Calendar,
     /// What raises a signal.
     pub thresholds: Vec<Threshold>,
+    /// Whether an agreement may ask for early warnings.
+    pub early_warnings: bool,
 }
 
 impl LawBook {
@@ -54,6 +58,7 @@ impl LawBook {
         YearBook {
             calendar: laws.calendar(year),
             thresholds: laws.thresholds(year),
+            early_warnings: laws.allows_early_warnings(year),
         }
     }
 
@@ -187,6 +192,8 @@ pub struct Latest {
     pub half_days: i32,
     /// When the threshold was reached.
     pub reached_on: Option<NaiveDate>,
+    /// Of an early warning: the number of half-days that was agreed on when it was raised.
+    pub warned_at: Option<i16>,
     /// Its version.
     pub version: i32,
 }
@@ -247,24 +254,57 @@ pub struct Facts<'a> {
     pub counts: Option<Period>,
     /// The latest generation of each key of this pupil and year.
     pub latest: &'a [Latest],
+    /// The lowest number of half-days at which an agreement of one of its schools wants an early warning today.
+    pub early_warning: Option<u16>,
 }
 
 impl Facts<'_> {
-    fn rules(&self) -> Rules<'_> {
-        Rules {
-            thresholds: &self.book.thresholds,
-            counts: self.counts,
-        }
-    }
-
     /// What the half-days add up to: that of which signals follow, and the evidence for whoever may read it.
     pub fn tally(&self) -> Tally {
+        self.count(&self.thresholds())
+    }
+
+    fn count(&self, thresholds: &[Threshold]) -> Tally {
         tally(&TallyInput {
             marks: self.half_days,
             calendar: &self.book.calendar,
             carried_in: self.carried,
-            rules: self.rules(),
+            rules: self.rules(thresholds),
         })
+    }
+
+    const fn rules<'a>(&self, thresholds: &'a [Threshold]) -> Rules<'a> {
+        Rules {
+            thresholds,
+            counts: self.counts,
+        }
+    }
+
+    /// The thresholds of the law, and the one of the agreement if there is one.
+    fn thresholds(&self) -> Cow<'_, [Threshold]> {
+        match self.early() {
+            Some(early) => {
+                let mut thresholds = self.book.thresholds.clone();
+                thresholds.push(early);
+                Cow::Owned(thresholds)
+            }
+            None => Cow::Borrowed(&self.book.thresholds),
+        }
+    }
+
+    /// A warning that stands is judged by the number at which it was raised: only a correction withdraws it, never an
+    /// agreement on another number or on none.
+    fn early(&self) -> Option<Threshold> {
+        let key = truancy_key(SignalKind::TruancyEarly.name(), self.pupil, self.year);
+        let standing = self
+            .latest
+            .iter()
+            .find(|signal| signal.key == key && signal.state == SignalState::Raised);
+        let half_days = match standing {
+            Some(standing) => standing.warned_at.and_then(|number| u16::try_from(number).ok()),
+            None => self.early_warning.filter(|_| self.book.early_warnings),
+        };
+        half_days.and_then(Threshold::early)
     }
 }
 
@@ -274,8 +314,9 @@ impl Facts<'_> {
 /// import of past years raises nothing (R46). One that stands is withdrawn in any year.
 pub fn evaluate(facts: Facts<'_>, now: DateTime<Utc>) -> Outcome {
     let today = brussels_day(now);
-    let counted = facts.tally();
-    let due = due(&counted, &facts.rules());
+    let thresholds = facts.thresholds();
+    let counted = facts.count(&thresholds);
+    let due = due(&counted, &facts.rules(&thresholds));
     let reached = |number: u16| reached_on(&counted, number);
     let mut outcome = Outcome {
         totals: Totals {
@@ -326,6 +367,7 @@ pub fn evaluate(facts: Facts<'_>, now: DateTime<Utc>) -> Outcome {
                     state,
                     half_days,
                     reached_on,
+                    warned_at: (one.effect == Effect::Early).then(|| i16::try_from(one.threshold).unwrap_or(i16::MAX)),
                     version: 1,
                 };
                 Step {

@@ -109,6 +109,9 @@ pub mod row {
         pub half_days: i32,
         /// The day on which the threshold was reached.
         pub reached_on: Option<Date>,
+        /// For an early warning the number of half-days that was agreed on when it was raised: by that one it is judged,
+        /// whatever is agreed since.
+        pub warned_at: Option<i16>,
         /// When it was raised.
         pub raised_at: DateTimeUtc,
         /// When it was withdrawn. The reason is never the new code.

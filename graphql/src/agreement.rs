@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, NaiveDate, Utc};
-use hub_entities::agreement::{AgreementState as Stage, Party as Side, SCHOOL_FIRST_MOST};
+use hub_entities::agreement::{AgreementState as Stage, EARLY_WARNING_MOST, Party as Side, SCHOOL_FIRST_MOST};
 use hub_entities::category::{Categories, Category as Basic};
 use hub_entities::id::AgreementId;
 
@@ -66,6 +66,8 @@ pub struct AgreementRow {
     pub ends: Option<NaiveDate>,
     /// For how many days a signal is shown to the school first.
     pub school_first_days: i16,
+    /// From how many half-days on both are warned.
+    pub early_warning: Option<i16>,
     /// Who put it forward.
     pub proposed_for: Side,
     /// When it was put forward.
@@ -109,6 +111,9 @@ pub struct Agreement {
     /// reports is the CLB's at once.
     #[graphql(tag = "class:case")]
     pub school_first_days: i16,
+    /// From how many half-days on both are warned (`truancy.early`), before the law obliges to anything; not at all if null.
+    #[graphql(tag = "class:case")]
+    pub early_warning: Option<i16>,
     /// Which party put it forward.
     #[graphql(tag = "class:case")]
     pub proposed_for: Party,
@@ -138,6 +143,7 @@ impl From<AgreementRow> for Agreement {
             begins: row.begins,
             ends: row.ends,
             school_first_days: row.school_first_days,
+            early_warning: row.early_warning,
             proposed_for: row.proposed_for.into(),
             proposed_at: row.proposed_at,
             decided_at: row.decided_at,
@@ -194,6 +200,9 @@ pub struct ProposeAgreementInput {
     /// For how many days after the one on which it is raised a signal is to be shown to the school alone, 0 to 30.
     #[graphql(tag = "class:case", default)]
     pub school_first_days: i16,
+    /// From how many half-days on both are to be warned, 1 to 4; not at all if left out. Needs the category `TRUANCY`.
+    #[graphql(tag = "class:case")]
+    pub early_warning: Option<i16>,
 }
 
 /// Accepting what the other party put forward.
@@ -287,6 +296,10 @@ fn proposal(input: ProposeAgreementInput) -> Result<Proposal, Invalid> {
     if !(0..=SCHOOL_FIRST_MOST).contains(&input.school_first_days) {
         return Err(Invalid::of("schoolFirstDays"));
     }
+    let may_warn = |half_days| (1..=EARLY_WARNING_MOST).contains(&half_days) && categories.has(Basic::Truancy);
+    if input.early_warning.is_some_and(|half_days| !may_warn(half_days)) {
+        return Err(Invalid::of("earlyWarning"));
+    }
     Ok(Proposal {
         clb,
         school,
@@ -294,6 +307,7 @@ fn proposal(input: ProposeAgreementInput) -> Result<Proposal, Invalid> {
         ground,
         begins_on: input.begins,
         school_first_days: input.school_first_days,
+        early_warning: input.early_warning,
     })
 }
 

@@ -264,6 +264,8 @@ pub struct Proposal {
     pub begins_on: NaiveDate,
     /// For how many days a signal is to be shown to the school first.
     pub school_first_days: i16,
+    /// From how many half-days on both are to be warned; not at all if none.
+    pub early_warning: Option<i16>,
 }
 
 /// What came of a step on an agreement.

@@ -171,7 +171,7 @@ pub struct Signal {
     /// The same on every replica and in every delivery.
     #[graphql(tag = "class:case")]
     pub id: Gid<SignalId>,
-    /// Which rule raised it: `truancy.5`, `truancy.30`.
+    /// Which rule raised it: `truancy.5`, `truancy.30`; `truancy.early` where an agreement wants a warning.
     #[graphql(tag = "class:case")]
     pub kind: String,
     /// Whether it stands.
@@ -304,7 +304,7 @@ pub struct SignalFilterInput {
     /// Standing or withdrawn.
     #[graphql(tag = "class:case")]
     pub state: Option<SignalState>,
-    /// Raised by this rule: `truancy.5`, `truancy.30`.
+    /// Raised by this rule: `truancy.5`, `truancy.30`, `truancy.early`.
     #[graphql(tag = "class:case")]
     pub kind: Option<String>,
     /// Of this school year.

@@ -37,6 +37,7 @@ impl App {
                 begins: one.begins_on,
                 ends: one.ends_on,
                 school_first_days: one.school_first_days,
+                early_warning: one.early_warning,
                 proposed_for: one.proposed_for,
                 proposed_at: one.proposed_at,
                 decided_at: one.decided_at,
@@ -108,6 +109,7 @@ impl Agreements for App {
             ground: proposal.ground,
             begins_on: proposal.begins_on,
             school_first_days: proposal.school_first_days,
+            early_warning: proposal.early_warning,
             now: operation.now,
         };
         let decided = agreement::propose(&self.db, &scope, new)

@@ -112,7 +112,7 @@ impl Running {
             sequencer: sequencer.clone(),
             follower,
             desk: desk.clone(),
-            days: Days::new(db.clone(), clock.clone(), ids.clone(), sequencer.waker()),
+            days: Days::new(db.clone(), book.clone(), clock.clone(), ids.clone(), sequencer.waker()),
             access_log,
         };
         Ok(Self {

@@ -47,7 +47,7 @@ pub(super) struct Import {
     /// A TOML file that says how the columns of an absence CSV are to be read, where not as registered.
     #[arg(long, value_name = "FILE")]
     columns: Option<PathBuf>,
-    /// Let a roster go on that was held because it would end too many pupils.
+    /// Let a roster go on that was held because it would end too many pupils or places in classes.
     #[arg(long)]
     approve: bool,
 }
@@ -129,7 +129,9 @@ fn guess(path: &std::path::Path) -> Kind {
 fn told(run: &run::Model) -> String {
     let outcome = match run.state {
         RunState::Done => "done",
-        RunState::Held => "held: it would end too many pupils; look at it, then run the same with --approve",
+        RunState::Held => {
+            "held: it would end too many pupils or places in classes; look at it, then run the same with --approve"
+        }
         RunState::Staging | RunState::Merging => "under way",
         RunState::Refused => "refused",
     };

@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
 use crate::store::{Db, DbError, Options, SecretDb};
-use crate::telemetry::{Format, Level, TelemetryError, install};
+use crate::telemetry::{Export, Format, Level, TelemetryError, install};
 
 /// GraphQL hub between Flemish school systems and the pupil guidance centres (CLB).
 #[derive(Debug, Parser)]
@@ -118,7 +118,11 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
         _ => (Level::Warn, Format::Text),
     };
     // Before the runtime exists: the exporter's thread must not find one.
-    let telemetry = install(level, format, config.telemetry.otlp_endpoint.as_deref())?;
+    let export = config.telemetry.otlp_endpoint.as_deref().map(|endpoint| Export {
+        endpoint,
+        level: config.telemetry.level,
+    });
+    let telemetry = install(level, format, export)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let metrics = telemetry.metrics.clone();
     let outcome = runtime.block_on(async {

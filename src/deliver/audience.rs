@@ -1,28 +1,33 @@
 //! Relations begin and end by themselves, on days that were known before: who gained and who lost a pupil in the night
-//! is told in the morning.
+//! is told in the morning, and so is who was to hear of a signal later. An agreement that wants early warnings brings
+//! those that are due already.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::evaluation::LawBook;
 use hub_entities::id::Ids;
 use hub_entities::time::{Clock, brussels_day};
 use tokio::sync::Notify;
 
 use crate::store::audience::{AUDIENCE, settle_those_due};
+use crate::store::early::warn_those_due;
 use crate::store::lease::Lease;
-use crate::store::{Db, DbError};
+use crate::store::ledger::Judge;
+use crate::store::{Db, DbError, relations};
 
-/// How often it looks what day it is.
+/// How often it looks what day it is, and whether an agreement has changed.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How long its lease lasts; each transaction lengthens it.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Settles what a new day brings.
+/// Settles what a new day or a new agreement brings.
 #[derive(Clone)]
 pub struct Days {
     db: Db,
+    book: Arc<LawBook>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     holder: String,
@@ -39,10 +44,11 @@ impl std::fmt::Debug for Days {
 
 impl Days {
     /// The one of this process; it wakes the `sequencer` when there is something to tell.
-    pub fn new(db: Db, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, sequencer: Arc<Notify>) -> Self {
+    pub fn new(db: Db, book: Arc<LawBook>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, sequencer: Arc<Notify>) -> Self {
         let holder = ids.next(clock.now()).to_string();
         Self {
             db,
+            book,
             clock,
             ids,
             holder,
@@ -56,26 +62,42 @@ impl Days {
         let Some(lease) = Lease::acquire(&self.db, AUDIENCE, &self.holder, LEASE).await? else {
             return Ok(None);
         };
-        let settled = settle_those_due(&self.db, &lease, &*self.ids, now).await;
+        let done = self.settle(&lease, now).await;
         lease.release(&self.db).await?;
-        if settled? > 0 {
+        if done? {
             self.sequencer.notify_one();
         }
         Ok(Some(brussels_day(now)))
     }
 
-    /// Works until told to stop: at once, and then each time a day begins in Brussels.
+    /// Says whether there was anything to do.
+    async fn settle(&self, lease: &Lease, now: DateTime<Utc>) -> Result<bool, DbError> {
+        let settled = settle_those_due(&self.db, lease, &*self.ids, now).await?;
+        let judge = Judge {
+            book: &self.book,
+            ids: &*self.ids,
+            now,
+        };
+        Ok(warn_those_due(&self.db, lease, &judge).await? > 0 || settled > 0)
+    }
+
+    /// As [`Self::once`], unless nothing has come since it was done last.
+    async fn look(&self, done: &mut Option<(NaiveDate, i64)>) -> Result<(), DbError> {
+        // Read before: what changes meanwhile is looked at again.
+        let agreed = relations::version(&self.db).await?;
+        if *done != Some((brussels_day(self.clock.now()), agreed)) {
+            *done = self.once().await?.map(|day| (day, agreed));
+        }
+        Ok(())
+    }
+
+    /// Works until told to stop: at once, and then each time a day begins in Brussels or an agreement has changed.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
-        let mut settled = None;
+        let mut done = None;
         loop {
-            if settled != Some(brussels_day(self.clock.now())) {
-                match self.once().await {
-                    Ok(done) => settled = done,
-                    Err(fault) => {
-                        tracing::error!(error = fault.kind(), "what a new day brings could not be settled");
-                    }
-                }
+            if let Err(fault) = self.look(&mut done).await {
+                tracing::error!(error = fault.kind(), "what a new day brings could not be settled");
             }
             tokio::select! {
                 () = &mut stop => return,

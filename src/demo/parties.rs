@@ -86,6 +86,7 @@ pub fn parties(manifest: &Manifest, issuer: &str, agreed: fn(usize) -> Categorie
             ground: Some("synthetic pupils of the demo".to_owned()),
             begins_on: SchoolYear::of(manifest.today).first_day(),
             school_first_days: 0,
+            early_warning: None,
             signed_for_school: who(Role::SchoolDataManager, number),
             signed_for_clb: who(Role::ClbDirector, clb),
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use hub_connectors::connection::Connection;
 use hub_entities::absence::letters::Reading;
-use hub_entities::agreement::SCHOOL_FIRST_MOST;
+use hub_entities::agreement::{EARLY_WARNING_MOST, SCHOOL_FIRST_MOST};
 use hub_entities::category::{Categories, Category};
 use hub_entities::law::Laws;
 use hub_entities::number::institution::InstitutionNumber;
@@ -118,6 +118,8 @@ pub struct Agreement {
     pub begins_on: NaiveDate,
     /// Days for which a signal is shown to the school alone.
     pub school_first_days: i16,
+    /// From how many half-days on both are warned.
+    pub early_warning: Option<i16>,
     /// Who signed for the school.
     pub signed_for_school: Who,
     /// Who signed for the CLB.
@@ -360,6 +362,14 @@ impl Agreement {
                 .and_then(|days| i16::try_from(days).ok())
                 .filter(|days| (0..=SCHOOL_FIRST_MOST).contains(days))
         });
+        let early_warning = section.maybe("early_warning", "takes half-days from 1 to 4", |value| {
+            whole(value)
+                .and_then(|half_days| i16::try_from(half_days).ok())
+                .filter(|half_days| (1..=EARLY_WARNING_MOST).contains(half_days))
+        });
+        if early_warning.is_some() && !categories.has(Category::Truancy) {
+            section.wrong("early_warning", "an early warning needs the category truancy");
+        }
         let (of_school, of_clb) = (who(section, "signed_for_school"), who(section, "signed_for_clb"));
         Some(Self {
             line: section.line(),
@@ -369,6 +379,7 @@ impl Agreement {
             ground,
             begins_on: begins_on?,
             school_first_days: school_first_days.unwrap_or_default(),
+            early_warning,
             signed_for_school: of_school?,
             signed_for_clb: of_clb?,
         })

@@ -380,7 +380,15 @@ impl Applying<'_> {
             return Ok(());
         };
         let theirs = self.registration.find_agreements(school_id, clb_id).await?;
-        let facts = |one: &agreement::Model| (one.categories, one.ground.clone(), one.begins_on, one.school_first_days);
+        let terms = |one: &agreement::Model| {
+            (
+                one.categories,
+                one.ground.clone(),
+                one.school_first_days,
+                one.early_warning,
+            )
+        };
+        let facts = |one: &agreement::Model| (one.begins_on, terms(one));
         let is = agreement::Model {
             id: AgreementId(self.new_id()),
             school_id,
@@ -391,6 +399,7 @@ impl Applying<'_> {
             begins_on: said.begins_on,
             ends_on: None,
             school_first_days: said.school_first_days,
+            early_warning: said.early_warning,
             proposed_by: None,
             proposed_for: Party::School,
             proposed_at: self.now,

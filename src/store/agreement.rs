@@ -44,8 +44,30 @@ pub struct Proposal {
     pub begins_on: NaiveDate,
     /// For how many days a signal is to be shown to the school first.
     pub school_first_days: i16,
+    /// From how many half-days on both are to be warned; not at all if none.
+    pub early_warning: Option<i16>,
     /// When it is proposed.
     pub now: DateTime<Utc>,
+}
+
+/// A relation is in force on a day.
+pub(super) fn in_force(alias: &str) -> String {
+    format!("{alias}.begins_on <= ? and ({alias}.ends_on is null or {alias}.ends_on > ?)")
+}
+
+/// That the agreement `a` binds on a day: of those between two parties the one that began last.
+pub(super) fn binding(day: NaiveDate) -> (String, Vec<Value>) {
+    let text = format!(
+        "a.state in (?, ?) and a.decided_at is not null and {} and not exists (
+             select 1 from agreement b where b.school_id = a.school_id and b.clb_id = a.clb_id
+             and b.state in (?, ?) and b.decided_at is not null and {}
+             and (b.begins_on, b.decided_at) > (a.begins_on, a.decided_at))",
+        in_force("a"),
+        in_force("b"),
+    );
+    let accepted = [AgreementState::Accepted, AgreementState::Ended].map(Value::from);
+    let once = [accepted, [Value::from(day), day.into()]].concat();
+    (text, [once.clone(), once].concat())
 }
 
 /// Puts an agreement forward for the scope's party.
@@ -84,6 +106,7 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
         ground.into(),
         new.begins_on.into(),
         new.school_first_days.into(),
+        new.early_warning.into(),
         scope.viewer().into(),
         party.into(),
         new.now.into(),
@@ -91,7 +114,7 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
     execute(
         &tx,
         "insert into agreement (id, school_id, clb_id, state, categories, ground, begins_on, school_first_days,
-         proposed_by, proposed_for, proposed_at, version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+         early_warning, proposed_by, proposed_for, proposed_at, version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         values,
     )
     .await?;

@@ -15,7 +15,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use hub_entities::agreement::AgreementState;
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{Ids, PupilId, SignalId};
 use hub_entities::law::threshold::SignalKind;
@@ -24,6 +23,7 @@ use hub_entities::time::{SchoolYear, brussels_day};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
+use super::agreement::{binding, in_force};
 use super::lease::Lease;
 use super::ledger::{Event, tell};
 use super::sql::{bulk, execute, list, list_from, rows};
@@ -35,53 +35,44 @@ pub const AUDIENCE: &str = "audience";
 /// Pupils settled in one transaction.
 const CHUNK: u32 = 200;
 
-/// A relation in force on a day.
-fn in_force(alias: &str) -> String {
-    format!("{alias}.begins_on <= ? and ({alias}.ends_on is null or {alias}.ends_on > ?)")
-}
-
 /// The schools and CLBs that these signals concern on a day, and the values of the statement. It is
 /// [`super::read::told`] for all readers at once: a signal that obliges is its competent CLB's, another where `truancy`
-/// was agreed with a school of the pupil, by the agreement that began last.
+/// was agreed with a school of the pupil, by the agreement that began last. An early warning is of those alone whose
+/// agreement wants one today, or wanted one when they were told.
 fn concerned(which: &str, signals: &Value, day: NaiveDate) -> (String, Vec<Value>) {
     let days = || [Value::from(day), Value::from(day)];
     let (binding, of_binding) = binding(day);
+    let told = |party: &str| {
+        format!("exists (select 1 from signal_audience t where t.signal_id = s.id and t.party = {party})")
+    };
     let text = format!(
         "select s.id, e.school_id from signal s join enrolment e on e.pupil_id = s.pupil_id
-         where s.{which} in ? and {}
+         where s.{which} in ? and {} and (s.kind <> ? or {} or exists (
+             select 1 from agreement a where a.school_id = e.school_id and a.early_warning is not null and {binding}))
          union
          select s.id, c.clb_id from signal s join competence c on c.pupil_id = s.pupil_id
          where s.{which} in ? and {} and (s.kind in ? or exists (
              select 1 from record k join agreement a on a.school_id = k.school_id
-             where k.pupil_id = s.pupil_id and a.clb_id = c.clb_id and (a.categories & ?) <> 0 and {binding}))",
+             where k.pupil_id = s.pupil_id and a.clb_id = c.clb_id and (a.categories & ?) <> 0
+             and (s.kind <> ? or a.early_warning is not null or {}) and {binding}))",
         in_force("e"),
+        told("e.school_id"),
         in_force("c"),
+        told("c.clb_id"),
     );
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
     let obligatory = list_from(obligatory.map(|kind| kind.name().to_owned()));
     let truancy = Categories::NONE.with(Category::Truancy).bits();
+    let early = || Value::from(SignalKind::TruancyEarly.name());
     let mut values = vec![signals.clone()];
     values.extend(days());
+    values.push(early());
+    values.extend(of_binding.clone());
     values.push(signals.clone());
     values.extend(days());
-    values.extend([obligatory, truancy.into()]);
+    values.extend([obligatory, truancy.into(), early()]);
     values.extend(of_binding);
     (text, values)
-}
-
-/// That the agreement `a` binds on a day: of those between two parties the one that began last.
-fn binding(day: NaiveDate) -> (String, Vec<Value>) {
-    let text = format!(
-        "a.state in (?, ?) and a.decided_at is not null and {} and not exists (
-             select 1 from agreement b where b.school_id = a.school_id and b.clb_id = a.clb_id
-             and b.state in (?, ?) and b.decided_at is not null and {}
-             and (b.begins_on, b.decided_at) > (a.begins_on, a.decided_at))",
-        in_force("a"),
-        in_force("b"),
-    );
-    let accepted = [AgreementState::Accepted, AgreementState::Ended].map(Value::from);
-    let once = [accepted, [Value::from(day), day.into()]].concat();
-    (text, [once.clone(), once].concat())
 }
 
 /// For how many days each CLB waits for these signals, where it does: by its agreement with a school where the pupil is

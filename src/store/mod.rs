@@ -17,6 +17,7 @@ pub mod client_grant;
 mod competence;
 mod db;
 mod dialect;
+pub mod early;
 pub mod intake;
 mod known;
 pub mod lease;

@@ -26,12 +26,7 @@ pub async fn sign_in(
     subject: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<(Actor, Relations)>, DbError> {
-    let moved = row(db.reader(), "select version from authority", Vec::new()).await?;
-    let version: i64 = moved
-        .ok_or(DbError::Unreadable {
-            column: "authority.version",
-        })?
-        .try_get_by_index(0)?;
+    let version = version(db).await?;
     let known = if let Some(known) = db.sign_ins().at(version, issuer, subject) {
         known
     } else {
@@ -42,6 +37,15 @@ pub async fn sign_in(
         known
     };
     Ok(known.actor_at(now).map(|actor| (actor, known)))
+}
+
+/// The number that moves with every change of who may act and of what was agreed.
+pub async fn version(db: &Db) -> Result<i64, DbError> {
+    let found = row(db.reader(), "select version from authority", Vec::new()).await?;
+    let found = found.ok_or(DbError::Unreadable {
+        column: "authority.version",
+    })?;
+    Ok(found.try_get_by_index(0)?)
 }
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.

@@ -207,6 +207,7 @@ impl Registration {
             signed.ground.clone().into(),
             signed.begins_on.into(),
             signed.school_first_days.into(),
+            signed.early_warning.into(),
             for_school.viewer().into(),
             signed.proposed_for.into(),
             signed.proposed_at.into(),
@@ -217,8 +218,8 @@ impl Registration {
         execute(
             &self.tx,
             "insert into agreement (id, school_id, clb_id, state, categories, ground, begins_on, school_first_days,
-             proposed_by, proposed_for, proposed_at, decided_by, decided_at, version)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             early_warning, proposed_by, proposed_for, proposed_at, decided_by, decided_at, version)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
         .await?;

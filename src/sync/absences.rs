@@ -11,7 +11,7 @@ use hub_entities::source::{KeyKind, RunKind, RunState, connection, run};
 use tokio::runtime::Handle;
 
 use super::staging::Staging;
-use super::{Source, Sync, SyncError, filter, half_day};
+use super::{Source, Sync, SyncError, filter, half_day, traced};
 use crate::store::lease::Lease;
 use crate::store::loss::{note_gaps, put_in_quarantine};
 use crate::store::roster::keys;
@@ -46,7 +46,8 @@ impl Sync {
         rows: &mut dyn Rows,
     ) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
-        let outcome = self.absences_under(&lease, source, connection, rows).await;
+        let import = self.absences_under(&lease, source, connection, rows);
+        let outcome = traced(RunKind::Absences, source, import).await;
         lease.release(&self.db).await?;
         outcome
     }

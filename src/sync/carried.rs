@@ -13,7 +13,7 @@ use hub_entities::policy::Scope;
 use hub_entities::source::{KeyKind, RunKind, run};
 use serde::{Deserialize, Serialize};
 
-use super::{Source, Sync, SyncError};
+use super::{Source, Sync, SyncError, traced};
 use crate::store::DbError;
 use crate::store::carried::{CarriedSaid, merge_carried};
 use crate::store::lease::Lease;
@@ -32,7 +32,8 @@ impl Sync {
     /// Imports the numbers carried in of one school. A line whose pupil is unknown waits in quarantine.
     pub async fn carried_file(&self, source: Source, path: &Path) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
-        let outcome = self.carried_under(&lease, source, path).await;
+        let import = self.carried_under(&lease, source, path);
+        let outcome = traced(RunKind::CarriedIn, source, import).await;
         lease.release(&self.db).await?;
         outcome
     }

@@ -31,6 +31,7 @@ use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::source::{RunKind, RunState, run};
 use hub_entities::time::Clock;
+use tracing::{Instrument as _, field};
 
 use crate::store::intake::lease_of;
 use crate::store::lease::Lease;
@@ -111,6 +112,31 @@ pub enum SyncError {
 /// How long a lease lasts; each chunk lengthens it.
 const LEASE: Duration = Duration::from_secs(15);
 
+/// An import under a span: of which source and what, and what came of it in numbers; nothing of its rows (R61).
+async fn traced(
+    kind: RunKind,
+    source: Source,
+    import: impl Future<Output = Result<run::Model, SyncError>>,
+) -> Result<run::Model, SyncError> {
+    let span = tracing::info_span!(
+        "import",
+        kind = kind.name(),
+        source = %source.id,
+        run = field::Empty,
+        state = field::Empty,
+        changed = field::Empty,
+        raised = field::Empty,
+    );
+    let outcome = import.instrument(span.clone()).await;
+    if let Ok(run) = &outcome {
+        span.record("run", field::display(run.id));
+        span.record("state", run.state.name());
+        span.record("changed", run.changed);
+        span.record("raised", run.raised);
+    }
+    outcome
+}
+
 impl Sync {
     /// What a source may bring in today.
     pub async fn scope(&self, source: Source) -> Result<Scope, SyncError> {
@@ -175,7 +201,7 @@ impl Sync {
         }
     }
 
-    /// Lets the roster of a source go on that was held because it would end too many pupils (R08).
+    /// Lets the roster of a source go on that was held because it would end too many pupils or places in classes (R08).
     /// `false` when none is held.
     pub async fn approve(&self, source: Source) -> Result<bool, SyncError> {
         let scope = self.scope(source).await?;

@@ -1,7 +1,8 @@
 //! Rosters: filtered by the agreement, put aside, merged class by class and pupil by pupil, and only
-//! after a complete read the endings, unless they are so many that a person must look first (R08).
+//! after a complete read the endings, of pupils and of places in classes, unless they are so many that a person must look
+//! first (R08).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use hub_connectors::roster::{ClassRow, MembershipRow, PupilRow, Roster, Status};
@@ -13,16 +14,17 @@ use hub_entities::time::SchoolYear;
 use serde::de::DeserializeOwned;
 
 use super::news::{Filtered, News, REPORT_CLASS, REPORT_PLACE};
-use super::{Source, Sync, SyncError, filter};
-use crate::store::DbError;
+use super::{Source, Sync, SyncError, filter, traced};
 use crate::store::lease::Lease;
 use crate::store::loss::{Gap, note_gaps};
 use crate::store::roster::{
-    ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, end_missing_report_places,
-    ending, forget_reports, merge_classes, merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
+    ClassSaid, Ending, MembershipSaid, Place, PupilSaid, Unsaid, end_missing, end_missing_memberships,
+    end_missing_report_places, ending, forget_reports, merge_classes, merge_memberships, merge_pupils,
+    merge_report_classes, merge_report_places, open_places,
 };
 use crate::store::run as runs;
 use crate::store::staging::{next_rows, put_rows};
+use crate::store::{Db, DbError};
 
 /// Rows merged in one transaction.
 const CHUNK: u32 = 200;
@@ -38,14 +40,15 @@ impl Sync {
         content_hash: Vec<u8>,
     ) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
-        let outcome = self
-            .roster_under(&lease, source, school_key, roster, Some(content_hash))
-            .await;
+        let import = async {
+            let merged = self.roster_under(&lease, source, school_key, roster, Some(content_hash));
+            // Only what comes over the wire, without a hash, may need no run.
+            let none = SyncError::Store(DbError::Unreadable { column: "sync_run.id" });
+            merged.await?.1.ok_or(none)
+        };
+        let outcome = traced(RunKind::Roster, source, import).await;
         lease.release(&self.db).await?;
-        // Only what comes over the wire, without a hash, may need no run.
-        outcome?
-            .1
-            .ok_or(SyncError::Store(DbError::Unreadable { column: "sync_run.id" }))
+        outcome
     }
 
     /// As [`Sync::roster`] under a lease. What comes without a hash of its own, over the wire, is pulled again and again:
@@ -84,7 +87,10 @@ impl Sync {
             .begin(&scope, lease, source, RunKind::Roster, content_hash, complete)
             .await?;
         let run = match run.state {
-            RunState::Staging => self.stage_roster(&scope, lease, run, &news).await?,
+            RunState::Staging => {
+                let places = places_ending(&self.db, &scope, school_key, roster).await?;
+                self.stage_roster(&scope, lease, run, (&news, places)).await?
+            }
             _ => run,
         };
         if run.state == RunState::Held {
@@ -104,7 +110,7 @@ impl Sync {
         scope: &Scope,
         lease: &Lease,
         run: run::Model,
-        news: &News,
+        (news, places): (&News, Ending),
     ) -> Result<run::Model, SyncError> {
         runs::discard(&self.db, lease, run.id).await?;
         for (kind, rows) in &news.rows {
@@ -117,7 +123,7 @@ impl Sync {
             dropped: serde_json::json!(news.dropped),
             ..run
         };
-        let held = next.complete && ending(&self.db, scope, next.id).await?.must_be_held();
+        let held = next.complete && ending(&self.db, scope, next.id).await?.must_be_held() || places.must_be_held();
         let state = if held { RunState::Held } else { RunState::Merging };
         Ok(runs::staged(&self.db, lease, run::Model { state, ..next }, news.known).await?)
     }
@@ -320,6 +326,29 @@ impl Sync {
         let number: NationalNumber = number.parse().ok()?;
         Some(number.blind_index(key).as_bytes().to_vec())
     }
+}
+
+/// How many places in classes this roster would end. A source may give a place another key each time: it is the same
+/// while pupil and class are.
+async fn places_ending(db: &Db, scope: &Scope, school_key: &str, roster: &Roster) -> Result<Ending, SyncError> {
+    if !roster.complete.memberships || !agreed(scope)?.has(Category::Enrolment) {
+        return Ok(Ending::default());
+    }
+    let of_school = roster.memberships.iter().filter(|one| one.school_key == school_key);
+    let said: Vec<&MembershipRow> = of_school.filter(|one| one.status == Status::Active).collect();
+    let keys: HashSet<&str> = said.iter().map(|one| one.source_key.as_str()).collect();
+    let places: HashSet<(&str, &str)> = said
+        .iter()
+        .map(|one| (one.class_key.as_str(), one.pupil_key.as_str()))
+        .collect();
+    let open = open_places(db, scope).await?;
+    let is_missing =
+        |one: &&Place| !keys.contains(one.key.as_str()) && !places.contains(&(one.class.as_str(), one.pupil.as_str()));
+    let count = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
+    Ok(Ending {
+        enrolled: count(open.len()),
+        missing: count(open.iter().filter(is_missing).count()),
+    })
 }
 
 /// What is merged when, and what the cursor says of it.

@@ -60,6 +60,7 @@ impl Scene {
             ground: None,
             begins_on: day(begins),
             school_first_days: 0,
+            early_warning: None,
             now: self.world.now,
         }
     }

@@ -169,7 +169,7 @@ async fn agreements(door: &mut Door<'_>) {
     let town = door.town;
     let v = &town.viewers;
     let agreement = "id school { id institutionNumber name city } clb { id institutionNumber name } state categories
-        ground begins ends schoolFirstDays proposedFor proposedAt decidedAt endedAt version";
+        ground begins ends schoolFirstDays earlyWarning proposedFor proposedAt decidedAt endedAt version";
     let question = |mutation: &str, input: &str| {
         format!(
             "mutation {{ {mutation}(input: {{ {input} }}) {{ __typename ... on AgreementDecided {{ agreement {{ {agreement} }} }}
@@ -181,7 +181,7 @@ async fn agreements(door: &mut Door<'_>) {
         question(
             "proposeAgreement",
             &format!(
-                "otherParty: \"{other}\" categories: [IDENTITY, LANGUAGE] {ground} begins: \"2026-10-02\" schoolFirstDays: 2"
+                "otherParty: \"{other}\" categories: [IDENTITY, TRUANCY, LANGUAGE] {ground} begins: \"2026-10-02\" schoolFirstDays: 2 earlyWarning: 3"
             ),
         )
     };
@@ -201,10 +201,10 @@ async fn agreements(door: &mut Door<'_>) {
     let at = "2026-10-01T10:00:00+00:00";
     let expected = |state: &str, version: i32, decided: Value, ended: (Value, Value)| {
         json!({
-            "id": id.to_string(), "state": state, "categories": ["IDENTITY", "LANGUAGE"], "ground": "test",
+            "id": id.to_string(), "state": state, "categories": ["IDENTITY", "TRUANCY", "LANGUAGE"], "ground": "test",
             "school": { "id": town.north.id.to_string(), "institutionNumber": "123456", "name": "School", "city": "Gemeente" },
             "clb": { "id": town.second.to_string(), "institutionNumber": "114712", "name": "CLB" },
-            "begins": "2026-10-02", "ends": ended.0, "schoolFirstDays": 2, "proposedFor": "SCHOOL", "proposedAt": at,
+            "begins": "2026-10-02", "ends": ended.0, "schoolFirstDays": 2, "earlyWarning": 3, "proposedFor": "SCHOOL", "proposedAt": at,
             "decidedAt": decided, "endedAt": ended.1, "version": version,
         })
     };

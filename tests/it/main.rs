@@ -14,11 +14,13 @@
 
 mod access;
 mod agreements;
+mod alerts;
 mod apart;
 mod architecture;
 mod client_grants;
 mod commands;
 mod door;
+mod early;
 mod evidence;
 mod http;
 mod leases;
@@ -53,7 +55,9 @@ mod school_first;
 mod secrecy_matrix;
 mod serve;
 mod signals;
+mod sockets;
 mod support;
 mod surface;
+mod telemetry;
 mod tracks;
 mod whole_path;

@@ -78,6 +78,7 @@ fn signed(school: SchoolId, clb: ClbId, categories: Categories) -> agreement::Mo
         begins_on: day("2020-09-01"),
         ends_on: None,
         school_first_days: 0,
+        early_warning: None,
         proposed_by: None,
         proposed_for: Party::School,
         proposed_at: at("2020-05-01T08:00:00Z"),

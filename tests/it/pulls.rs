@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clb_hub::store::run::approve;
 use clb_hub::sync::{Source, Sync, SyncError};
 use futures::FutureExt;
-use hub_connectors::roster::{PupilRow, Roster, Says, SchoolLink};
+use hub_connectors::roster::{ClassRow, MembershipRow, PupilRow, Roster, Says, SchoolLink, Status};
 use hub_entities::category::Categories;
 use hub_entities::operation::Role;
 use hub_entities::policy::Action;
 use hub_entities::source::{RunState, run};
-use hub_entities::time::FixedClock;
+use hub_entities::time::{FixedClock, SchoolYear};
 
 use crate::support::database::{TestDatabase, both_databases};
 use crate::support::look::{everything, list, meddle, number};
-use crate::support::world::{School, World, day};
+use crate::support::world::{School, World, at, day};
 
 const SCHOOL: &str = "123456";
 
@@ -76,7 +76,7 @@ fn roster(pupils: std::ops::Range<u32>, complete: bool) -> Roster {
             school_key: "s".to_owned(),
             begins: Some(day("2026-09-01")),
             ends: None,
-            status: hub_connectors::roster::Status::default(),
+            status: Status::default(),
         }],
         given_name: "Test".to_owned(),
         family_name: format!("Leerling {number}"),
@@ -148,6 +148,78 @@ both_databases!(too_many_endings_wait_for_a_person, async |database: &TestDataba
         assert_eq!(scene.enrolled().await, 0);
     }
 });
+
+/// All of them, each in one of two classes; the place of each has this key and its number.
+fn in_classes(pupils: std::ops::Range<u32>, places: std::ops::Range<u32>, key: &str, year: i16) -> Roster {
+    let class = |name: &str| ClassRow {
+        source_key: format!("{name}-{year}"),
+        school_key: "s".to_owned(),
+        title: name.to_owned(),
+        code: None,
+        grade: None,
+        school_year: Some(SchoolYear(year)),
+        homeroom: true,
+        status: Status::Active,
+    };
+    let place = |number: u32| MembershipRow {
+        source_key: format!("{key}{number:04}"),
+        class_key: format!("{}-{year}", if number.is_multiple_of(2) { "1A" } else { "1B" }),
+        school_key: "s".to_owned(),
+        pupil_key: format!("p{number:04}"),
+        begins: None,
+        ends: None,
+        status: Status::Active,
+    };
+    let mut roster = Roster {
+        classes: vec![class("1A"), class("1B")],
+        memberships: places.map(place).collect(),
+        ..roster(pupils, true)
+    };
+    roster.complete.memberships = true;
+    roster
+}
+
+// Every pupil is still there, and so are the classes: what is missing are the places of the pupils in them (R08).
+both_databases!(
+    too_many_lost_places_wait_for_a_person,
+    async |database: &TestDatabase| {
+        let mut scene = Scene::new(database).await;
+        scene.pull(&in_classes(0..30, 0..30, "e", 2026), 1).await;
+        let taken = async |scene: &Scene| {
+            let text = "select count(*) from membership where ends_on is null";
+            (scene.enrolled().await, number(&scene.world.look, text).await)
+        };
+        // Another key for the same place is no other place.
+        let renamed = scene.pull(&in_classes(0..30, 0..30, "f", 2026), 2).await;
+        assert_eq!((renamed.state, taken(&scene).await), (RunState::Done, (30, 30)));
+        // Twenty of thirty may go, twenty-one wait for a person.
+        let held = scene.pull(&in_classes(0..30, 0..9, "f", 2026), 3).await;
+        assert_eq!((held.state, taken(&scene).await), (RunState::Held, (30, 30)));
+        let done = scene.pull(&in_classes(0..30, 0..10, "f", 2026), 4).await;
+        assert_eq!((done.state, taken(&scene).await), (RunState::Done, (30, 10)));
+        // All of them never go by themselves, and with an approval they do.
+        let empty = in_classes(0..30, 0..0, "f", 2026);
+        let held = scene.pull(&empty, 5).await;
+        assert_eq!((held.state, taken(&scene).await), (RunState::Held, (30, 10)));
+        let source = Source {
+            id: scene.school.source,
+            school: scene.school.id,
+        };
+        assert!(scene.sync(|_, _| {}).approve(source).await.unwrap());
+        assert_eq!(scene.pull(&empty, 5).await.state, RunState::Done);
+        assert_eq!(taken(&scene).await, (30, 0));
+        scene.pull(&in_classes(0..30, 0..30, "f", 2026), 6).await;
+        // A roster that does not say which places there are ends none.
+        let mut silent = in_classes(0..30, 0..0, "f", 2026);
+        silent.complete.memberships = false;
+        assert_eq!(scene.pull(&silent, 7).await.state, RunState::Done);
+        assert_eq!(taken(&scene).await, (30, 30));
+        // On 1 September everyone sits in another class, and nobody has to look.
+        scene.world.now = at("2027-09-01T08:00:00Z");
+        let next = scene.pull(&in_classes(0..30, 0..30, "g", 2027), 8).await;
+        assert_eq!((next.state, taken(&scene).await), (RunState::Done, (30, 30)));
+    }
+);
 
 // A stranger's data manager approves nothing.
 both_databases!(only_the_own_school_approves, async |database: &TestDatabase| {

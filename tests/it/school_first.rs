@@ -148,6 +148,7 @@ impl Scene {
             ground: None,
             begins_on: day(begins),
             school_first_days: days,
+            early_warning: None,
             now: world.now,
         };
         let by = world.decided(self.manager.clone(), Action::DecideAgreement).await;
@@ -171,7 +172,7 @@ fn moving() -> PupilSaid {
 /// The part of a process that settles what a day brings.
 fn days(world: &World, db: &clb_hub::store::Db) -> Days {
     let clock = Arc::new(FixedClock(world.now));
-    Days::new(db.clone(), clock, world.ids.clone(), Arc::default())
+    Days::new(db.clone(), world.book.clone(), clock, world.ids.clone(), Arc::default())
 }
 
 both_databases!(the_clb_is_told_when_it_is_due, async |database: &TestDatabase| {

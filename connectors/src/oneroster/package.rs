@@ -8,13 +8,14 @@ use std::path::Path;
 
 use hub_entities::time::SchoolYear;
 
+use super::files::{Files, To};
 use super::manifest::{self, MANIFEST, Manifest, Mode, Version};
 use super::people::{PARENTS, People, Person, count, part};
 use super::schema::{
-    CLASSES, COURSES, DEMOGRAPHICS, ENROLLMENTS, ORGS, PROFILES_1_2, ROLES_1_2, SESSIONS, Table, USERS_1_1, USERS_1_2,
+    CLASSES, COURSES, DEMOGRAPHICS, ENROLLMENTS, ORGS, PROFILES_1_2, ROLES_1_2, SESSIONS, USERS_1_1, USERS_1_2,
 };
 use super::settings::{Extensions, Settings};
-use super::table::{self, Ids, Row, items};
+use super::table::{Row, items};
 use crate::archive::{Package, WHOLE};
 use crate::report::Report;
 use crate::roster::{
@@ -44,15 +45,7 @@ pub fn read(package: &mut Package, settings: &Settings, mut report: Report) -> R
         return Err(report);
     };
     presence(&manifest, &names, &mut report);
-    let mut files = Files {
-        package,
-        names,
-        manifest,
-        report,
-        dropped: BTreeSet::new(),
-        ids: BTreeMap::new(),
-        references: Vec::new(),
-    };
+    let mut files = Files::new(package, names, manifest, report);
     let mut roster = assemble(&mut files, settings);
     files.judge();
     if !files.report.usable() {
@@ -99,116 +92,6 @@ fn presence(manifest: &Manifest, names: &BTreeMap<String, String>, report: &mut 
     }
 }
 
-/// A reference that can only be judged when every file is read.
-struct Reference {
-    file: String,
-    line: u64,
-    column: u32,
-    target: &'static str,
-    key: String,
-    vital: bool,
-}
-
-/// A column that refers to another file. A vital one makes a row meaningless when it points nowhere;
-/// a parent that is missing leaves a pupil without a contact, no more.
-struct To(&'static str, &'static str, bool);
-
-struct Files<'p> {
-    package: &'p mut Package,
-    names: BTreeMap<String, String>,
-    manifest: Manifest,
-    report: Report,
-    dropped: BTreeSet<String>,
-    ids: BTreeMap<&'static str, Ids>,
-    references: Vec<Reference>,
-}
-
-impl Files<'_> {
-    fn mode(&self, file: &str) -> Mode {
-        self.manifest.mode(file)
-    }
-
-    /// Reads one file, if the package has it, and keeps what it refers to for the end.
-    fn each(&mut self, table: &Table, to: &[To], each: &mut dyn FnMut(&Row<'_>, &mut Report)) {
-        self.each_with(table, &[], to, each);
-    }
-
-    /// As [`Self::each`], with columns of the sender's own that are to be taken over.
-    fn each_with(
-        &mut self,
-        table: &Table,
-        extensions: &[&str],
-        to: &[To],
-        each: &mut dyn FnMut(&Row<'_>, &mut Report),
-    ) {
-        let mode = self.mode(table.name);
-        let file = format!("{}.csv", table.name);
-        if mode == Mode::Absent || self.report.is_full() {
-            return;
-        }
-        for To(_, target, _) in to {
-            if mode == Mode::Bulk && self.mode(target) == Mode::Absent {
-                self.report.warn(&file, 0, 0, "reference.file_absent");
-            }
-        }
-        // Only a bulk file can prove that something is not there.
-        let to: Vec<&To> = to.iter().filter(|to| self.manifest.mode(to.1) == Mode::Bulk).collect();
-        let Some(name) = self.names.get(&file.to_lowercase()) else {
-            return;
-        };
-        let Ok(Some(mut stream)) = self.package.read(name) else {
-            self.report.error(&file, 0, 0, "package.unreadable");
-            return;
-        };
-        let references = &mut self.references;
-        let ids = table::read(
-            &mut stream,
-            &file,
-            (table, extensions),
-            mode,
-            &mut self.report,
-            &mut self.dropped,
-            &mut |row, report| {
-                if row.status == Status::Active {
-                    for To(name, target, vital) in &to {
-                        references.extend(row.list(name).into_iter().map(|key| Reference {
-                            file: file.clone(),
-                            line: row.line,
-                            column: row.column(name),
-                            target,
-                            key,
-                            vital: *vital,
-                        }));
-                    }
-                }
-                each(row, report);
-            },
-        );
-        self.ids.insert(table.name, ids);
-    }
-
-    fn judge(&mut self) {
-        for reference in std::mem::take(&mut self.references) {
-            let found = self
-                .ids
-                .get(reference.target)
-                .is_some_and(|ids| ids.contains_key(&reference.key));
-            let Reference {
-                file,
-                line,
-                column,
-                vital,
-                ..
-            } = reference;
-            match (found, vital) {
-                (true, _) => {}
-                (false, true) => self.report.error(&file, line, column, "reference.target_absent"),
-                (false, false) => self.report.warn(&file, line, column, "reference.target_absent"),
-            }
-        }
-    }
-}
-
 /// What `roles.csv` says of one person.
 #[derive(Default)]
 struct Standing {
@@ -236,11 +119,12 @@ fn assemble(files: &mut Files<'_>, settings: &Settings) -> Roster {
         count(told().count()),
         count(told().filter(|pupil| pupil.status == Status::Gone).count()),
     );
-    let bulk = |file| files.mode(file) == Mode::Bulk;
+    let [users, roles, classes, enrollments] =
+        ["users", "roles", "classes", "enrollments"].map(|file| files.is_whole(file));
     roster.complete = Complete {
-        pupils: bulk("users") && (files.manifest.version == Version::V1_1 || bulk("roles")),
-        classes: bulk("classes"),
-        memberships: bulk("enrollments"),
+        pupils: users && (files.manifest.version == Version::V1_1 || roles),
+        classes,
+        memberships: enrollments,
     };
     roster
 }

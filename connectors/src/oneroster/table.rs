@@ -85,7 +85,15 @@ pub(super) fn date(cell: &str) -> Option<(NaiveDate, bool)> {
     (rest.is_empty() || rest.starts_with('T')).then_some((day, rest.is_empty()))
 }
 
-/// Reads a file; hands over every row that is whole. Returns the ids met. `extensions` are columns of the
+/// What was met in a file.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) ids: Ids,
+    /// The last line has no end.
+    pub(crate) has_open_end: bool,
+}
+
+/// Reads a file; hands over every row that is whole. `extensions` are columns of the
 /// sender's own that are taken over too.
 pub(crate) fn read(
     input: &mut dyn Read,
@@ -95,8 +103,8 @@ pub(crate) fn read(
     report: &mut Report,
     dropped: &mut BTreeSet<String>,
     each: &mut dyn FnMut(&Row<'_>, &mut Report),
-) -> Ids {
-    let mut ids = Ids::new();
+) -> Contents {
+    let mut contents = Contents::default();
     let mut reader = Reader::new(input, None);
     let header: Vec<String> = match reader.next_record() {
         Ok(Some(record)) => record.iter().map(clean_name).collect(),
@@ -107,15 +115,15 @@ pub(crate) fn read(
             } else {
                 report.error(file, 0, 0, "schema.missing_header");
             }
-            return ids;
+            return contents;
         }
         Err(trouble) => {
             note(report, file, trouble, Severity::Error);
-            return ids;
+            return contents;
         }
     };
     let Some(places) = places(&header, file, (table, extensions), report) else {
-        return ids;
+        return contents;
     };
     let extensions: Vec<(&str, usize)> = extensions
         .iter()
@@ -155,7 +163,7 @@ pub(crate) fn read(
         if row.choice("status") == Some("tobedeleted") {
             row.status = Status::Gone;
         }
-        if ids.insert(row.text("sourcedId"), row.line).is_some() {
+        if contents.ids.insert(row.text("sourcedId"), row.line).is_some() {
             report.error(file, row.line, row.column("sourcedId"), "reference.duplicate_id");
             continue;
         }
@@ -177,7 +185,8 @@ pub(crate) fn read(
             None => drop(dropped.insert(format!("{}.(column {})", table.name, column(at)))),
         }
     }
-    ids
+    contents.has_open_end = reader.has_open_end();
+    contents
 }
 
 /// The place of each column of the schema in the file; none when the header cannot be used.

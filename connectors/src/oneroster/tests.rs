@@ -515,6 +515,44 @@ fn columns_in_another_order_are_read_by_name() {
     assert!(turned.report.names("schema.order"));
 }
 
+/// Cut exactly behind a row, a file reads as a shorter one. Where it has lost its last line end too, and others have
+/// theirs, it proves of nobody that he has left.
+#[test]
+fn a_file_cut_behind_a_row_ends_nobody() {
+    let complete = |open: &[&str]| {
+        let roster = small(|name, text| {
+            if open.contains(&name) {
+                text.trim_end().to_owned()
+            } else {
+                text
+            }
+        });
+        let roster = roster.expect("readable");
+        (
+            (roster.complete.pupils, roster.complete.memberships),
+            roster.report.names("csv.cut_off"),
+        )
+    };
+    assert_eq!(complete(&[]), ((true, true), false));
+    assert_eq!(complete(&["users.csv"]), ((false, true), true));
+    assert_eq!(complete(&["enrollments.csv"]), ((true, false), true));
+    assert_eq!(
+        complete(&["demographics.csv"]),
+        ((true, true), false),
+        "ends nobody anyway"
+    );
+    let all = [
+        "orgs.csv",
+        "academicSessions.csv",
+        "courses.csv",
+        "classes.csv",
+        "users.csv",
+        "enrollments.csv",
+        "demographics.csv",
+    ];
+    assert_eq!(complete(&all), ((true, true), false), "as this sender writes them");
+}
+
 /// Cut anywhere, a file gives a report or rows that were really there: never a value in another column.
 #[test]
 fn a_file_cut_at_any_byte_never_shifts() {

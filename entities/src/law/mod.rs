@@ -137,6 +137,11 @@ impl Laws {
         threshold::in_force(&self.thresholds, year)
     }
 
+    /// Whether an agreement may ask for early warnings in a school year.
+    pub fn allows_early_warnings(&self, year: SchoolYear) -> bool {
+        threshold::early_in_force(&self.thresholds, year)
+    }
+
     /// The built-in letter table of this name: `discimus`, `school` or `before2019`.
     pub fn letters(&self, name: &str) -> Option<&LetterTable> {
         self.tables.iter().find(|table| table.name() == name)

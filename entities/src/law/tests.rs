@@ -91,6 +91,7 @@ fn an_early_warning_is_of_an_agreement_only() {
             .into_iter()
             .find(|(.., effect)| !matches!(effect, Effect::Obligatory | Effect::Information));
         assert_eq!(early, None, "{year}");
+        assert_eq!(laws.allows_early_warnings(SchoolYear(year)), year >= 2016, "{year}");
     }
     let three = threshold::Threshold::early(3).expect("three half-days");
     assert_eq!((three.half_days, three.kind), (3, SignalKind::TruancyEarly));

@@ -134,6 +134,12 @@ pub(super) struct File {
     pub(super) threshold: Vec<ThresholdRow>,
 }
 
+/// Whether a row lets the parties of an agreement ask for early warnings in this year.
+pub(super) fn early_in_force(rows: &[ThresholdRow], year: SchoolYear) -> bool {
+    let early = rows.iter().filter(|row| row.effect == Effect::Early);
+    early.into_iter().any(|row| row.provenance().holds_in(year))
+}
+
 /// The thresholds that raise a signal in this year, from the lowest up.
 pub(super) fn in_force(rows: &[ThresholdRow], year: SchoolYear) -> Vec<Threshold> {
     let mut thresholds: Vec<_> = rows

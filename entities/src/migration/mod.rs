@@ -18,6 +18,7 @@ mod m20261125_000011_report;
 mod m20261125_000013_clb_tally;
 mod m20261125_000014_authority;
 mod m20261126_000020_school_first;
+mod m20261126_000021_early_warnings;
 mod m20261126_000030_client_grant;
 mod m20261126_000031_push_call;
 mod m20261126_000032_delivery;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000032_delivery::Migration),
             Box::new(m20261126_000040_pulls::Migration),
             Box::new(m20261126_000041_turns::Migration),
+            Box::new(m20261126_000021_early_warnings::Migration),
         ]
     }
 }

@@ -176,6 +176,18 @@ async fn inputs_that_cannot_be_right_never_reach_the_hub() {
             format!("{clb}, categories: [IDENTITY], schoolFirstDays: 31,"),
             "schoolFirstDays",
         ),
+        (
+            format!("{clb}, categories: [TRUANCY], earlyWarning: 0,"),
+            "earlyWarning",
+        ),
+        (
+            format!("{clb}, categories: [TRUANCY], earlyWarning: 5,"),
+            "earlyWarning",
+        ),
+        (
+            format!("{clb}, categories: [IDENTITY], earlyWarning: 3,"),
+            "earlyWarning",
+        ),
     ];
     for (input, field) in cases {
         let data = answer(&schemas, viewer(1, SchoolDataManager), &propose(&input)).await;

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use hub_entities::evaluation::{Change, LawBook, Outcome, Said, merge};
 use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::time::{HalfDay, SchoolYear};
+use hub_entities::time::{HalfDay, SchoolYear, brussels_day};
 use sea_orm::{DatabaseTransaction, Value};
 
 use super::clb_tally::follow;
@@ -123,7 +123,7 @@ pub(super) async fn merge_said(
     let years: BTreeSet<SchoolYear> = said.iter().map(|one| SchoolYear::of(one.at.day)).collect();
     let years: Vec<SchoolYear> = years.into_iter().collect();
 
-    let mut state = State::load(tx, &pupils, &years).await?;
+    let mut state = State::load(tx, &pupils, &years, brussels_day(work.now)).await?;
     let mut changes: Vec<(PupilId, Change)> = Vec::new();
     let mut progress = Progress::default();
     for (pupil, said) in &per_pupil {
@@ -146,8 +146,8 @@ pub(super) async fn merge_said(
     Ok((progress, changes))
 }
 
-/// Evaluates pupils again whose half-days did not change but whose birth date, carried-in number or
-/// records did. The caller holds the locks.
+/// Evaluates pupils again whose half-days did not change but whose birth date, carried-in number, records
+/// or agreements did. The caller holds the locks.
 pub(super) async fn reevaluate(
     tx: &DatabaseTransaction,
     judge: &Judge<'_>,
@@ -155,7 +155,7 @@ pub(super) async fn reevaluate(
     progress: &mut Progress,
 ) -> Result<(), DbError> {
     let years = years_of(tx, pupils).await?;
-    let state = State::load(tx, pupils, &years).await?;
+    let state = State::load(tx, pupils, &years, brussels_day(judge.now)).await?;
     let all = pupils
         .iter()
         .flat_map(|pupil| years.iter().map(|year| (*pupil, *year)))

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use hub_entities::id::{PupilId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::time::SchoolYear;
+use hub_entities::time::{SchoolYear, brussels_day};
 
 use super::state::Of;
 use super::{Judge, State, reevaluate};
@@ -56,7 +56,7 @@ pub async fn check(
         Some(_) => Of::These(&pupils),
         None => Of::Between(after, last),
     };
-    let state = State::weighed(db.reader(), of, year).await?;
+    let state = State::weighed(db.reader(), of, year, brussels_day(judge.now)).await?;
     let unsettled = pupils
         .iter()
         .copied()

@@ -95,6 +95,7 @@ async fn raise(
         signal.generation.into(),
         signal.half_days.into(),
         signal.reached_on.into(),
+        signal.warned_at.into(),
         judge.now.into(),
         step.backfill.into(),
     ];
@@ -102,8 +103,8 @@ async fn raise(
     execute(
         tx,
         "insert into signal (id, kind, subject, pupil_id, school_year, key, generation, state,
-         half_days, reached_on, raised_at, backfill, version)
-         values (?, ?, 'pupil', ?, ?, ?, ?, 'raised', ?, ?, ?, ?, 1)",
+         half_days, reached_on, warned_at, raised_at, backfill, version)
+         values (?, ?, 'pupil', ?, ?, ?, ?, 'raised', ?, ?, ?, ?, ?, 1)",
         values,
     )
     .await?;

@@ -13,6 +13,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::Judge;
 use crate::store::DbError;
+use crate::store::agreement::{binding, in_force};
 use crate::store::sql::{list, list_from, rows};
 
 /// Whose state is read.
@@ -49,6 +50,7 @@ pub(in crate::store) struct State {
     pub(super) totals: BTreeMap<(PupilId, SchoolYear), Totals>,
     latest: BTreeMap<(PupilId, SchoolYear), Vec<Latest>>,
     births: BTreeMap<PupilId, NaiveDate>,
+    early_warnings: BTreeMap<PupilId, u16>,
     pub(super) open_conflicts: BTreeSet<(PupilId, HalfDay)>,
     records: BTreeMap<PupilId, u32>,
     school_of: HashMap<RecordId, SchoolId>,
@@ -56,13 +58,15 @@ pub(in crate::store) struct State {
 }
 
 impl State {
-    /// Everything: what is registered, what was counted of it, what was signalled.
+    /// Everything: what is registered, what was counted of it, what was signalled; and what is agreed on this day.
     pub(super) async fn load<C: ConnectionTrait>(
         db: &C,
         pupils: &[PupilId],
         years: &[SchoolYear],
+        day: NaiveDate,
     ) -> Result<Self, DbError> {
         let mut state = Self::counted(db, pupils, years).await?;
+        state.load_early_warnings(db, Of::These(pupils), day).await?;
         state.load_outcome(db, Of::These(pupils), years).await?;
         Ok(state)
     }
@@ -85,9 +89,15 @@ impl State {
 
     /// What an evaluation rests on and what came of the last one, without the half-days that weigh nothing: a
     /// twentieth of them all.
-    pub(super) async fn weighed<C: ConnectionTrait>(db: &C, of: Of<'_>, year: SchoolYear) -> Result<Self, DbError> {
+    pub(super) async fn weighed<C: ConnectionTrait>(
+        db: &C,
+        of: Of<'_>,
+        year: SchoolYear,
+        day: NaiveDate,
+    ) -> Result<Self, DbError> {
         let mut state = Self::default();
         let years = &[year];
+        state.load_early_warnings(db, of, day).await?;
         state.load_circumstances(db, of, years).await?;
         let weighing = weighing();
         state
@@ -189,6 +199,33 @@ impl State {
         Ok(())
     }
 
+    /// From how many half-days on the schools of these pupils want a warning, by the agreements that bind on a day.
+    async fn load_early_warnings<C: ConnectionTrait>(
+        &mut self,
+        db: &C,
+        of: Of<'_>,
+        day: NaiveDate,
+    ) -> Result<(), DbError> {
+        if of.is_nobody() {
+            return Ok(());
+        }
+        let (of_pupils, mut values) = of.condition("e.pupil_id");
+        let (binding, of_binding) = binding(day);
+        let text = format!(
+            "select e.pupil_id, min(a.early_warning) from agreement a join enrolment e on e.school_id = a.school_id
+             where a.early_warning is not null and {of_pupils} and {} and {binding} group by e.pupil_id",
+            in_force("e")
+        );
+        values.extend([Value::from(day), day.into()]);
+        values.extend(of_binding);
+        for row in rows(db, &text, values).await? {
+            let half_days: i16 = row.try_get_by_index(1)?;
+            let half_days = u16::try_from(half_days).unwrap_or_default();
+            self.early_warnings.insert(row.try_get_by_index(0)?, half_days);
+        }
+        Ok(())
+    }
+
     /// What came of the last evaluation: totals, signals, conflicts.
     async fn load_outcome<C: ConnectionTrait>(
         &mut self,
@@ -222,7 +259,8 @@ impl State {
         }
 
         let text = format!(
-            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version from signal s
+            "select pupil_id, school_year, id, key, generation, state, half_days, reached_on, version, warned_at
+             from signal s
              where {of_pupils} and school_year in ?
              and generation = (select max(generation) from signal o where o.key = s.key)"
         );
@@ -260,6 +298,7 @@ impl State {
             book: &book.year(year),
             counts: book.counting(year, self.births.get(&pupil).copied()),
             latest: self.latest.get(&key).map(Vec::as_slice).unwrap_or_default(),
+            early_warning: self.early_warnings.get(&pupil).copied(),
         })
     }
 
@@ -321,6 +360,7 @@ fn latest(row: &QueryResult) -> Result<Latest, DbError> {
         half_days: row.try_get_by_index(6)?,
         reached_on: row.try_get_by_index(7)?,
         version: row.try_get_by_index(8)?,
+        warned_at: row.try_get_by_index(9)?,
     })
 }
 

@@ -18,7 +18,7 @@ pub mod school;
 pub mod signal;
 
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::{ClbId, SchoolId};
+use hub_entities::id::SchoolId;
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::Value;
@@ -79,30 +79,52 @@ fn tied(scope: &Scope, pupil: &str, end: &str) -> Piece {
 /// that category was agreed with a school of the pupil. Nothing is lost by it: the obligatory one carries the
 /// same count. One that was withdrawn is told by the same rule: whoever heard of it hears that it is gone.
 ///
-/// A CLB is told of none that is held back from it, while the agreement shows it to the school first (design §4).
+/// An early warning is told to those alone whose agreement wanted it when it was raised, or wanted one when the pupil came
+/// to them. A CLB is told of none that is held back from it, while the agreement shows it to the school first (design §4).
 pub(super) fn told(scope: &Scope, (signal, kind): (&str, &str), pupil: &str) -> Piece {
     let related = related(scope, pupil);
-    let Reach::Clb { clb, .. } = scope.reach() else {
-        return related;
+    let (party, is_clb): (Value, _) = match scope.reach() {
+        Reach::School(school) => ((*school).into(), false),
+        Reach::Clb { clb, .. } => ((*clb).into(), true),
+        Reach::Public | Reach::Report { .. } | Reach::Operations | Reach::Source { .. } => return Piece::never(),
     };
+    let warned = warned((signal, kind), party.clone());
+    if !is_clb {
+        let text = format!("{} and {}", related.text, warned.text);
+        return Piece::new(text, [related.values, warned.values].concat());
+    }
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());
     let obligatory = list_from(obligatory.map(|kind| kind.name().to_owned()));
     let agreed = absence::truancy_agreed(scope, pupil);
-    let held = held(signal, *clb);
+    let held = held(signal, party);
     let text = format!(
-        "{} and ({kind} in ? or {}) and not {}",
-        related.text, agreed.text, held.text
+        "{} and {} and ({kind} in ? or {}) and not {}",
+        related.text, warned.text, agreed.text, held.text
     );
-    let values = [related.values, vec![obligatory], agreed.values, held.values];
+    let values = [
+        related.values,
+        warned.values,
+        vec![obligatory],
+        agreed.values,
+        held.values,
+    ];
     Piece::new(text, values.concat())
 }
 
+/// That the signal is no early warning, or one that the reader's agreement wanted when it was told.
+fn warned((signal, kind): (&str, &str), party: Value) -> Piece {
+    let text = format!(
+        "({kind} <> ? or exists (select 1 from signal_audience w where w.signal_id = {signal} and w.party = ? {EACH}))"
+    );
+    Piece::new(text, vec![SignalKind::TruancyEarly.name().into(), party])
+}
+
 /// That the signal in this column is held back from a CLB.
-fn held(signal: &str, clb: ClbId) -> Piece {
+fn held(signal: &str, clb: Value) -> Piece {
     let text = format!(
         "exists (select 1 from signal_audience held where held.signal_id = {signal} and held.party = ? and held.held {EACH})"
     );
-    Piece::new(text, vec![clb.into()])
+    Piece::new(text, vec![clb])
 }
 
 /// That a row of the school in this column may be read, when any of these categories was agreed with it.

@@ -45,7 +45,7 @@ fn own(scope: &Scope, school: &str) -> Piece {
 pub async fn of_signals(db: &Db, scope: &Scope, signals: &[SignalId]) -> Result<BTreeMap<SignalId, Reported>, DbError> {
     let (related, own) = (related(scope, "s.pupil_id"), own(scope, "b.school_id"));
     let held = match scope.reach() {
-        Reach::Report { clb, .. } => held("s.id", *clb),
+        Reach::Report { clb, .. } => held("s.id", (*clb).into()),
         _ => Piece::never(),
     };
     let obligatory = SignalKind::ALL.into_iter().filter(|kind| kind.is_obligatory());

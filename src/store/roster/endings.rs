@@ -2,7 +2,8 @@
 
 use hub_entities::id::{RecordId, RunId};
 use hub_entities::policy::Scope;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use hub_entities::time::SchoolYear;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
 use super::{end_enrolments, school_of};
 use crate::store::competence::derive_again;
@@ -11,10 +12,10 @@ use crate::store::run::{Progress, advance};
 use crate::store::sql::{execute, row, rows};
 use crate::store::{Db, DbError};
 
-/// How many a complete read would end, and of how many.
+/// How many a complete read would end, and of how many: enrolments of pupils, or their places in classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ending {
-    /// Pupils enrolled now.
+    /// There now.
     pub enrolled: i64,
     /// Of these, not in what was read.
     pub missing: i64,
@@ -68,6 +69,35 @@ pub(in crate::store) async fn count_ending<C: ConnectionTrait>(
     let values = vec![school.into(), scope.day().into(), run.into()];
     let missing = count(&format!("select count(*) {MISSING}"), values).await?;
     Ok(Ending { enrolled, missing })
+}
+
+/// A place in a class, by the keys of its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The place itself.
+    pub key: String,
+    /// The class.
+    pub class: String,
+    /// The pupil.
+    pub pupil: String,
+}
+
+/// The places in classes of the running school year that are taken today: on 1 September all others are new.
+pub async fn open_places(db: &Db, scope: &Scope) -> Result<Vec<Place>, DbError> {
+    let school = school_of(scope)?;
+    let text = "select m.source_key, c.source_key, r.source_key
+         from membership m join class_group c on c.id = m.class_id join record r on r.id = m.record_id
+         where m.school_id = ? and (m.ends_on is null or m.ends_on > ?) and c.school_year = ?";
+    let year = SchoolYear::of(scope.day());
+    let found = rows(db.reader(), text, vec![school.into(), scope.day().into(), year.into()]).await?;
+    let read = |row: &QueryResult| {
+        Ok(Place {
+            key: row.try_get_by_index(0)?,
+            class: row.try_get_by_index(1)?,
+            pupil: row.try_get_by_index(2)?,
+        })
+    };
+    found.iter().map(read).collect()
 }
 
 /// Ends the pupils that a complete read did not hold: last of all, some hundreds at a time.

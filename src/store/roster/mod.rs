@@ -25,7 +25,7 @@ use super::merge::merge;
 use super::run::{Progress, advance};
 use super::sql::{execute, list_from, row, rows};
 use super::{Db, DbError};
-pub use endings::{Ending, end_missing, end_missing_memberships, ending};
+pub use endings::{Ending, Place, end_missing, end_missing_memberships, ending, open_places};
 pub(super) use endings::{count_ending, write_endings, write_membership_endings};
 use enrolments::{end_enrolments, enrol};
 use fresh::Fresh;

@@ -11,7 +11,7 @@ use crate::support::source::{Source, all, root};
 const LONGEST: usize = 600;
 
 /// Files that are longer, each with the number of lines it may not exceed. This list only shrinks.
-const LONGER: &[(&str, usize)] = &[("connectors/src/oneroster/package.rs", 637)];
+const LONGER: &[(&str, usize)] = &[];
 
 fn too_long(sources: &[Source], longer: &[(&str, usize)]) -> Vec<String> {
     let mut found = Vec::new();

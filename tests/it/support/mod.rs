@@ -3,6 +3,7 @@
 pub(crate) mod coverage;
 pub(crate) mod database;
 pub(crate) mod door;
+pub(crate) mod front;
 pub(crate) mod look;
 pub(crate) mod process;
 pub(crate) mod region;

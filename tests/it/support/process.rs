@@ -4,13 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use clb_hub::auth::demo_issuer::DemoIssuer;
+use clb_hub::auth::demo_issuer::{DemoIssuer, LIFETIME};
+use clb_hub::auth::profile::Profile;
 use clb_hub::runtime::{SystemClock, SystemIds, new_signing_key};
 use hub_entities::id::Ids;
 use hub_entities::operation::Actor;
 use hub_entities::time::Clock;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 /// An identity provider that is not the hub's: it signs, and tells its keys over HTTP.
 pub(crate) struct Provider {
@@ -32,9 +35,14 @@ impl Provider {
 
     /// An access token for this subject, from now on.
     pub(crate) fn token(&self, subject: &str) -> String {
-        let now = SystemClock.now();
-        let id = SystemIds::new().unwrap().next(now);
-        self.issuer.mint(subject, now, id).unwrap()
+        self.token_for(subject, LIFETIME + Profile::MAX_SKEW)
+    }
+
+    /// One that was made some time ago, and is good for this long: the skew of the clocks is spent.
+    pub(crate) fn token_for(&self, subject: &str, left: Duration) -> String {
+        let made = SystemClock.now() - LIFETIME - Profile::MAX_SKEW + left;
+        let id = SystemIds::new().unwrap().next(made);
+        self.issuer.mint(subject, made, id).unwrap()
     }
 }
 
@@ -140,6 +148,13 @@ impl Serving {
         self.log.lock().unwrap().clone()
     }
 
+    /// How many files, sockets among them, it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
+    }
+
     /// Tells it to stop (SIGTERM), as a supervisor does.
     pub(crate) fn terminate(&self) {
         let mut kill = Command::new("kill");
@@ -160,6 +175,17 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The value of one metric of a process; `None` when it has none such.
+pub(crate) async fn metric(address: &str, name: &str) -> Option<f64> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let value = |line: &str| line.strip_prefix(name)?.trim().parse().ok();
+    answer.lines().find_map(value)
 }
 
 /// The subject of someone in a world: the id of its principal.

@@ -194,6 +194,7 @@ impl World {
             begins_on: day(begins),
             ends_on: None,
             school_first_days: 0,
+            early_warning: None,
             proposed_by: None,
             proposed_for: Party::School,
             proposed_at: self.now,

@@ -1,0 +1,107 @@
+//! Sockets and event streams of the binary itself: the close codes of the protocol, and that none outlives the right that
+//! opened it (R22, R40).
+
+use std::time::{Duration, Instant};
+
+use hub_entities::operation::Actor;
+use hub_entities::time::Clock as _;
+use serde_json::{Value, json};
+
+use crate::alerts::Scene;
+use crate::support::database::both_databases;
+use crate::support::front::{Closed, Events, Socket, init};
+use crate::support::process::subject;
+
+/// How soon a stream ends when the right does (R22).
+const SOON: Duration = Duration::from_secs(5);
+
+fn subscribe(id: &str) -> Value {
+    json!({ "id": id, "type": "subscribe", "payload": { "query": "subscription { signals { cursor } }" } })
+}
+
+both_databases!(each_fault_has_its_close_code, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let serving = scene.folder.serve(&[("CLB_HUB__STREAMS__INIT_SECONDS", "1")]);
+    let token = scene.token();
+    let closed = async |mut socket: Socket, said: &[Value]| {
+        for message in said {
+            socket.say(message).await;
+        }
+        loop {
+            if let Err(closed) = socket.next().await {
+                return closed.code;
+            }
+        }
+    };
+    let open = async || Socket::open(&serving.address).await.unwrap();
+    assert_eq!(closed(open().await, &[json!({ "type": "start" })]).await, Some(4400));
+    assert_eq!(closed(open().await, &[subscribe("1")]).await, Some(4401));
+    assert_eq!(closed(open().await, &[init("no token")]).await, Some(4403));
+    assert_eq!(closed(open().await, &[]).await, Some(4408));
+    let twice = [init(&token), subscribe("1"), subscribe("1")];
+    assert_eq!(closed(open().await, &twice).await, Some(4409));
+    assert_eq!(closed(open().await, &[init(&token), init(&token)]).await, Some(4429));
+    // A sixth socket of one client.
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        sockets.push(Socket::signed_in(&serving.address, &token).await.unwrap());
+    }
+    assert_eq!(closed(open().await, &[init(&token)]).await, Some(4429));
+});
+
+both_databases!(a_stream_ends_with_its_token, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let serving = scene.folder.serve(&[]);
+    let token = scene
+        .provider
+        .token_for(&subject(&scene.worker), Duration::from_secs(3));
+    let begun = Instant::now();
+    let mut socket = Socket::signed_in(&serving.address, &token).await.unwrap();
+    socket.follow(None).await;
+    let mut events = Events::follow(&serving.address, &token, None).await.unwrap();
+    assert_eq!(socket.next().await.unwrap()["type"], "next");
+    assert!(events.next().await.is_some());
+    let expired = Closed {
+        code: Some(4403),
+        reason: "Forbidden: the token has expired".to_owned(),
+    };
+    assert_eq!(socket.next().await, Err(expired));
+    assert!(events.next().await.is_none_or(|said| said.get("errors").is_some()));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(3) + SOON, "{took:?}");
+    // Whoever comes back with the old token is not let in, and with a new one is.
+    assert!(Events::refused(&serving.address, &token).await);
+    assert!(Socket::signed_in(&serving.address, &scene.token()).await.is_some());
+});
+
+both_databases!(a_stream_ends_with_the_right, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let serving = scene.folder.serve(&[]);
+    let token = scene.token();
+    let mut socket = Socket::signed_in(&serving.address, &token).await.unwrap();
+    socket.follow(None).await;
+    let mut events = Events::follow(&serving.address, &token, None).await.unwrap();
+    assert_eq!(socket.next().await.unwrap()["type"], "next");
+    assert!(events.next().await.is_some());
+    let now = clb_hub::runtime::SystemClock.now();
+    scene.world.end_principal(&scene.worker, now).await;
+    let begun = Instant::now();
+    // It happens when it is over: nobody is told of it any more.
+    scene.happen(1).await;
+    let Actor::Principal { clb: Some(clb), .. } = &scene.worker else {
+        panic!("a worker of a CLB")
+    };
+    let last = json!({ "clbId": clb.to_string() });
+    let said = socket.next().await.unwrap();
+    assert_eq!(said["payload"]["data"]["signals"]["noLongerYours"], last, "{said}");
+    // It is over, and whoever said who it is on this socket is nobody here any more.
+    let forbidden = Closed {
+        code: Some(4403),
+        reason: "Forbidden".to_owned(),
+    };
+    assert_eq!(socket.next().await, Err(forbidden));
+    let said = events.next().await.unwrap();
+    assert_eq!(said["data"]["signals"]["noLongerYours"], last, "{said}");
+    assert_eq!(events.next().await, None);
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+});
