@@ -14,6 +14,7 @@ pub mod category;
 pub mod change;
 pub mod class_group;
 pub mod client;
+pub mod dossier;
 pub mod hub;
 pub mod node;
 pub mod operations;

@@ -14,6 +14,7 @@ use crate::agreement::{AgreementMutation, AgreementRoot};
 use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
+use crate::dossier::{DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
@@ -51,6 +52,7 @@ struct ClbQuery(
     ChangeRoot,
     AgreementRoot,
     NodeRoot,
+    DossierRoot,
 );
 
 /// What schools may do.
@@ -61,7 +63,7 @@ struct SchoolMutation(ReportMutation, AgreementMutation, RunMutation, ClientMuta
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct ClbMutation(AcceptMutation, AgreementMutation);
+struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation);
 
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]

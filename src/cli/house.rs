@@ -26,7 +26,7 @@ use crate::http::limits::Limits;
 use crate::http::streams::Streams;
 use crate::http::{Bounds, Edge};
 use crate::runtime::{SystemClock, SystemIds};
-use crate::store::Db;
+use crate::store::{Db, Secrets};
 use crate::sync::Sync;
 
 /// The parts of a running hub.
@@ -98,18 +98,18 @@ impl Working {
 impl Running {
     /// The hub over this database; the settings answer what the laws leave open.
     pub(super) fn over(db: Db, settings: Settings) -> Result<Self, Failure> {
+        Self::with_secrets(db, None, settings)
+    }
+
+    /// The same, with a secrecy store to answer from.
+    pub(super) fn with_secrets(db: Db, secrets: Option<Secrets>, settings: Settings) -> Result<Self, Failure> {
         let book = Arc::new(LawBook::new(Laws::embedded()?, settings));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(SystemIds::new()?);
         let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
         let (lines, access_log) = access_log(db.clone());
-        let app = Arc::new(App::new(
-            db.clone(),
-            book.clone(),
-            ids.clone(),
-            sequencer.waker(),
-            lines,
-        ));
+        let app = App::new(db.clone(), book.clone(), ids.clone(), sequencer.waker(), lines);
+        let app = Arc::new(app.with_secrets(secrets));
         let follower = Follower::new(db.clone(), sequencer.given(), sequencer.waker());
         let desk = Desk::new(app.clone(), clock.clone(), follower.head());
         let work = Work {

@@ -22,11 +22,11 @@ use crate::http::streams::Streams;
 use crate::keys::file_vault::FileVault;
 use crate::outbound::Outbound;
 use crate::runtime::{SystemClock, SystemPause};
-use crate::store::{Db, SecretDb};
+use crate::store::{Db, SecretDb, Secrets};
 use crate::sync::schedule::{Every, Scheduler};
 
-/// Refuses to serve from a secrecy store that is not guarded as it must be.
-pub(super) async fn guarded(db: &Db, apart: &SecretDb, config: &Config) -> Result<(), Failure> {
+/// The secrecy store to serve from; refuses one that is not guarded as it must be.
+pub(super) async fn guarded(db: &Db, apart: SecretDb, config: &Config) -> Result<Secrets, Failure> {
     db.check_role().await?;
     apart.check_role().await?;
     if !apart.is_current().await? {
@@ -36,10 +36,10 @@ pub(super) async fn guarded(db: &Db, apart: &SecretDb, config: &Config) -> Resul
     }
     let folder = config.secrecy.key_folder.as_deref();
     let folder = folder.ok_or_else(|| Failure::Refused("[secrecy] key_folder must name a folder".to_owned()))?;
-    FileVault::open(folder)?;
-    let custody = Custody::open(db, apart, SystemClock.now()).await?;
+    let vault = FileVault::open(folder)?;
+    let custody = Custody::open(db, &apart, SystemClock.now()).await?;
     match custody.restored(folder).await? {
-        0 => Ok(()),
+        0 => Ok(Secrets::new(apart, Arc::new(vault))),
         count => Err(Failure::Refused(format!(
             "the secrecy store holds {count} keys that were destroyed: a backup of before an erasure was put back"
         ))),
@@ -63,10 +63,11 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
             "the schema is not up to date: run `clb-hub migrate`".to_owned(),
         ));
     }
-    if let Some(apart) = open_apart(config).await? {
-        guarded(&db, &apart, config).await?;
-    }
-    let running = Running::over(db, law_settings(config))?;
+    let secrets = match open_apart(config).await? {
+        Some(apart) => Some(guarded(&db, apart, config).await?),
+        None => None,
+    };
+    let running = Running::with_secrets(db, secrets, law_settings(config))?;
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(outbound);
     let issuers = config.issuers.values().map(|issuer| {

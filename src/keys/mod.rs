@@ -13,7 +13,7 @@ pub mod shredded;
 pub mod vault;
 
 pub use data_key::{DataKey, KeyId};
-pub use seal::{Place, SealError, open, seal};
+pub use seal::{Place, SealError, open, seal, seal_afresh};
 pub use vault::{KeyVault, VaultError, Wrapped};
 
 #[cfg(test)]

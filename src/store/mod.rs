@@ -24,6 +24,7 @@ pub mod loss;
 mod merge;
 pub mod outbox;
 pub mod pull;
+pub mod post;
 pub mod read;
 mod reader;
 pub mod relations;
@@ -38,4 +39,4 @@ pub mod turn;
 pub mod wake;
 
 pub use db::{Db, DbError, Options};
-pub use secret::SecretDb;
+pub use secret::{SecretDb, Secrets};

@@ -19,6 +19,7 @@ mod architecture;
 mod client_grants;
 mod commands;
 mod door;
+mod dossier;
 mod evidence;
 mod http;
 mod leases;

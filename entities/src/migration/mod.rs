@@ -21,6 +21,7 @@ mod m20261126_000020_school_first;
 mod m20261126_000030_client_grant;
 mod m20261126_000040_pulls;
 mod m20261126_000041_turns;
+mod m20261126_000060_guidance;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000030_client_grant::Migration),
             Box::new(m20261126_000040_pulls::Migration),
             Box::new(m20261126_000041_turns::Migration),
+            Box::new(m20261126_000060_guidance::Migration),
         ]
     }
 }

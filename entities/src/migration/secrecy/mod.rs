@@ -9,6 +9,7 @@ use sea_orm_migration::sea_orm::DatabaseBackend;
 use super::{drop_tables, run};
 
 mod m20261126_000050_keys;
+mod m20261126_000051_dossiers;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -16,7 +17,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261126_000050_keys::Migration)]
+        vec![
+            Box::new(m20261126_000050_keys::Migration),
+            Box::new(m20261126_000051_dossiers::Migration),
+        ]
     }
 }
 
