@@ -17,6 +17,7 @@ use super::Failure;
 use crate::app::{AccessLog, App, Desk, access_log};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::custody::log::Sealer;
 use crate::deliver::audience::Days;
 use crate::deliver::follower::Follower;
 use crate::deliver::sequencer::Sequencer;
@@ -57,8 +58,8 @@ pub(super) struct Working {
 }
 
 impl Work {
-    /// Begins.
-    pub(super) fn begin(self) -> Working {
+    /// Begins; with what links the access log of the secrecy store, where there is one.
+    pub(super) fn begin(self, sealer: Option<Sealer>) -> Working {
         let stop = watch::Sender::new(false);
         let stopped = || {
             let mut stop = stop.subscribe();
@@ -72,13 +73,18 @@ impl Work {
             access_log,
         } = self;
         let (one, two, three, four) = (stopped(), stopped(), stopped(), stopped());
-        let tasks = vec![
+        let sealing = sealer.map(|sealer| {
+            let stopped = stopped();
+            tokio::spawn(async move { sealer.run(stopped).await })
+        });
+        let mut tasks = vec![
             tokio::spawn(async move { sequencer.run(one).await }),
             tokio::spawn(async move { follower.run(two).await }),
             tokio::spawn(async move { desk.run(three).await }),
             tokio::spawn(async move { days.run(four).await }),
             tokio::spawn(access_log.run()),
         ];
+        tasks.extend(sealing);
         Working { stop, tasks }
     }
 }

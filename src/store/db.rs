@@ -14,6 +14,7 @@ use sea_orm_migration::MigratorTrait;
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
+use crate::keys::heads::HeadError;
 use crate::keys::{SealError, VaultError};
 
 /// Why the database could not do what was asked. Its text is for operators and never leaves by the API.
@@ -28,6 +29,9 @@ pub enum DbError {
     /// The keys outside the database said no.
     #[error("a key failed: {0}")]
     Keys(#[from] VaultError),
+    /// The second place of the access log.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// A sealed value was not opened.
     #[error("a sealed value failed: {0}")]
     Sealed(#[from] SealError),
@@ -80,6 +84,7 @@ impl DbError {
             },
             Self::Driver(_) => "the driver of the database failed",
             Self::Keys(_) => "a key outside the database failed",
+            Self::Head(_) => "the head of an access log was not kept, or is not what was signed",
             Self::Sealed(_) => "a sealed value was altered, or is not in its place",
             Self::Role { .. } => "a role of the database could look past what holds it",
             Self::NotDurable { .. } => "the database would forget what it acknowledged",

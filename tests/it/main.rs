@@ -16,6 +16,7 @@ mod access;
 mod agreements;
 mod apart;
 mod architecture;
+mod audit;
 mod client_grants;
 mod commands;
 mod door;

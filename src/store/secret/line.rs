@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use hub_entities::id::{ClbId, DecisionId, PrincipalId, PupilId};
 use hub_entities::operation::{Purpose, Role};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
 use crate::store::DbError;
@@ -39,6 +39,38 @@ pub struct Line {
 }
 
 const COLUMNS: &str = "id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld, request_id";
+
+/// The columns of a line, as [`read`] reads them.
+pub(super) const ALL: &str =
+    "id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld, request_id, purpose";
+pub(super) const COUNT: usize = 12;
+
+/// The line in a row of [`ALL`].
+pub(super) fn read(row: &QueryResult) -> Result<Line, DbError> {
+    let names = |at: usize| {
+        let text: String = row.try_get_by_index(at)?;
+        Ok::<Vec<String>, DbError>(
+            text.split(' ')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
+    };
+    Ok(Line {
+        id: row.try_get_by_index(0)?,
+        clb: row.try_get_by_index(1)?,
+        at: row.try_get_by_index(2)?,
+        by: row.try_get_by_index(3)?,
+        role: row.try_get_by_index(4)?,
+        assured: row.try_get_by_index(5)?,
+        pupil: row.try_get_by_index(6)?,
+        action: row.try_get_by_index(7)?,
+        granted: names(8)?,
+        withheld: names(9)?,
+        request: row.try_get_by_index(10)?,
+        purpose: row.try_get_by_index(11)?,
+    })
+}
 
 /// Writes lines in a transaction that goes on to what they tell of.
 pub(super) async fn write(tx: &DatabaseTransaction, lines: &[Line]) -> Result<(), DbError> {

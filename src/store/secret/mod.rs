@@ -4,6 +4,7 @@
 //! code that serves a school never holds it. Every transaction names the CLBs whose rows it may touch before anything
 //! else, and every statement names them again: the one line holds where the other fails.
 
+pub mod chain;
 pub mod key;
 pub mod line;
 pub mod opening;

@@ -136,11 +136,10 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
             row,
         };
         let text = keys::open(data_key, &place, &envelope)?;
-        entry.text = std::str::from_utf8(&text)
-            .map_err(|_not_utf8| DbError::Unreadable {
-                column: "entry_text.text",
-            })?
-            .to_owned();
+        let text = std::str::from_utf8(&text).map_err(|_not_utf8| DbError::Unreadable {
+            column: "entry_text.text",
+        })?;
+        text.clone_into(&mut entry.text);
         if let Some(field) = Field::new(entry.class, Part::Entries) {
             found.entries.entry((entry.pupil, field)).or_default().push(entry);
         }

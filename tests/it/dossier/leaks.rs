@@ -307,7 +307,8 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     door.ask_for(&staff.psychologist, GUIDANCE, &correct(&guided.entry, 1, CANARIES[1]))
         .await;
     let has = |bytes: &[u8], what: &str| {
-        let hex: String = what.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: Vec<String> = what.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.concat();
         [what, hex.as_str()]
             .iter()
             .any(|what| bytes.windows(what.len()).any(|window| window == what.as_bytes()))
