@@ -127,6 +127,10 @@ ids! {
     AccessLineId = "acl";
     /// A trajectory of guidance (begeleidingstraject). UUIDv4, as everything under secrecy.
     TrajectoryId = "trj";
+    /// An entry of a dossier. UUIDv4.
+    EntryId = "ent";
+    /// A worker's post at a school.
+    PostId = "pst";
     /// A decision on a secret field that was withheld: what one asks for access with. UUIDv4.
     DecisionId = "dcn";
 }

@@ -18,6 +18,7 @@ pub mod number;
 pub mod operation;
 pub mod party;
 pub mod policy;
+pub mod posting;
 pub mod principal;
 pub mod pupil;
 pub mod report;

@@ -11,10 +11,13 @@ use futures::stream::BoxStream;
 use hub_entities::category::Categories;
 use hub_entities::client_grant::Tasks;
 use hub_entities::delivery::Told;
+use hub_entities::dossier::trajectory::Phase;
 use hub_entities::id::{
-    AgreementId, ClassId, ClbId, ClientGrantId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
+    AgreementId, ClassId, ClbId, ClientGrantId, EntryId, GapId, PostId, PrincipalId, PupilId, RunId, SchoolId,
+    SignalId, SourceId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
+use hub_entities::policy::secret::Field;
 use hub_entities::source::{KeyKind, RunState};
 use hub_entities::time::{HalfDay, SchoolYear};
 use uuid::Uuid;
@@ -25,6 +28,7 @@ use crate::change::ChangeRow;
 use crate::class_group::{ClassRow, MemberRow};
 use crate::client::{ClientRow, GrantRow};
 use crate::delivery::{DeliveryFilter, DeliveryRow};
+use crate::dossier::{self, CorrectEntry, DossierRow, NewTrajectory, PutPost, PutWorker, WriteEntry};
 use crate::operations::{GapRow, RunRow, SourceRow};
 use crate::page::{Page, Slice};
 use crate::problem::Problem;
@@ -465,10 +469,54 @@ pub trait Operations: Send + Sync {
     async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>>;
 }
 
+/// What is under professional secrecy, and the steps in it.
+#[async_trait]
+pub trait Dossiers: Send + Sync {
+    /// What was decided of these fields of these pupils' dossiers; a pupil who is unknown or not of the viewer's CLB is
+    /// not among them.
+    async fn dossiers(
+        &self,
+        operation: &Operation,
+        pupils: &[PupilId],
+        fields: &[Field],
+    ) -> Answer<HashMap<PupilId, DossierRow>>;
+
+    /// Begins a trajectory.
+    async fn open_trajectory(
+        &self,
+        operation: &Operation,
+        new: NewTrajectory,
+    ) -> Answer<dossier::Stepped<TrajectoryId>>;
+
+    /// Puts a worker in a team, or takes one out.
+    async fn assign_team(&self, operation: &Operation, put: PutWorker) -> Answer<dossier::Stepped<TrajectoryId>>;
+
+    /// Sets the phase of a trajectory of this version, or closes it.
+    async fn move_trajectory(
+        &self,
+        operation: &Operation,
+        of: (TrajectoryId, i32),
+        phase: Option<Phase>,
+        close: bool,
+    ) -> Answer<dossier::Stepped<TrajectoryId>>;
+
+    /// Writes an entry.
+    async fn write_entry(&self, operation: &Operation, entry: WriteEntry) -> Answer<dossier::Stepped<EntryId>>;
+
+    /// Corrects an entry.
+    async fn correct_entry(&self, operation: &Operation, entry: CorrectEntry) -> Answer<dossier::Stepped<EntryId>>;
+
+    /// Gives a worker a post at a school, or takes it away.
+    async fn assign_post(&self, operation: &Operation, put: PutPost) -> Answer<dossier::Stepped<PostId>>;
+}
+
 /// Everything that is asked of the hub.
 pub trait Hub:
-    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations
+    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers
 {
 }
 
-impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations> Hub for T {}
+impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers> Hub
+    for T
+{
+}

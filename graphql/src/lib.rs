@@ -15,6 +15,7 @@ pub mod change;
 pub mod class_group;
 pub mod client;
 pub mod delivery;
+pub mod dossier;
 pub mod hub;
 pub mod node;
 pub mod operations;

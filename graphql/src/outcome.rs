@@ -33,6 +33,9 @@ pub enum Reason {
     /// There is no such thing, or it is not this viewer's to do.
     #[graphql(tag = "class:public")]
     Unknown,
+    /// The viewer knows the pupil, and may not do this.
+    #[graphql(tag = "class:public")]
+    NotAllowed,
     /// The signal no longer stands.
     #[graphql(tag = "class:case")]
     Withdrawn,

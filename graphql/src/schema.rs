@@ -15,6 +15,7 @@ use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
+use crate::dossier::{DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
@@ -56,6 +57,7 @@ struct ClbQuery(
     ChangeRoot,
     AgreementRoot,
     NodeRoot,
+    DossierRoot,
 );
 
 /// What schools may do.
@@ -73,7 +75,7 @@ struct SchoolMutation(
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct ClbMutation(AcceptMutation, AgreementMutation);
+struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation);
 
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]

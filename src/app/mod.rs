@@ -11,6 +11,7 @@ mod changes;
 mod classes;
 mod clients;
 mod deliveries;
+mod dossiers;
 mod operations;
 mod pupils;
 mod schools;
@@ -31,7 +32,7 @@ use hub_graphql::problem::Problem;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use crate::store::{Db, DbError, relations};
+use crate::store::{Db, DbError, Secrets, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
 pub use alerts::Desk;
@@ -39,6 +40,8 @@ pub use alerts::Desk;
 /// The hub's answers.
 pub struct App {
     db: Db,
+    /// The secrecy store, where there is one.
+    secrets: Option<Secrets>,
     book: Arc<LawBook>,
     ids: Arc<dyn Ids>,
     /// Woken after a commit that has something to tell.
@@ -57,6 +60,8 @@ pub struct App {
 pub struct SignedIn {
     /// The acting principal.
     pub actor: Actor,
+    /// Whether the sign-in is strong and fresh enough for what is under secrecy (R24).
+    pub assured: bool,
     relations: Relations,
 }
 
@@ -66,13 +71,18 @@ impl SignedIn {
     #[expect(clippy::disallowed_methods, reason = "nothing is decided on them")]
     pub(crate) fn alone(actor: Actor) -> Self {
         let relations = Relations::of_rows(None, Vec::<hub_entities::agreement::Binding>::new());
-        Self { actor, relations }
+        Self {
+            actor,
+            assured: false,
+            relations,
+        }
     }
 }
 
 /// One request under way.
 struct Request {
     relations: Relations,
+    assured: bool,
     seen: Mutex<Seen>,
     /// Where its line of the access log will stand.
     place: Mutex<Option<Place>>,
@@ -90,6 +100,7 @@ impl App {
     pub fn new(db: Db, book: Arc<LawBook>, ids: Arc<dyn Ids>, wake: Arc<Notify>, lines: Lines) -> Self {
         Self {
             db,
+            secrets: None,
             book,
             ids,
             wake,
@@ -110,15 +121,29 @@ impl App {
         }
     }
 
+    /// The same, with a secrecy store to answer from; without one nothing under secrecy is kept or served.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Option<Secrets>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
     /// The acting principal of a token as of now, with what is decided on.
     pub async fn sign_in(&self, issuer: &str, subject: &str, now: DateTime<Utc>) -> Result<Option<SignedIn>, DbError> {
         let found = relations::sign_in(&self.db, issuer, subject, now).await?;
-        Ok(found.map(|(actor, relations)| SignedIn { actor, relations }))
+        Ok(found.map(|(actor, relations)| SignedIn {
+            actor,
+            assured: false,
+            relations,
+        }))
     }
 
     /// Whether the database answers with the schema this version knows.
     pub async fn is_ready(&self) -> Result<bool, DbError> {
-        self.db.is_current().await
+        match &self.secrets {
+            Some(secrets) if !secrets.is_current().await? => Ok(false),
+            Some(_) | None => self.db.is_current().await,
+        }
     }
 
     /// Begins a request of who has signed in for it.
@@ -129,6 +154,7 @@ impl App {
         };
         let request = Request {
             relations: signed_in.relations,
+            assured: signed_in.assured,
             seen: Mutex::new(Seen::default()),
             place: Mutex::new(Some(place)),
         };

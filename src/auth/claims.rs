@@ -88,6 +88,19 @@ impl Claims {
         Ok((subject, expires_at))
     }
 
+    /// Whether the person signed in strongly and lately enough for what is under secrecy (R24, RFC 9470): `acr` is one of
+    /// the profile's, and `auth_time` lies within the last twelve hours. Whoever says neither did not.
+    pub(super) fn is_assured(&self, profile: &Profile, now: DateTime<Utc>) -> bool {
+        let acr = self.others.0.get("acr").and_then(Value::as_str);
+        let strong = acr.is_some_and(|acr| profile.assurance.iter().any(|one| one == acr));
+        let signed_in = instant(self.others.0.get("auth_time"));
+        let fresh = signed_in.is_some_and(|at| {
+            let age = now.timestamp().saturating_sub(at);
+            (-seconds(profile.skew)..seconds(Profile::FRESH)).contains(&age)
+        });
+        strong && fresh
+    }
+
     fn audience(&self, profile: &Profile) -> Result<(), Refused> {
         let ours = match &self.aud {
             Some(Value::String(one)) => *one == profile.audience,

@@ -22,6 +22,9 @@ use super::keys::KeySet;
 use super::profile::{Algorithm, Profile, TokenType};
 use super::verifier::KeySource;
 
+/// What its tokens say of the sign-in: by eID, as ACM/IDM calls it.
+const ACR: &str = "urn:be:vlaanderen:authmech:eid";
+
 /// How long a demo token lives.
 pub const LIFETIME: Duration = Duration::from_hours(1);
 
@@ -79,6 +82,8 @@ impl DemoIssuer {
             "sub": subject,
             "client_id": "clb-hub-demo",
             "jti": id.simple().to_string(),
+            "acr": ACR,
+            "auth_time": now.timestamp(),
             "iat": now.timestamp(),
             "exp": (now + LIFETIME).timestamp(),
         });
@@ -90,6 +95,7 @@ impl DemoIssuer {
         let keys = KeySet::parse(self.jwks.to_string().as_bytes()).map_err(|_malformed| BadKey)?;
         let mut profile = Profile::new(&self.issuer, &self.audience);
         profile.types = vec![TokenType::AccessToken];
+        profile.assurance = vec![ACR.to_owned()];
         profile.algorithms = vec![Algorithm::Es256];
         Ok((profile, KeySource::Fixed(Arc::new(keys))))
     }

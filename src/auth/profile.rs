@@ -80,6 +80,8 @@ pub struct Profile {
     pub scope_claim: String,
     /// The scope a token must carry, if any.
     pub scope: Option<String>,
+    /// The values of `acr` that stand for a sign-in strong enough for what is under secrecy (R24).
+    pub assurance: Vec<String>,
     /// How far the clocks may differ; at most [`Profile::MAX_SKEW`].
     pub skew: Duration,
     /// How long a token may live from `iat` to `exp`; at most [`Profile::MAX_LIFETIME`].
@@ -92,6 +94,9 @@ impl Profile {
     /// The longest life of a token that may be configured.
     pub const MAX_LIFETIME: Duration = Duration::from_hours(1);
 
+    /// How old a sign-in may be that opens what is under secrecy (R24).
+    pub const FRESH: Duration = Duration::from_hours(12);
+
     /// An RFC 9068 issuer with ES256 and RS256.
     pub fn new(issuer: &str, audience: &str) -> Self {
         Self {
@@ -101,6 +106,7 @@ impl Profile {
             algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
             scope_claim: "scope".to_owned(),
             scope: None,
+            assurance: Vec::new(),
             skew: Self::MAX_SKEW,
             lifetime: Self::MAX_LIFETIME,
         }

@@ -25,6 +25,8 @@ pub struct Identity {
     pub issuer: String,
     /// `sub`: unique within the issuer only.
     pub subject: String,
+    /// Whether the sign-in behind it is strong and fresh enough for what is under secrecy (R24).
+    pub assured: bool,
     /// From when on it proves this no longer, the skew of the clocks included. What goes on longer than a request is
     /// cut off then (R40).
     pub expires_at: DateTime<Utc>,
@@ -109,6 +111,7 @@ impl Verifier {
         Ok(Identity {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
+            assured: claims.is_assured(profile, now),
             expires_at,
         })
     }

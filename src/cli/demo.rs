@@ -222,7 +222,7 @@ impl Demo {
 
         let Running { sequencer, work, .. } = running;
         let wake = sequencer.waker();
-        let working = work.begin();
+        let working = work.begin(None);
         let folder = self.folder.join("feed");
         let feeding = tokio::spawn(async move {
             let outcome = feed(&sync, &population, &schools, &folder, &wake).await;

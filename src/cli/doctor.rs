@@ -92,6 +92,6 @@ async fn guarded_store(config: &Config) -> Result<bool, Failure> {
     let Some(apart) = open_apart(config).await? else {
         return Ok(false);
     };
-    guarded(&open(config).await?, &apart, config).await?;
+    guarded(&open(config).await?, apart, config).await?;
     Ok(true)
 }

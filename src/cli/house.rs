@@ -17,6 +17,7 @@ use super::Failure;
 use crate::app::{AccessLog, App, Desk, access_log};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::custody::log::Sealer;
 use crate::deliver::audience::Days;
 use crate::deliver::follower::Follower;
 use crate::deliver::sequencer::Sequencer;
@@ -26,7 +27,7 @@ use crate::http::limits::Limits;
 use crate::http::streams::Streams;
 use crate::http::{Bounds, Edge};
 use crate::runtime::{SystemClock, SystemIds};
-use crate::store::Db;
+use crate::store::{Db, Secrets};
 use crate::sync::Sync;
 
 /// The parts of a running hub.
@@ -57,8 +58,8 @@ pub(super) struct Working {
 }
 
 impl Work {
-    /// Begins.
-    pub(super) fn begin(self) -> Working {
+    /// Begins; with what links the access log of the secrecy store, where there is one.
+    pub(super) fn begin(self, sealer: Option<Sealer>) -> Working {
         let stop = watch::Sender::new(false);
         let stopped = || {
             let mut stop = stop.subscribe();
@@ -72,13 +73,18 @@ impl Work {
             access_log,
         } = self;
         let (one, two, three, four) = (stopped(), stopped(), stopped(), stopped());
-        let tasks = vec![
+        let sealing = sealer.map(|sealer| {
+            let stopped = stopped();
+            tokio::spawn(async move { sealer.run(stopped).await })
+        });
+        let mut tasks = vec![
             tokio::spawn(async move { sequencer.run(one).await }),
             tokio::spawn(async move { follower.run(two).await }),
             tokio::spawn(async move { desk.run(three).await }),
             tokio::spawn(async move { days.run(four).await }),
             tokio::spawn(access_log.run()),
         ];
+        tasks.extend(sealing);
         Working { stop, tasks }
     }
 }
@@ -99,13 +105,23 @@ impl Running {
     /// The hub over this database; the settings answer what the laws leave open.
     /// `national_numbers` is the key of the blind index, where national numbers may be used.
     pub(super) fn over(db: Db, settings: Settings, national_numbers: Option<[u8; 32]>) -> Result<Self, Failure> {
+        Self::with_secrets(db, None, settings, national_numbers)
+    }
+
+    /// The same, with a secrecy store to answer from.
+    pub(super) fn with_secrets(
+        db: Db,
+        secrets: Option<Secrets>,
+        settings: Settings,
+        national_numbers: Option<[u8; 32]>,
+    ) -> Result<Self, Failure> {
         let book = Arc::new(LawBook::new(Laws::embedded()?, settings));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(SystemIds::new()?);
         let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
         let (lines, access_log) = access_log(db.clone());
         let app = App::new(db.clone(), book.clone(), ids.clone(), sequencer.waker(), lines);
-        let app = Arc::new(app.with_national_numbers(national_numbers));
+        let app = Arc::new(app.with_national_numbers(national_numbers).with_secrets(secrets));
         let follower = Follower::new(db.clone(), sequencer.given(), sequencer.waker());
         let desk = Desk::new(app.clone(), clock.clone(), follower.head());
         let work = Work {

@@ -9,6 +9,7 @@ use super::{Failure, open, open_apart, say};
 use crate::config::Config;
 use crate::custody::Custody;
 use crate::keys::file_vault::FileVault;
+use crate::keys::heads::Heads;
 use crate::runtime::{SystemClock, key_file, random};
 
 /// Make the key files that are not there yet.
@@ -57,6 +58,10 @@ fn make(config: &Config) -> Result<ExitCode, Failure> {
             &format!("[secrecy] key_folder holds a key: {}", folder.display()),
             false,
         );
+    }
+    if let Some((keys, heads)) = config.secrecy.folders() {
+        Heads::make(keys, heads)?;
+        say(&format!("[secrecy] head_folder is there: {}", heads.display()), false);
     }
     Ok(ExitCode::SUCCESS)
 }

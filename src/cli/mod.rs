@@ -1,5 +1,6 @@
 //! The verbs of the binary: each reads its arguments, opens what it needs and calls one thing.
 
+mod audit;
 mod demo;
 mod doctor;
 mod house;
@@ -54,6 +55,8 @@ enum Verb {
     Schema(schema::Schema),
     /// Print the policy of secrecy as a table, or explain one of its decisions.
     Policy(policy::Policy),
+    /// Say whether the access log of the secrecy store is whole.
+    Audit(audit::Audit),
     /// Say what works, what does not and what to do about it.
     Doctor,
     /// Print a token of the demo's issuer for a persona.
@@ -137,6 +140,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),
             Verb::Policy(policy) => policy.run(),
+            Verb::Audit(audit) => audit.run(&config).await,
             Verb::Doctor => doctor::run(&config).await,
             Verb::Token(token) => token.run(),
         }

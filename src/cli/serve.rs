@@ -16,17 +16,19 @@ use crate::auth::jwks::{FetchKeys, Jwks};
 use crate::auth::verifier::KeySource;
 use crate::config::Config;
 use crate::custody::Custody;
+use crate::custody::log::Sealer;
 use crate::http::router;
 use crate::http::serve::{serve, stop_signal};
 use crate::http::streams::Streams;
 use crate::keys::file_vault::FileVault;
+use crate::keys::heads::Heads;
 use crate::outbound::Outbound;
 use crate::runtime::{SystemClock, SystemPause};
-use crate::store::{Db, SecretDb};
+use crate::store::{Db, DbError, SecretDb, Secrets};
 use crate::sync::schedule::{Every, Scheduler};
 
-/// Refuses to serve from a secrecy store that is not guarded as it must be.
-pub(super) async fn guarded(db: &Db, apart: &SecretDb, config: &Config) -> Result<(), Failure> {
+/// The secrecy store to serve from; refuses one that is not guarded as it must be.
+pub(super) async fn guarded(db: &Db, apart: SecretDb, config: &Config) -> Result<(Secrets, Sealer), Failure> {
     db.check_role().await?;
     apart.check_role().await?;
     if !apart.is_current().await? {
@@ -34,12 +36,15 @@ pub(super) async fn guarded(db: &Db, apart: &SecretDb, config: &Config) -> Resul
             "the schema of the secrecy store is not up to date: run `clb-hub migrate`".to_owned(),
         ));
     }
-    let folder = config.secrecy.key_folder.as_deref();
-    let folder = folder.ok_or_else(|| Failure::Refused("[secrecy] key_folder must name a folder".to_owned()))?;
-    FileVault::open(folder)?;
-    let custody = Custody::open(db, apart, SystemClock.now()).await?;
+    let (folder, heads) = config
+        .secrecy
+        .folders()
+        .ok_or_else(|| Failure::Refused("[secrecy] key_folder and head_folder must each name a folder".to_owned()))?;
+    let heads = Heads::open(folder, heads).map_err(DbError::from)?;
+    let vault = FileVault::open(folder)?;
+    let custody = Custody::open(db, &apart, SystemClock.now()).await?;
     match custody.restored(folder).await? {
-        0 => Ok(()),
+        0 => Ok((Secrets::new(apart, Arc::new(vault)), Sealer::new(custody, heads))),
         count => Err(Failure::Refused(format!(
             "the secrecy store holds {count} keys that were destroyed: a backup of before an erasure was put back"
         ))),
@@ -63,11 +68,15 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
             "the schema is not up to date: run `clb-hub migrate`".to_owned(),
         ));
     }
-    if let Some(apart) = open_apart(config).await? {
-        guarded(&db, &apart, config).await?;
-    }
+    let (secrets, sealer) = match open_apart(config).await? {
+        Some(apart) => {
+            let (secrets, sealer) = guarded(&db, apart, config).await?;
+            (Some(secrets), Some(sealer))
+        }
+        None => (None, None),
+    };
     let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
-    let running = Running::over(db, law_settings(config), national_numbers)?;
+    let running = Running::with_secrets(db, secrets, law_settings(config), national_numbers)?;
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(outbound);
     let issuers = config.issuers.values().map(|issuer| {
@@ -87,7 +96,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let scheduler = scheduler(config, &running)?;
     let (stop_pulling, stopped) = oneshot::channel::<()>();
     let pulling = tokio::spawn(scheduler.run(async { drop(stopped.await) }));
-    let working = running.beside_the_door().begin();
+    let working = running.beside_the_door().begin(sealer);
     let patience = config.server.patience();
     let served = serve(listener, router(edge), streams.until(stop), patience).await;
     // Sockets have left HTTP behind: they are waited for apart.

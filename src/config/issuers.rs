@@ -29,6 +29,8 @@ pub struct Issuer {
     pub scope_claim: String,
     /// The scope a token must carry, if any.
     pub scope: Option<String>,
+    /// The values of `acr` that open what is under secrecy.
+    pub assurance: Vec<String>,
     /// How far the clocks may differ, in seconds.
     pub skew_seconds: u16,
     /// How long a token may live, in seconds.
@@ -45,6 +47,7 @@ impl Default for Issuer {
             algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
             scope_claim: "scope".to_owned(),
             scope: None,
+            assurance: Vec::new(),
             skew_seconds: 30,
             lifetime_seconds: 3_600,
         }
@@ -61,6 +64,7 @@ impl Issuer {
             algorithms: self.algorithms.clone(),
             scope_claim: self.scope_claim.clone(),
             scope: self.scope.clone(),
+            assurance: self.assurance.clone(),
             skew: Duration::from_secs(self.skew_seconds.into()),
             lifetime: Duration::from_secs(self.lifetime_seconds.into()),
         }
@@ -127,6 +131,13 @@ impl Section for Issuer {
             value: "\"clb-hub\"",
             default: false,
             doc: "The scope that a token must carry.",
+        },
+        Setting {
+            key: "assurance",
+            takes: "a list of texts",
+            value: "[\"urn:be:vlaanderen:authmech:eid\", \"urn:be:vlaanderen:authmech:itsme\"]",
+            default: false,
+            doc: "The `acr` that open what is under secrecy, if `auth_time` is of the last 12 hours. Without it nothing opens.",
         },
         Setting {
             key: "skew_seconds",

@@ -1,6 +1,6 @@
 //! `[secrecy]`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -23,6 +23,8 @@ pub struct Secrecy {
     pub connections: u16,
     /// The folder of the key-encryption keys and of the list of destroyed keys.
     pub key_folder: Option<PathBuf>,
+    /// The second place of the access log: where each log ends, signed.
+    pub head_folder: Option<PathBuf>,
 }
 
 impl Default for Secrecy {
@@ -34,11 +36,17 @@ impl Default for Secrecy {
             owner_password_file: None,
             connections: 8,
             key_folder: None,
+            head_folder: None,
         }
     }
 }
 
 impl Secrecy {
+    /// The folder of the keys, and the second place of the access log.
+    pub fn folders(&self) -> Option<(&Path, &Path)> {
+        self.key_folder.as_deref().zip(self.head_folder.as_deref())
+    }
+
     /// The address with the password of the file in it, if a store is named.
     pub fn address(&self) -> std::io::Result<Option<String>> {
         let url = self.url.as_ref();
@@ -102,6 +110,13 @@ impl Section for Secrecy {
             default: false,
             doc: "The folder of the key-encryption keys and of the list of destroyed keys: in no backup of the database.",
         },
+        Setting {
+            key: "head_folder",
+            takes: "a path",
+            value: "\"/srv/elsewhere/clb-hub-heads\"",
+            default: false,
+            doc: "Where the end of each access log is signed: on another machine than the database, or a cut log goes unseen.",
+        },
     ];
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
@@ -110,6 +125,9 @@ impl Section for Secrecy {
         }
         if self.url.is_some() && self.key_folder.is_none() {
             return Err(("key_folder", "a path, where `url` names a secrecy store"));
+        }
+        if self.url.is_some() && self.head_folder.is_none() {
+            return Err(("head_folder", "a path, where `url` names a secrecy store"));
         }
         Ok(())
     }

@@ -1,4 +1,6 @@
-//! What an operator does for the secrecy store without seeing any of it: look after its keys.
+//! What an operator does for the secrecy store without seeing any of it: look after its keys and its log.
+
+pub mod log;
 
 use std::path::Path;
 
@@ -18,9 +20,9 @@ const AT_ONCE: u32 = 500;
 /// The custody of the secrecy store, as the hub's own operator on this machine.
 #[derive(Debug)]
 pub struct Custody {
+    db: Db,
     apart: SecretDb,
     scope: Scope,
-    clbs: Vec<ClbId>,
 }
 
 /// What a rotation did.
@@ -35,34 +37,38 @@ pub struct Rotated {
 }
 
 impl Custody {
-    /// Takes it up for all CLBs that are registered.
+    /// Takes it up.
     pub async fn open(db: &Db, apart: &SecretDb, now: chrono::DateTime<chrono::Utc>) -> Result<Self, DbError> {
         let scope = operator(db, now).await?;
-        let clbs = setup::clbs(db, &scope).await?;
         Ok(Self {
+            db: db.clone(),
             apart: apart.clone(),
             scope,
-            clbs,
         })
+    }
+
+    /// Every CLB that is registered by now.
+    async fn clbs(&self) -> Result<Vec<ClbId>, DbError> {
+        setup::clbs(&self.db, &self.scope).await
     }
 
     /// How many keys are in the database although they were destroyed. With one of them nothing may be served: what it
     /// sealed was erased, and a backup has brought it back (R29).
     pub async fn restored(&self, folder: &Path) -> Result<i64, DbError> {
         let destroyed = ShredList::open(folder).map_err(VaultError::from)?;
-        key::listed(&self.apart, &self.scope, &self.clbs, &destroyed).await
+        key::listed(&self.apart, &self.scope, &self.clbs().await?, &destroyed).await
     }
 
     /// Makes a new version of the key-encryption key and wraps every data key with it, while others read. Cut off at
     /// any moment, it goes on where it stopped when it is called again, and makes no further version (R30).
     pub async fn rotate(&self, folder: &Path) -> Result<Rotated, DbError> {
         let vault = FileVault::open(folder)?;
-        let newest = vault.version().await?;
-        let resumed = key::behind(&self.apart, &self.scope, &self.clbs, newest).await? > 0;
+        let (newest, clbs) = (vault.version().await?, self.clbs().await?);
+        let resumed = key::behind(&self.apart, &self.scope, &clbs, newest).await? > 0;
         let version = if resumed { newest } else { FileVault::make_next(folder)? };
         let mut keys = 0_usize;
         loop {
-            let some = key::rewrap_some(&self.apart, &self.scope, &self.clbs, &vault, (version, AT_ONCE)).await?;
+            let some = key::rewrap_some(&self.apart, &self.scope, &clbs, &vault, (version, AT_ONCE)).await?;
             keys = keys.saturating_add(some);
             if some == 0 {
                 break;

@@ -48,6 +48,7 @@ pub fn parties(manifest: &Manifest, issuer: &str, agreed: fn(usize) -> Categorie
             line: 0,
             institution_number: number.clone(),
             name: clb.name.clone(),
+            dossiers: None,
         });
         file.principals
             .push(signer(Role::ClbDirector, number, (None, Some(number))));

@@ -78,10 +78,11 @@ pub(super) async fn sign_in(edge: &Edge, asking: &Asking) -> Result<(Realm, Oper
     let (identity, now) = (&asking.identity, edge.clock.now());
     let found = edge.principals.find(&identity.issuer, &identity.subject, now).await;
     let found = found.map_err(|_down| unavailable())?;
-    let Some((signed_in, realm)) = found.and_then(|one| one.actor.realm().map(|realm| (one, realm))) else {
+    let Some((mut signed_in, realm)) = found.and_then(|one| one.actor.realm().map(|realm| (one, realm))) else {
         let text = "this sign-in has no role in the hub";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "NO_PRINCIPAL", text));
     };
+    signed_in.assured = identity.assured;
     let operation = Operation {
         actor: signed_in.actor.clone(),
         purpose: asking.purpose,

@@ -235,6 +235,7 @@ mod tests {
         Identity {
             issuer: "https://issuer.example".to_owned(),
             subject: subject.to_owned(),
+            assured: false,
             expires_at: DateTime::UNIX_EPOCH,
         }
     }

@@ -1,7 +1,7 @@
 //! Bytes that two different lists of parts never share: each part behind its length.
 
 /// The parts, each behind its length in four bytes.
-pub(super) fn framed(parts: &[&[u8]]) -> Vec<u8> {
+pub fn framed(parts: &[&[u8]]) -> Vec<u8> {
     let length = parts.iter().map(|part| part.len().saturating_add(4)).sum();
     let mut bytes = Vec::with_capacity(length);
     for part in parts {

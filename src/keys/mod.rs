@@ -8,12 +8,14 @@
 pub mod data_key;
 pub mod file_vault;
 mod framed;
+pub mod heads;
 pub mod seal;
 pub mod shredded;
 pub mod vault;
 
 pub use data_key::{DataKey, KeyId};
-pub use seal::{Place, SealError, open, seal};
+pub use framed::framed;
+pub use seal::{Place, SealError, open, seal, seal_afresh};
 pub use vault::{KeyVault, VaultError, Wrapped};
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::data_key::{DataKey, KeyId};
 use super::framed::framed;
+use crate::runtime::random;
 
 const MAGIC: &[u8; 3] = b"CHS";
 const VERSION: u8 = 1;
@@ -46,6 +47,9 @@ pub enum SealError {
     /// Sealed with another data key.
     #[error("sealed with another key")]
     OtherKey,
+    /// Nothing can be sealed.
+    #[error("the system gives no randomness")]
+    NoRandomness,
     /// Altered, or moved here from another place.
     #[error("a sealed value was altered, or moved from another place")]
     Tampered,
@@ -76,6 +80,12 @@ pub fn seal(key: &DataKey, place: &Place, value: &[u8], nonce: [u8; NONCE]) -> R
     let sealed = key.cipher().encrypt(&XNonce::from(nonce), payload);
     let sealed = sealed.map_err(|_too_long| SealError::Malformed)?;
     Ok([head.as_slice(), &nonce, &sealed].concat())
+}
+
+/// As [`seal`], with a nonce drawn for it.
+pub fn seal_afresh(key: &DataKey, place: &Place, value: &[u8]) -> Result<Vec<u8>, SealError> {
+    let nonce = random().map_err(|_unavailable| SealError::NoRandomness)?;
+    seal(key, place, value, nonce)
 }
 
 /// Opens the value that stands in this place.

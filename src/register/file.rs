@@ -7,6 +7,7 @@ use hub_connectors::connection::Connection;
 use hub_entities::absence::letters::Reading;
 use hub_entities::agreement::{EARLY_WARNING_MOST, SCHOOL_FIRST_MOST};
 use hub_entities::category::{Categories, Category};
+use hub_entities::dossier::Mode;
 use hub_entities::law::Laws;
 use hub_entities::number::institution::InstitutionNumber;
 use hub_entities::operation::{Discipline, Role};
@@ -37,6 +38,8 @@ pub struct Clb {
     pub institution_number: String,
     /// Its name, public.
     pub name: String,
+    /// Where it keeps its dossiers; as it was, or nowhere that the hub knows, where the file does not say.
+    pub dossiers: Option<Mode>,
 }
 
 /// A school.
@@ -210,10 +213,16 @@ fn who(section: &mut Section<'_>, key: &str) -> Option<Who> {
 impl Clb {
     fn read(section: &mut Section<'_>) -> Option<Self> {
         let (institution_number, name) = (number(section, "institution_number"), named(section, "name"));
+        let takes = "takes hub or off; external is not there yet";
+        let dossiers = section.maybe("dossiers", takes, |value| {
+            let mode = value.as_str()?.parse().ok()?;
+            matches!(mode, Mode::Hub | Mode::Off).then_some(mode)
+        });
         Some(Self {
             line: section.line(),
             institution_number: institution_number?,
             name: name?,
+            dossiers,
         })
     }
 }

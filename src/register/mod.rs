@@ -220,8 +220,20 @@ impl Applying<'_> {
             institution_number: said.institution_number.clone(),
             name: said.name.clone(),
         };
-        if self.outcome.clbs.add(was.as_ref(), &is) {
-            self.registration.put_clb(&is).await?;
+        let before = match was {
+            Some(was) => {
+                let kept = self.registration.find_dossiers(was.id).await?;
+                Some((was, kept))
+            }
+            None => None,
+        };
+        let kept = said.dossiers.or(before.as_ref().and_then(|(_, kept)| *kept));
+        let after = (is, kept);
+        if self.outcome.clbs.add(before.as_ref(), &after) {
+            self.registration.put_clb(&after.0).await?;
+            if let Some(kept) = kept {
+                self.registration.put_dossiers(after.0.id, kept).await?;
+            }
         }
         Ok(())
     }

@@ -14,7 +14,8 @@ use sea_orm_migration::MigratorTrait;
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
-use crate::keys::VaultError;
+use crate::keys::heads::HeadError;
+use crate::keys::{SealError, VaultError};
 
 /// Why the database could not do what was asked. Its text is for operators and never leaves by the API.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,12 @@ pub enum DbError {
     /// The keys outside the database said no.
     #[error("a key failed: {0}")]
     Keys(#[from] VaultError),
+    /// The second place of the access log.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A sealed value was not opened.
+    #[error("a sealed value failed: {0}")]
+    Sealed(#[from] SealError),
     /// A role of the database could look past what holds it: the store is not served with it.
     #[error("the role `{role}` of the database {may}: nothing under secrecy is served with it")]
     Role {
@@ -77,6 +84,8 @@ impl DbError {
             },
             Self::Driver(_) => "the driver of the database failed",
             Self::Keys(_) => "a key outside the database failed",
+            Self::Head(_) => "the head of an access log was not kept, or is not what was signed",
+            Self::Sealed(_) => "a sealed value was altered, or is not in its place",
             Self::Role { .. } => "a role of the database could look past what holds it",
             Self::NotDurable { .. } => "the database would forget what it acknowledged",
             Self::Unreadable { .. } => "a stored value is not one this version knows",

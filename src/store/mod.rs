@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod loss;
 mod merge;
 pub mod outbox;
+pub mod post;
 pub mod pull;
 pub mod read;
 mod reader;
@@ -40,4 +41,4 @@ pub mod turn;
 pub mod wake;
 
 pub use db::{Db, DbError, Options};
-pub use secret::SecretDb;
+pub use secret::{SecretDb, Secrets};

@@ -45,6 +45,10 @@ impl Registration {
         })
     }
 
+    pub(super) const fn tx(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+
     /// Makes it so.
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(self.tx.commit().await?)

@@ -387,7 +387,10 @@ both_databases!(
             "https://hub.example/graphql",
             &provider.keys,
         );
-        let secrecy = format!("[secrecy]\nurl = \"{}\"\nkey_folder = \"keys\"\n", database.apart);
+        let secrecy = format!(
+            "[secrecy]\nurl = \"{}\"\nkey_folder = \"keys\"\nhead_folder = \"heads\"\n",
+            database.apart
+        );
         let config = std::fs::read_to_string(folder.at("clb-hub.toml")).unwrap();
         std::fs::write(folder.at("clb-hub.toml"), format!("{config}{secrecy}")).unwrap();
         folder.run(&["keys", "--config", "clb-hub.toml"]);

@@ -33,6 +33,7 @@ both_databases!(empty five_commands_from_empty_to_serving, async |database: &Tes
         .replace("sqlite://clb-hub.sqlite", &database.as_role(APP))
         .replace("# url = \"postgres://clb_hub_secrecy@host/clb_hub\"", &format!("url = \"{}\"", database.apart))
         .replace("# key_folder = \"/var/lib/clb-hub/keys\"", "key_folder = \"keys\"")
+        .replace("# head_folder = \"/srv/elsewhere/clb-hub-heads\"", "head_folder = \"heads\"")
         .replace("# [issuers.acm]", "[issuers.acm]")
         .replace("# issuer =", "issuer =")
         .replace("# audience =", "audience =")

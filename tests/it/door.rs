@@ -435,6 +435,7 @@ both_databases!(
         }
         agreements(&mut door).await;
         runs(&mut door).await;
+        crate::dossier::brought_out(&mut door).await;
         followed(&mut door).await;
         clients::submissions(&mut door).await;
         clients::grants(&mut door).await;

@@ -110,7 +110,7 @@ both_databases!(a_faulty_file_changes_nothing, async |database: &TestDatabase| {
     let told = apply(&world, &strangers).await.unwrap_err();
     assert_eq!(
         told,
-        "line 19: [[source]] school no school is registered with this number"
+        "line 21: [[source]] school no school is registered with this number"
     );
     assert_eq!(rows(&world).await, [0; 5], "what stood before the fault is not there");
 });

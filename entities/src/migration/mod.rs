@@ -24,6 +24,7 @@ mod m20261126_000031_push_call;
 mod m20261126_000032_delivery;
 mod m20261126_000040_pulls;
 mod m20261126_000041_turns;
+mod m20261126_000060_guidance;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000040_pulls::Migration),
             Box::new(m20261126_000041_turns::Migration),
             Box::new(m20261126_000021_early_warnings::Migration),
+            Box::new(m20261126_000060_guidance::Migration),
         ]
     }
 }

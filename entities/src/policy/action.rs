@@ -21,6 +21,8 @@ closed_enum! {
         ReadAgreements = "read_agreements",
         /// Propose, accept, refuse or end an agreement.
         DecideAgreement = "decide_agreement",
+        /// Give a worker a post at a school, or take it away.
+        AssignPost = "assign_post",
         /// Read sources, runs and gaps: class `operations`; of one's own school, to know what one approves.
         ReadOperations = "read_operations",
         /// Let a held run go on.

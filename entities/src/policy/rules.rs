@@ -113,6 +113,8 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
         (Action::AcceptSignal, ClbWorker | ClbDirector) => of_clb(),
         // Domain facts §3.2: the director signs for the CLB.
         (Action::DecideAgreement, ClbDirector) => of_clb(),
+        // Design §3: a worker's post at a school is a relation with a begin and an end; issue 4.1: the director assigns.
+        (Action::AssignPost, ClbDirector) => of_clb(),
         // Design §1: sources, runs, gaps, deliveries, health; no pupil content.
         (Action::ReadOperations | Action::ApproveHeldRun | Action::ReadAgreements, Operator) => Some(Reach::Operations),
         // Everything else is denied: CLBch@t sees no pupil at all, persons have their own roots (design §3).

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::auth::demo_issuer::DemoIssuer;
 use crate::auth::testing::{TestKey, ed_key, es256_key, fixed, rsa_key, sign, sign_raw};
 use crate::auth::{Algorithm, TokenType};
 
@@ -426,7 +427,53 @@ fn an_identity_does_not_print_its_subject() {
     let identity = Identity {
         issuer: ISSUER.to_owned(),
         subject: "canary".to_owned(),
+        assured: false,
         expires_at: at(0),
     };
     assert!(!format!("{identity:?}").contains("canary"));
+}
+
+/// R24: strong and fresh, or it opens nothing under secrecy.
+#[tokio::test]
+async fn a_sign_in_is_assured_by_its_means_and_its_age() {
+    let issuer = DemoIssuer::new(
+        "https://issuer.example",
+        "hub",
+        &crate::runtime::new_signing_key().unwrap(),
+    )
+    .unwrap();
+    let (mut profile, KeySource::Fixed(keys)) = issuer.trust().unwrap() else {
+        panic!("the demo's keys are at hand")
+    };
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let minted = at("2026-10-01T10:00:00Z");
+    let token = issuer.mint("someone", minted, uuid::Uuid::from_u128(1)).unwrap();
+    let assured = async |profile: &Profile, now: &str| {
+        let verifier = Verifier::new([(profile.clone(), KeySource::Fixed(Arc::clone(&keys)))]);
+        verifier.verify(&token, at(now)).await.unwrap().assured
+    };
+    assert!(assured(&profile, "2026-10-01T10:00:00Z").await);
+    let others = ["urn:be:vlaanderen:authmech:password".to_owned()];
+    profile.assurance = others.to_vec();
+    assert!(!assured(&profile, "2026-10-01T10:00:00Z").await);
+    profile.assurance = Vec::new();
+    assert!(!assured(&profile, "2026-10-01T10:00:00Z").await);
+
+    // By its age alone, whatever the token's own life is.
+    let claims = |acr: &str, auth_time: &str| {
+        let text = format!("{{\"acr\": \"{acr}\", \"auth_time\": {auth_time}}}");
+        Claims::parse(text.as_bytes()).unwrap()
+    };
+    profile.assurance = vec!["strong".to_owned()];
+    let signed_in = minted.timestamp();
+    let after = |hours: i64, seconds: i64| minted + chrono::TimeDelta::seconds(hours * 3_600 + seconds);
+    let strong = claims("strong", &signed_in.to_string());
+    assert!(strong.is_assured(&profile, after(0, 0)));
+    assert!(strong.is_assured(&profile, after(11, 3_599)));
+    assert!(!strong.is_assured(&profile, after(12, 0)));
+    // Clocks differ by half a minute, and not by an hour.
+    assert!(strong.is_assured(&profile, after(0, -30)));
+    assert!(!strong.is_assured(&profile, after(-1, 0)));
+    assert!(!claims("weak", &signed_in.to_string()).is_assured(&profile, minted));
+    assert!(!claims("strong", "\"now\"").is_assured(&profile, minted));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_entities::id::{ClbId, PupilId};
-use hub_entities::migration::secrecy::CLBS;
+use hub_entities::migration::secrecy::{APPEND_ONLY, CLBS};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener};
@@ -96,6 +96,15 @@ impl Dialect for Postgres {
             format!("revoke insert, update, delete on {schema}.seaql_migrations from {role}"),
         ] {
             execute(pool, &grant, Vec::new()).await?;
+        }
+        for (table, columns) in APPEND_ONLY.iter().filter(|_| schema == APART) {
+            let rights = [
+                format!("revoke update, delete on {schema}.{table} from {role}"),
+                format!("grant update ({columns}) on {schema}.{table} to {role}"),
+            ];
+            for right in rights {
+                execute(pool, &right, Vec::new()).await?;
+            }
         }
         Ok(())
     }

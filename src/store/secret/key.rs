@@ -1,14 +1,17 @@
 //! The data keys of dossiers, wrapped: rotating the key that wraps them, and finding one that was destroyed.
 
-use hub_entities::id::ClbId;
+use std::collections::HashMap;
+
+use hub_entities::id::{ClbId, Ids, PupilId};
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{QueryResult, Value};
+use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use super::SecretDb;
+use crate::keys::shredded::ShredList;
 use crate::keys::vault::{KeyVault, Owner, Wrapped};
-use crate::keys::{KeyId, shredded::ShredList};
+use crate::keys::{DataKey, KeyId, VaultError};
 use crate::store::DbError;
-use crate::store::sql::{bulk, list, row, rows};
+use crate::store::sql::{bulk, execute, list, list_from, row, rows};
 
 const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
 
@@ -98,4 +101,65 @@ pub async fn listed(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], destroyed: 
     }
     tx.commit().await?;
     Ok(all)
+}
+
+/// The wrapped keys of these pupils' dossiers at this CLB.
+pub(super) async fn of_pupils(
+    tx: &DatabaseTransaction,
+    clb: ClbId,
+    pupils: impl IntoIterator<Item = PupilId>,
+) -> Result<Vec<(Owner, Wrapped)>, DbError> {
+    let pupils = list_from(pupils);
+    if matches!(&pupils, Value::Array(_, Some(all)) if all.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let text = format!("select {COLUMNS} from dossier_key where clb_id = ? and pupil_id in ?");
+    let found = rows(tx, &text, vec![clb.into(), pupils]).await?;
+    found.iter().map(wrapped).collect()
+}
+
+/// The keys themselves, by pupil; each is gone when the answer that needed it is.
+pub(super) async fn unwrapped(
+    vault: &dyn KeyVault,
+    wrapped: &[(Owner, Wrapped)],
+) -> Result<HashMap<PupilId, DataKey>, DbError> {
+    let mut keys = HashMap::with_capacity(wrapped.len());
+    for (owner, wrapped) in wrapped {
+        keys.insert(owner.dossier, vault.unwrap(wrapped, owner).await?);
+    }
+    Ok(keys)
+}
+
+/// The key of a dossier; a new one where there is none yet.
+pub(super) async fn make(
+    tx: &DatabaseTransaction,
+    vault: &dyn KeyVault,
+    ids: &dyn Ids,
+    clb: ClbId,
+    pupil: PupilId,
+) -> Result<DataKey, DbError> {
+    let owner = Owner {
+        clb,
+        dossier: pupil,
+        key: KeyId(ids.blind()),
+    };
+    let new = vault
+        .wrap(&DataKey::generate(owner.key).map_err(VaultError::from)?, &owner)
+        .await?;
+    let values: Vec<Value> = vec![
+        owner.key.0.into(),
+        clb.into(),
+        pupil.into(),
+        new.version.into(),
+        new.bytes.into(),
+    ];
+    // Of two who begin at once, one key counts: whoever came second takes the first one's.
+    let text =
+        format!("insert into dossier_key ({COLUMNS}) values (?, ?, ?, ?, ?) on conflict (clb_id, pupil_id) do nothing");
+    execute(tx, &text, values).await?;
+    let there = of_pupils(tx, clb, [pupil]).await?;
+    let (owner, wrapped) = there.first().ok_or(DbError::Unreadable {
+        column: "dossier_key.id",
+    })?;
+    Ok(vault.unwrap(wrapped, owner).await?)
 }

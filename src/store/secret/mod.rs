@@ -4,17 +4,23 @@
 //! code that serves a school never holds it. Every transaction names the CLBs whose rows it may touch before anything
 //! else, and every statement names them again: the one line holds where the other fails.
 
+pub mod chain;
 pub mod key;
+pub mod line;
+pub mod opening;
+pub mod ties;
+pub mod writing;
 
 use std::sync::Arc;
 
-use hub_entities::id::ClbId;
+use hub_entities::id::{ClbId, EntryId, TrajectoryId};
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
 use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
 use super::{DbError, Options};
+use crate::keys::KeyVault;
 
 /// The secrecy store, open.
 #[derive(Clone)]
@@ -23,6 +29,42 @@ pub struct SecretDb {
     dialect: &'static dyn Dialect,
     url: String,
     statements: Arc<Statements>,
+}
+
+/// The secrecy store with the keys of what is sealed in it: what dossiers are read and written with.
+#[derive(Clone)]
+pub struct Secrets {
+    apart: SecretDb,
+    vault: Arc<dyn KeyVault>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets")
+            .field("apart", &self.apart)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// This store, with these keys.
+    pub fn new(apart: SecretDb, vault: Arc<dyn KeyVault>) -> Self {
+        Self { apart, vault }
+    }
+
+    /// Whether its schema is the one this version knows.
+    pub async fn is_current(&self) -> Result<bool, DbError> {
+        self.apart.is_current().await
+    }
+}
+
+/// Something in a dossier, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A trajectory.
+    Trajectory(TrajectoryId),
+    /// An entry.
+    Entry(EntryId),
 }
 
 impl std::fmt::Debug for SecretDb {

@@ -77,13 +77,29 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// These ask the store; the others that may name it only open and migrate a database.
 const ASK_THE_STORE: &[&str] = &["app", "custody", "sync", "deliver", "register"];
-const TO_OPEN: &[&str] = &["Db", "DbError", "Options", "SecretDb"];
+const TO_OPEN: &[&str] = &["Db", "DbError", "Options", "SecretDb", "Secrets"];
 
 /// Only the store speaks to a database.
 const DATABASE: &[&str] = &["sea_orm", "sea_orm_migration", "sqlx"];
 
 /// The store takes a scope and loads relations; it decides nothing.
 const POLICY_FOR_THE_STORE: &[&str] = &["Reach", "Relations", "Scope"];
+
+/// Of the policy of secrecy: what it loads, what it is shown, and which rows a grant reaches.
+const SECRETS_FOR_THE_STORE: &[&str] = &[
+    "Asked",
+    "Class",
+    "EntryFacts",
+    "Field",
+    "Grant",
+    "Part",
+    "Place",
+    "Posted",
+    "Rows",
+    "Step",
+    "TieRows",
+    "Ties",
+];
 
 /// Connector modules that are tools for all, not systems.
 const TOOLS: &[&str] = &[
@@ -139,6 +155,9 @@ fn inside_src(sources: &[Source]) -> Vec<String> {
 
 fn store_decides_nothing(sources: &[Source]) -> Vec<String> {
     named(sources, |path| match path {
+        [krate, policy, secret, item, ..] if krate == "hub_entities" && policy == "policy" && secret == "secret" => {
+            !SECRETS_FOR_THE_STORE.contains(&item.as_str())
+        }
         [krate, policy, item, ..] if krate == "hub_entities" && policy == "policy" => {
             !POLICY_FOR_THE_STORE.contains(&item.as_str())
         }
@@ -318,13 +337,14 @@ fn the_store_takes_scopes_and_decides_nothing() {
     assert_eq!(store_decides_nothing(&below("src/store")), NONE);
     let planted = Source::of(
         "src/store/pupil.rs",
-        "use hub_entities::policy::{Scope, decide}; use hub_entities::{policy, pupil};",
+        "use hub_entities::policy::{Scope, decide, secret::{Grant, decide_batch}}; use hub_entities::{policy, pupil};",
     );
     assert_eq!(
         store_decides_nothing(&[planted]),
         [
             "src/store/pupil.rs: names hub_entities::policy",
             "src/store/pupil.rs: names hub_entities::policy::decide",
+            "src/store/pupil.rs: names hub_entities::policy::secret::decide_batch",
         ]
     );
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_graphql::parser::types::{DocumentOperations, Selection, SelectionSet, TypeKind, TypeSystemDefinition};
 use async_graphql::parser::{parse_query, parse_schema};
 use futures::StreamExt as _;
-use hub_entities::operation::{Actor, Realm};
+use hub_entities::operation::{Actor, Purpose, Realm};
 use serde_json::Value;
 
 use super::town::Town;
@@ -70,6 +70,16 @@ impl<'a> Door<'a> {
     /// The data of an answer without errors and without cursors.
     pub(crate) async fn ask(&mut self, viewer: &Actor, question: &str) -> Value {
         let answer = self.town.ask(viewer, question).await;
+        self.asked(viewer, question, answer)
+    }
+
+    /// The same for a purpose, by someone who signed in strongly.
+    pub(crate) async fn ask_for(&mut self, viewer: &Actor, purpose: Option<Purpose>, question: &str) -> Value {
+        let answer = self.town.ask_for(viewer, purpose, true, question).await;
+        self.asked(viewer, question, answer)
+    }
+
+    fn asked(&mut self, viewer: &Actor, question: &str, answer: Value) -> Value {
         let Actor::Principal { role, .. } = viewer else {
             panic!("a viewer is a principal")
         };

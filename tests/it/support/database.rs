@@ -8,7 +8,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use clb_hub::store::{Db, Options, SecretDb};
+use clb_hub::keys::file_vault::FileVault;
+use clb_hub::store::{Db, Options, SecretDb, Secrets};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -88,6 +89,16 @@ impl TestDatabase {
     /// Opens the secrecy store, as one that serves does.
     pub(crate) async fn open_apart(&self) -> SecretDb {
         SecretDb::open(&SecretDb::options(self.apart.as_str())).await.unwrap()
+    }
+
+    /// The secrecy store with a key of its own.
+    pub(crate) async fn secrets(&self) -> (SecretDb, Secrets) {
+        let folder = tempfile::tempdir().unwrap();
+        FileVault::make_first(folder.path()).unwrap();
+        // The vault looks into its folder whenever it seals: the folder stays as long as the process.
+        let vault = FileVault::open(&folder.keep()).unwrap();
+        let apart = self.open_apart().await;
+        (apart.clone(), Secrets::new(apart, std::sync::Arc::new(vault)))
     }
 
     /// Looks into the secrecy store past every rule.

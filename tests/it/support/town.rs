@@ -14,6 +14,7 @@ use clb_hub::app::{AccessLog, App, Desk, access_log};
 use clb_hub::deliver::sequencer::Sequencer;
 use clb_hub::http::house::House;
 use clb_hub::http::service::GraphqlService;
+use clb_hub::store::SecretDb;
 use clb_hub::store::carried::{CarriedSaid, merge_carried};
 use clb_hub::store::roster::{ClassSaid, MembershipSaid, PupilSaid, merge_classes, merge_memberships};
 use futures::stream::{BoxStream, StreamExt as _};
@@ -21,7 +22,7 @@ use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{ClbId, Ids, PupilId, RecordId};
-use hub_entities::operation::{Actor, Operation, Role};
+use hub_entities::operation::{Actor, Operation, Purpose, Role};
 use hub_entities::source::RunKind;
 use hub_entities::time::{FixedClock, HalfDay, SchoolYear};
 use hub_graphql::Options;
@@ -63,6 +64,8 @@ pub(crate) struct Town {
     pub(crate) app: Arc<App>,
     pub(crate) house: Arc<House>,
     pub(crate) desk: Desk,
+    /// The secrecy store, to count what it is asked.
+    pub(crate) apart: SecretDb,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
 }
@@ -179,13 +182,15 @@ impl Town {
         let clock = Arc::new(FixedClock(world.now));
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
-        let app = Arc::new(App::new(
+        let (apart, secrets) = database.secrets().await;
+        let app = App::new(
             world.db.clone(),
             world.book.clone(),
             world.ids.clone(),
             sequencer.waker(),
             lines,
-        ));
+        );
+        let app = Arc::new(app.with_secrets(Some(secrets)));
         let head = tokio::sync::watch::Sender::new(None).subscribe();
         let desk = Desk::new(app.clone(), Arc::new(FixedClock(world.now)), head);
         let house = Arc::new(House::new(
@@ -210,6 +215,7 @@ impl Town {
             app,
             house,
             desk,
+            apart,
             _log: log,
         };
         town.classes().await;
@@ -251,14 +257,39 @@ impl Town {
 
     /// The whole answer to a question.
     pub(crate) async fn answer(&self, viewer: &Actor, question: &str) -> Value {
+        self.answer_for(viewer, None, false, question).await
+    }
+
+    /// The data of an answer without errors, to a question for a purpose, by someone who signed in strongly or not.
+    pub(crate) async fn ask_for(
+        &self,
+        viewer: &Actor,
+        purpose: Option<Purpose>,
+        assured: bool,
+        question: &str,
+    ) -> Value {
+        let mut answer = self.answer_for(viewer, purpose, assured, question).await;
+        assert_eq!(answer.get("errors"), None, "{question}");
+        answer["data"].take()
+    }
+
+    /// The whole answer to such a question.
+    pub(crate) async fn answer_for(
+        &self,
+        viewer: &Actor,
+        purpose: Option<Purpose>,
+        assured: bool,
+        question: &str,
+    ) -> Value {
         let operation = Operation {
             actor: viewer.clone(),
-            purpose: None,
+            purpose,
             now: self.world.now,
             request: self.world.ids.next(self.world.now),
         };
         let realm = operation.realm().unwrap();
-        let signed_in = self.world.sign_in(&self.house, viewer).await;
+        let mut signed_in = self.world.sign_in(&self.house, viewer).await;
+        signed_in.assured = assured;
         let request = async_graphql::Request::new(question);
         let response = self.house.execute(realm, request, operation, signed_in).await;
         serde_json::to_value(response).unwrap()

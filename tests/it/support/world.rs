@@ -18,13 +18,14 @@ use hub_entities::absence::letters::Reading;
 use hub_entities::agreement::{self, AgreementState, Party};
 use hub_entities::category::Categories;
 use hub_entities::client_grant::{self, Tasks};
+use hub_entities::dossier::Mode;
 use hub_entities::evaluation::{LawBook, Said};
 use hub_entities::id::{
     AgreementId, ClbId, ClientGrantId, GapId, Ids, PrincipalId, PupilId, RecordId, RunId, SchoolId, SeededIds, SourceId,
 };
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
-use hub_entities::operation::{Actor, Operation, Role};
+use hub_entities::operation::{Actor, Discipline, Operation, Role};
 use hub_entities::party::{clb, school};
 use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::principal;
@@ -390,6 +391,28 @@ impl World {
             clb,
             pupil: None,
         }
+    }
+
+    /// A worker of a CLB, of this discipline.
+    pub(crate) async fn worker(&self, clb: ClbId, discipline: Discipline) -> Actor {
+        let who = self.someone(Role::ClbWorker, None, Some(clb)).await;
+        let Actor::Principal { id, .. } = &who else {
+            panic!("a worker is a principal")
+        };
+        let row = principal::ActiveModel {
+            id: Set(*id),
+            discipline: Set(Some(discipline)),
+            ..Default::default()
+        };
+        row.update(&self.look).await.unwrap();
+        who
+    }
+
+    /// From now on the hub keeps the dossiers of this CLB.
+    pub(crate) async fn keeps_dossiers(&self, clb: ClbId) {
+        let registration = self.registration().await;
+        registration.put_dossiers(clb, Mode::Hub).await.unwrap();
+        registration.commit().await.unwrap();
     }
 
     /// From this instant on someone acts no more: the worker has left.

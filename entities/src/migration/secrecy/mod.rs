@@ -6,9 +6,11 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-use super::{drop_tables, run};
+use super::{add_column, drop_column, drop_tables, run};
 
 mod m20261126_000050_keys;
+mod m20261126_000051_dossiers;
+mod m20261126_000052_chain;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -16,12 +18,20 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261126_000050_keys::Migration)]
+        vec![
+            Box::new(m20261126_000050_keys::Migration),
+            Box::new(m20261126_000051_dossiers::Migration),
+            Box::new(m20261126_000052_chain::Migration),
+        ]
     }
 }
 
 /// The setting of a transaction that names the CLBs whose rows it may touch, their ids with commas between.
 pub const CLBS: &str = "clb_hub.clbs";
+
+/// Tables whose rows are only ever added, each with the columns that may be filled in later: no role that serves may
+/// change or remove a row of theirs.
+pub const APPEND_ONLY: &[(&str, &str)] = &[("access_line", "seq, hash")];
 
 /// Puts a table under row-level security, its owner included.
 ///

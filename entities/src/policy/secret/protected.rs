@@ -1,6 +1,6 @@
 //! A value that was granted, or the reason why not: there is no third.
 
-use super::verdict::{Grant, Withheld};
+use super::verdict::{Code, Grant, Withheld};
 use crate::id::DecisionId;
 
 /// A secret as it leaves the hub. A withheld one never held a value.
@@ -42,6 +42,14 @@ impl<T> Protected<T> {
     /// The value that this grant opened.
     pub fn granted(_by: &Grant, value: T) -> Self {
         Self::Granted(Opened(value))
+    }
+
+    /// What nobody decided on: it is denied, for no reason that is told.
+    pub const fn unprepared(decision: DecisionId) -> Self {
+        Self::Withheld {
+            why: Withheld::new(Code::Secrecy, false),
+            decision,
+        }
     }
 
     /// Nothing but the reason.

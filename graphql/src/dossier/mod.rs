@@ -1,0 +1,429 @@
+//! The dossier (multidisciplinair dossier) in realm `clb`: no other schema has a word for any of it.
+//!
+//! A field under secrecy is a union in `data`: granted with a value, or withheld with a reason that tells of nothing but
+//! the asker. A list under secrecy is wrapped whole. What is behind a grant has the class of the field that granted it.
+
+pub mod step;
+pub mod terms;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Lookahead, Object, SimpleObject, Union};
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::dossier::entry::ClosedGrounds;
+use hub_entities::id::{DecisionId, EntryId, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::policy::secret::{Class, Field, Part, Protected};
+
+pub use step::{CorrectEntry, DossierMutation, NewTrajectory, PutPost, PutWorker, Stepped, WriteEntry};
+use terms::{About, AskedBy, ClosedGround, Domain, Obligation, Phase, TrajectoryState, WithheldCode};
+
+use crate::asked::{Asked, id};
+use crate::problem::Problem;
+use crate::scalar::Gid;
+
+/// A trajectory, as the hub answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrajectoryRow {
+    /// Its id.
+    pub id: TrajectoryId,
+    /// In which domain.
+    pub domain: hub_entities::dossier::Domain,
+    /// How far in the continuum of care.
+    pub phase: hub_entities::dossier::trajectory::Phase,
+    /// Whether it is open.
+    pub state: hub_entities::dossier::trajectory::TrajectoryState,
+    /// Who asked for it.
+    pub asked_by: hub_entities::dossier::trajectory::AskedBy,
+    /// Why it cannot be refused.
+    pub obligation: Option<hub_entities::dossier::trajectory::Obligation>,
+    /// When it began.
+    pub opened_at: DateTime<Utc>,
+    /// When it ended.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Rises with every change.
+    pub version: i32,
+    /// Worker, begin and end of each place in its team.
+    pub team: Vec<(PrincipalId, NaiveDate, Option<NaiveDate>)>,
+}
+
+/// An entry, as the hub answers it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Its id.
+    pub id: EntryId,
+    /// Of which trajectory.
+    pub trajectory: TrajectoryId,
+    /// Whom it is about.
+    pub about: hub_entities::dossier::entry::About,
+    /// What closes it to the person.
+    pub closed: ClosedGrounds,
+    /// Who wrote this version.
+    pub author: PrincipalId,
+    /// When.
+    pub written_at: DateTime<Utc>,
+    /// Which version it is.
+    pub version: i32,
+    /// What stands in it.
+    pub text: String,
+}
+
+impl std::fmt::Debug for EntryRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A secret is written into no log.
+        f.debug_struct("EntryRow").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The value of a field under secrecy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Values {
+    /// Of [`Part::Trajectories`].
+    Trajectories(Vec<TrajectoryRow>),
+    /// Of [`Part::Entries`].
+    Entries(Vec<EntryRow>),
+}
+
+/// What was decided of one dossier: of the fields that were asked for, and of no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DossierRow {
+    /// By field.
+    pub fields: HashMap<Field, Protected<Values>>,
+    /// The decision on all of them.
+    pub decision: DecisionId,
+}
+
+/// Not this: the reason, and whether one may ask for access. It tells nothing of what there is.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Withheld {
+    /// Why: a function of role, discipline, relation, purpose and sign-in alone.
+    #[graphql(tag = "class:public")]
+    pub code: WithheldCode,
+    /// Whether `requestAccess` makes sense.
+    #[graphql(tag = "class:public")]
+    pub can_ask: bool,
+    /// What to ask for access with. It is also the line of this request in the access log.
+    #[graphql(tag = "class:public")]
+    pub decision_id: Gid<DecisionId>,
+}
+
+/// A course of guidance (begeleidingstraject), without what was said in it.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Trajectory {
+    /// Its id; it tells no time.
+    #[graphql(tag = "class:secret.granted")]
+    pub id: Gid<TrajectoryId>,
+    /// In which domain (begeleidingsdomein).
+    #[graphql(tag = "class:secret.granted")]
+    pub domain: Domain,
+    /// Where it stands in the continuum of care (zorgcontinuüm).
+    #[graphql(tag = "class:secret.granted")]
+    pub phase: Phase,
+    /// Whether it is open.
+    #[graphql(tag = "class:secret.granted")]
+    pub state: TrajectoryState,
+    /// Who asked for it.
+    #[graphql(tag = "class:secret.granted")]
+    pub asked_by: AskedBy,
+    /// Why it cannot be refused, where it cannot (verplichte begeleiding).
+    #[graphql(tag = "class:secret.granted")]
+    pub obligation: Option<Obligation>,
+    /// When it began.
+    #[graphql(tag = "class:secret.granted")]
+    pub opened_at: DateTime<Utc>,
+    /// When it ended.
+    #[graphql(tag = "class:secret.granted")]
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Rises with every change: give it back with the next one.
+    #[graphql(tag = "class:secret.granted")]
+    pub version: i32,
+    /// Who is or was in its team.
+    #[graphql(tag = "class:secret.granted")]
+    pub team: Vec<TeamMember>,
+}
+
+/// A worker's place in a team.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct TeamMember {
+    /// The worker: the principal's id.
+    #[graphql(tag = "class:secret.granted")]
+    pub worker_id: Gid<PrincipalId>,
+    /// The first day.
+    #[graphql(tag = "class:secret.granted")]
+    pub begins: NaiveDate,
+    /// The first day no longer.
+    #[graphql(tag = "class:secret.granted")]
+    pub ends: Option<NaiveDate>,
+}
+
+/// What a worker wrote down.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Entry {
+    /// Its id; it tells no time.
+    #[graphql(tag = "class:secret.granted")]
+    pub id: Gid<EntryId>,
+    /// The trajectory in which it was written.
+    #[graphql(tag = "class:secret.granted")]
+    pub trajectory_id: Gid<TrajectoryId>,
+    /// Whom it is about.
+    #[graphql(tag = "class:secret.granted")]
+    pub about: About,
+    /// Why it is never open to the pupil or a parent, where it is not.
+    #[graphql(tag = "class:secret.granted")]
+    pub closed: Vec<ClosedGround>,
+    /// Who wrote this version: the principal's id.
+    #[graphql(tag = "class:secret.granted")]
+    pub author_id: Gid<PrincipalId>,
+    /// When this version was written.
+    #[graphql(tag = "class:secret.granted")]
+    pub written_at: DateTime<Utc>,
+    /// Which version it is; former ones are kept.
+    #[graphql(tag = "class:secret.granted")]
+    pub version: i32,
+    /// What stands in it.
+    #[graphql(tag = "class:secret.granted")]
+    pub text: String,
+}
+
+impl From<TrajectoryRow> for Trajectory {
+    fn from(row: TrajectoryRow) -> Self {
+        let member = |(worker, begins, ends)| TeamMember {
+            worker_id: Gid(worker),
+            begins,
+            ends,
+        };
+        Self {
+            id: Gid(row.id),
+            domain: row.domain.into(),
+            phase: row.phase.into(),
+            state: row.state.into(),
+            asked_by: row.asked_by.into(),
+            obligation: row.obligation.map(Into::into),
+            opened_at: row.opened_at,
+            closed_at: row.closed_at,
+            version: row.version,
+            team: row.team.into_iter().map(member).collect(),
+        }
+    }
+}
+
+impl From<EntryRow> for Entry {
+    fn from(row: EntryRow) -> Self {
+        Self {
+            id: Gid(row.id),
+            trajectory_id: Gid(row.trajectory),
+            about: row.about.into(),
+            closed: row.closed.iter().map(Into::into).collect(),
+            author_id: Gid(row.author),
+            written_at: row.written_at,
+            version: row.version,
+            text: row.text,
+        }
+    }
+}
+
+/// Trajectories that may be seen.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct GrantedTrajectories {
+    /// The trajectories, in the order in which they began.
+    #[graphql(tag = "class:secret.granted")]
+    pub value: Vec<Trajectory>,
+}
+
+/// Entries that may be read.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct GrantedEntries {
+    /// The entries, in the order in which they were written.
+    #[graphql(tag = "class:secret.granted")]
+    pub value: Vec<Entry>,
+}
+
+/// Trajectories, or why not.
+#[derive(Debug, Clone, Union)]
+pub enum ProtectedTrajectories {
+    /// They may be seen.
+    Granted(GrantedTrajectories),
+    /// They may not.
+    Withheld(Withheld),
+}
+
+/// Entries, or why not.
+#[derive(Debug, Clone, Union)]
+pub enum ProtectedEntries {
+    /// They may be read.
+    Granted(GrantedEntries),
+    /// They may not.
+    Withheld(Withheld),
+}
+
+impl DossierRow {
+    /// What was decided of a field. One that look-ahead did not prepare is withheld: a bug of ours, and counted.
+    fn take(&self, class: Class, part: Part) -> Result<Values, Withheld> {
+        let decided = Field::new(class, part).and_then(|field| self.fields.get(&field).cloned());
+        let decided = decided.unwrap_or_else(|| {
+            metrics::counter!("clb_hub_unprepared_total", "class" => class.name(), "part" => part.name()).increment(1);
+            Protected::unprepared(self.decision)
+        });
+        match decided {
+            Protected::Granted(opened) => Ok(opened.into_inner()),
+            Protected::Withheld { why, decision } => Err(Withheld {
+                code: why.code().into(),
+                can_ask: why.can_ask(),
+                decision_id: Gid(decision),
+            }),
+        }
+    }
+
+    fn trajectories(&self, class: Class) -> ProtectedTrajectories {
+        match self.take(class, Part::Trajectories) {
+            Ok(Values::Trajectories(rows)) => ProtectedTrajectories::Granted(GrantedTrajectories {
+                value: rows.into_iter().map(Trajectory::from).collect(),
+            }),
+            Ok(Values::Entries(_)) => ProtectedTrajectories::Granted(GrantedTrajectories { value: Vec::new() }),
+            Err(withheld) => ProtectedTrajectories::Withheld(withheld),
+        }
+    }
+
+    fn entries(&self, class: Class) -> ProtectedEntries {
+        match self.take(class, Part::Entries) {
+            Ok(Values::Entries(rows)) => ProtectedEntries::Granted(GrantedEntries {
+                value: rows.into_iter().map(Entry::from).collect(),
+            }),
+            Ok(Values::Trajectories(_)) => ProtectedEntries::Granted(GrantedEntries { value: Vec::new() }),
+            Err(withheld) => ProtectedEntries::Withheld(withheld),
+        }
+    }
+}
+
+macro_rules! domain {
+    ($(#[$doc:meta])* $name:ident, $class:ident, $tag:literal) => {
+        $(#[$doc])*
+        pub struct $name(Arc<DossierRow>);
+
+        $(#[$doc])*
+        #[Object]
+        impl $name {
+            /// That there is guidance: domain, phase, period and team of each trajectory.
+            #[graphql(tag = $tag)]
+            async fn trajectories(&self) -> ProtectedTrajectories {
+                self.0.trajectories(Class::$class)
+            }
+
+            /// What was written down, but for health data, which are kept apart.
+            #[graphql(tag = $tag)]
+            async fn entries(&self) -> ProtectedEntries {
+                self.0.entries(Class::$class)
+            }
+        }
+    };
+}
+
+domain!(
+    /// The domain of learning and studying (leren en studeren) in a dossier.
+    LearningDossier, Learning, "class:secret.learning"
+);
+domain!(
+    /// The domain of the school career (onderwijsloopbaan) in a dossier.
+    CareerDossier, Career, "class:secret.career"
+);
+domain!(
+    /// The domain of preventive health care (preventieve gezondheidszorg) in a dossier.
+    HealthDossier, Health, "class:secret.health"
+);
+domain!(
+    /// The domain of psychological and social functioning (psychisch en sociaal functioneren) in a dossier.
+    WellbeingDossier, Wellbeing, "class:secret.wellbeing"
+);
+
+/// The dossier of one pupil at the viewer's CLB. That it is here says only that the pupil is the CLB's: every pupil has one.
+pub struct Dossier {
+    pupil: PupilId,
+    row: Arc<DossierRow>,
+}
+
+/// The dossier of one pupil at the viewer's CLB. That it is here says only that the pupil is the CLB's: every pupil has one.
+#[Object]
+impl Dossier {
+    /// The pupil.
+    #[graphql(tag = "class:public")]
+    async fn pupil_id(&self) -> Gid<PupilId> {
+        Gid(self.pupil)
+    }
+
+    /// Learning and studying.
+    #[graphql(tag = "class:secret.learning")]
+    async fn learning(&self) -> LearningDossier {
+        LearningDossier(Arc::clone(&self.row))
+    }
+
+    /// School career.
+    #[graphql(tag = "class:secret.career")]
+    async fn career(&self) -> CareerDossier {
+        CareerDossier(Arc::clone(&self.row))
+    }
+
+    /// Preventive health care.
+    #[graphql(tag = "class:secret.health")]
+    async fn health(&self) -> HealthDossier {
+        HealthDossier(Arc::clone(&self.row))
+    }
+
+    /// Psychological and social functioning.
+    #[graphql(tag = "class:secret.wellbeing")]
+    async fn wellbeing(&self) -> WellbeingDossier {
+        WellbeingDossier(Arc::clone(&self.row))
+    }
+
+    /// Health data of any domain: the medical part.
+    #[graphql(tag = "class:secret.medical")]
+    async fn medical(&self) -> ProtectedEntries {
+        self.row.entries(Class::Medical)
+    }
+}
+
+/// The fields under secrecy that are asked for below a dossier.
+fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
+    const DOMAINS: [(&str, Class); 4] = [
+        ("learning", Class::Learning),
+        ("career", Class::Career),
+        ("health", Class::Health),
+        ("wellbeing", Class::Wellbeing),
+    ];
+    const PARTS: [(&str, Part); 2] = [("trajectories", Part::Trajectories), ("entries", Part::Entries)];
+    let mut fields = Vec::new();
+    for (domain, class) in DOMAINS {
+        for (part, of) in PARTS {
+            if look.field(domain).field(part).exists() {
+                fields.extend(Field::new(class, of));
+            }
+        }
+    }
+    if look.field("medical").exists() {
+        fields.extend(Field::new(Class::Medical, Part::Entries));
+    }
+    fields
+}
+
+/// The roots of what is under secrecy.
+#[derive(Default)]
+pub struct DossierRoot;
+
+#[Object]
+impl DossierRoot {
+    /// The dossier of a pupil; null if the pupil is unknown or not of the viewer's CLB. Being asked is logged either way.
+    #[graphql(tag = "class:public")]
+    async fn dossier(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "The pupil.")] pupil_id: ID,
+    ) -> Result<Option<Dossier>, Problem> {
+        let asked = Asked::of(context)?;
+        let Some(pupil) = id(&pupil_id) else { return Ok(None) };
+        let fields = asked_for(&context.look_ahead());
+        let mut found = asked.hub.dossiers(asked.operation, &[pupil], &fields).await?;
+        Ok(found.remove(&pupil).map(|row| Dossier {
+            pupil,
+            row: Arc::new(row),
+        }))
+    }
+}

@@ -1,0 +1,380 @@
+//! Dossiers: read the relations, decide, and only then open, behind a committed line of the access log.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use hub_entities::id::{ClbId, DecisionId, EntryId, PostId, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::operation::{Actor, Operation, Role};
+use hub_entities::policy::Action;
+use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Protected, Step, Ties, Verdict, decide_batch};
+use hub_entities::time::Period;
+use hub_graphql::dossier::{
+    CorrectEntry, DossierRow, EntryRow, NewTrajectory, PutPost, PutWorker, Stepped, TrajectoryRow, Values, WriteEntry,
+};
+use hub_graphql::hub::{Answer, Dossiers};
+use uuid::Uuid;
+
+use super::{App, failed};
+use crate::store::post::{self, Posted};
+use crate::store::secret::line::Line;
+use crate::store::secret::opening::{self, Entry, Found, Trajectory};
+use crate::store::secret::ties::{self, Asker};
+use crate::store::secret::writing::{self, Changed, Stepping, Written};
+use crate::store::secret::{Secrets, What};
+
+/// Someone of a CLB before its secrecy store.
+#[derive(Debug, Clone, Copy)]
+struct Reader<'a> {
+    secrets: &'a Secrets,
+    operation: &'a Operation,
+    principal: PrincipalId,
+    role: Role,
+    clb: ClbId,
+    assured: bool,
+}
+
+/// What is decided of a pupil who may be unknown: the way to a "no" is the same for all of them.
+const NOBODY: PupilId = PupilId(Uuid::nil());
+
+impl Reader<'_> {
+    /// The line of one question about one pupil.
+    fn line(&self, id: Uuid, pupil: PupilId, action: &str, verdicts: &[(Asked, Verdict)]) -> Line {
+        let mut line = Line {
+            id: DecisionId(id),
+            clb: self.clb,
+            at: to_micros(self.operation.now),
+            by: self.principal,
+            role: self.role,
+            purpose: self.operation.purpose,
+            assured: self.assured,
+            pupil,
+            action: action.to_owned(),
+            granted: Vec::new(),
+            withheld: Vec::new(),
+            request: self.operation.request,
+        };
+        for (asked, verdict) in verdicts {
+            let what = match asked {
+                Asked::Read(field) => field.to_string(),
+                Asked::Do(_, class) => class.to_string(),
+            };
+            match verdict {
+                Verdict::Granted(grant) => line.granted.push(format!("{what}={}", grant.rule())),
+                Verdict::Withheld(why) => line.withheld.push(format!("{what}={}", why.code())),
+                Verdict::Nothing => line.withheld.push(format!("{what}=nothing")),
+            }
+        }
+        line
+    }
+}
+
+/// What every database keeps of an instant.
+fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}
+
+fn trajectory_row(one: Trajectory) -> TrajectoryRow {
+    let place = |member: opening::Member| (member.worker, member.period.begins, member.period.ends);
+    TrajectoryRow {
+        id: one.id,
+        domain: one.domain,
+        phase: one.phase,
+        state: one.state,
+        asked_by: one.asked_by,
+        obligation: one.obligation,
+        opened_at: one.opened_at,
+        closed_at: one.closed_at,
+        version: one.version,
+        team: one.team.into_iter().map(place).collect(),
+    }
+}
+
+fn entry_row(one: Entry) -> EntryRow {
+    EntryRow {
+        id: one.id,
+        trajectory: one.trajectory,
+        about: one.about,
+        closed: one.closed,
+        author: one.author,
+        written_at: one.written_at,
+        version: one.version,
+        text: one.text,
+    }
+}
+
+/// What was opened of one field.
+fn values(found: &mut Found, pupil: PupilId, field: Field) -> Values {
+    if field.part() == Part::Trajectories {
+        let rows = found.trajectories.remove(&(pupil, field)).unwrap_or_default();
+        Values::Trajectories(rows.into_iter().map(trajectory_row).collect())
+    } else {
+        let rows = found.entries.remove(&(pupil, field)).unwrap_or_default();
+        Values::Entries(rows.into_iter().map(entry_row).collect())
+    }
+}
+
+fn stepped<T>(id: T, changed: Changed) -> Stepped<T> {
+    match changed {
+        Changed::Done(version) => Stepped::Done(id, version),
+        Changed::Stale(version) => Stepped::Changed(version),
+        Changed::Unknown => Stepped::Unknown,
+    }
+}
+
+impl App {
+    /// Who asks, if it is someone of a CLB, and there is a secrecy store.
+    fn reader<'a>(&'a self, operation: &'a Operation) -> Answer<Option<Reader<'a>>> {
+        let assured = self.request(operation)?.assured;
+        let Actor::Principal { id, role, clb, .. } = &operation.actor else {
+            return Ok(None);
+        };
+        Ok(self.secrets.as_ref().zip(*clb).map(|(secrets, clb)| Reader {
+            secrets,
+            operation,
+            principal: *id,
+            role: *role,
+            clb,
+            assured,
+        }))
+    }
+
+    async fn ties(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<Vec<Ties>> {
+        let asker = Asker {
+            principal: reader.principal,
+            clb: reader.clb,
+            day: reader.operation.today(),
+        };
+        let law = self.book.laws().consent();
+        let loaded = ties::load(&self.db, reader.secrets, law, asker, pupils).await;
+        loaded.map_err(|fault| failed(&fault))
+    }
+
+    /// The right to a step about a pupil, with the line that is to tell of it. Without one the line is written here: a
+    /// refusal is in the log too.
+    async fn may(
+        &self,
+        reader: &Reader<'_>,
+        pupil: PupilId,
+        (step, class): (Step, Class),
+    ) -> Answer<Result<(Grant, Line), bool>> {
+        let request = self.request(reader.operation)?;
+        let ties = self.ties(reader, &[pupil]).await?;
+        let asked = Asked::Do(step, class);
+        let decided = decide_batch(reader.operation, &request.relations, reader.assured, &ties, &[asked]);
+        let verdict = decided.into_iter().flatten().next().unwrap_or(Verdict::Nothing);
+        let line = reader.line(self.ids.blind(), pupil, step.name(), &[(asked, verdict.clone())]);
+        match verdict {
+            Verdict::Granted(grant) => Ok(Ok((grant, line))),
+            refused => {
+                let opened = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
+                opened.map_err(|fault| failed(&fault))?;
+                Ok(Err(matches!(refused, Verdict::Withheld(_))))
+            }
+        }
+    }
+
+    /// Where something of the asker's CLB is; something unknown is nowhere, and goes the same way.
+    async fn place(&self, reader: &Reader<'_>, what: What) -> Answer<(PupilId, Class)> {
+        let found = opening::place_of(reader.secrets, reader.clb, what).await;
+        let found = found.map_err(|fault| failed(&fault))?;
+        Ok(found.unwrap_or((NOBODY, Class::Learning)))
+    }
+}
+
+#[async_trait]
+impl Dossiers for App {
+    async fn dossiers(
+        &self,
+        operation: &Operation,
+        pupils: &[PupilId],
+        fields: &[Field],
+    ) -> Answer<HashMap<PupilId, DossierRow>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(HashMap::new());
+        };
+        let request = self.request(operation)?;
+        let ties = self.ties(&reader, pupils).await?;
+        // Whether the pupil is the CLB's is asked with a field that everyone of a CLB may read.
+        let known = Field::new(Class::Case, Part::States).map(Asked::Read);
+        let asked: Vec<Asked> = fields.iter().copied().map(Asked::Read).chain(known).collect();
+        let decided = decide_batch(operation, &request.relations, reader.assured, &ties, &asked);
+        let mut grants: Vec<Grant> = Vec::new();
+        let mut lines: Vec<Line> = Vec::new();
+        let mut all: Vec<(PupilId, DecisionId, Vec<(Asked, Verdict)>)> = Vec::new();
+        for (ties, verdicts) in ties.iter().zip(decided) {
+            let of_each: Vec<(Asked, Verdict)> = asked.iter().copied().zip(verdicts).collect();
+            let secret = of_each.get(..fields.len()).unwrap_or_default();
+            let line = reader.line(self.ids.blind(), ties.pupil(), "read", secret);
+            grants.extend(secret.iter().filter_map(|(_, verdict)| match verdict {
+                Verdict::Granted(grant) => Some(grant.clone()),
+                Verdict::Withheld(_) | Verdict::Nothing => None,
+            }));
+            all.push((ties.pupil(), line.id, of_each));
+            lines.push(line);
+        }
+        let opened = opening::open(reader.secrets, reader.clb, &grants, &lines).await;
+        let mut found = opened.map_err(|fault| failed(&fault))?;
+        let mut dossiers = HashMap::new();
+        for (pupil, decision, verdicts) in all {
+            if verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Nothing) {
+                continue;
+            }
+            let mut of = HashMap::new();
+            for (asked, verdict) in verdicts {
+                let Asked::Read(field) = asked else { continue };
+                match verdict {
+                    Verdict::Granted(grant) if field.class().is_secret() => {
+                        let values = values(&mut found, pupil, field);
+                        of.insert(field, Protected::granted(&grant, values));
+                    }
+                    Verdict::Withheld(why) => {
+                        of.insert(field, Protected::withheld(why, decision));
+                    }
+                    Verdict::Granted(_) | Verdict::Nothing => {}
+                }
+            }
+            dossiers.insert(pupil, DossierRow { fields: of, decision });
+        }
+        Ok(dossiers)
+    }
+
+    async fn open_trajectory(&self, operation: &Operation, new: NewTrajectory) -> Answer<Stepped<TrajectoryId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let class = Class::of(new.domain);
+        match self.may(&reader, new.pupil, (Step::OpenTrajectory, class)).await? {
+            Err(known) => Ok(if known { Stepped::NotAllowed } else { Stepped::Unknown }),
+            Ok((grant, line)) => {
+                let by = Stepping {
+                    grant: &grant,
+                    clb: reader.clb,
+                    line: &line,
+                };
+                let begins = writing::NewTrajectory {
+                    domain: new.domain,
+                    phase: new.phase,
+                    asked_by: new.asked_by,
+                    obligation: new.obligation,
+                };
+                let day = operation.today();
+                let opened = writing::open_trajectory(reader.secrets, &*self.ids, by, begins, day).await;
+                Ok(Stepped::Done(opened.map_err(|fault| failed(&fault))?, 1))
+            }
+        }
+    }
+
+    async fn assign_team(&self, operation: &Operation, put: PutWorker) -> Answer<Stepped<TrajectoryId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Trajectory(put.trajectory)).await?;
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::AssignTeam, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let worker = post::worker(&self.db, reader.clb, put.worker, operation.today()).await;
+        if worker.map_err(|fault| failed(&fault))?.is_none() {
+            return Ok(Stepped::Invalid("workerId"));
+        }
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let period = Period {
+            begins: put.begins,
+            ends: put.ends,
+        };
+        let of = (put.trajectory, put.version);
+        let assigned = writing::assign(reader.secrets, &*self.ids, by, of, put.worker, period).await;
+        Ok(stepped(put.trajectory, assigned.map_err(|fault| failed(&fault))?))
+    }
+
+    async fn move_trajectory(
+        &self,
+        operation: &Operation,
+        of: (TrajectoryId, i32),
+        phase: Option<hub_entities::dossier::trajectory::Phase>,
+        close: bool,
+    ) -> Answer<Stepped<TrajectoryId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Trajectory(of.0)).await?;
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::MoveTrajectory, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let moved = writing::move_trajectory(reader.secrets, by, of, (phase, close)).await;
+        Ok(stepped(of.0, moved.map_err(|fault| failed(&fault))?))
+    }
+
+    async fn write_entry(&self, operation: &Operation, entry: WriteEntry) -> Answer<Stepped<EntryId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Trajectory(entry.trajectory)).await?;
+        let class = if entry.medical { Class::Medical } else { class };
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::WriteEntry, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let text = Written {
+            closed: entry.closed,
+            about: entry.about,
+            text: entry.text,
+        };
+        let written = writing::write_entry(reader.secrets, &*self.ids, by, entry.trajectory, &text).await;
+        let written = written.map_err(|fault| failed(&fault))?;
+        Ok(written.map_or(Stepped::Unknown, |id| Stepped::Done(id, 1)))
+    }
+
+    async fn correct_entry(&self, operation: &Operation, entry: CorrectEntry) -> Answer<Stepped<EntryId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Entry(entry.entry)).await?;
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::WriteEntry, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let text = Written {
+            closed: entry.closed,
+            about: entry.about,
+            text: entry.text,
+        };
+        let of = (entry.entry, entry.version);
+        let corrected = writing::correct_entry(reader.secrets, &*self.ids, by, of, &text).await;
+        Ok(stepped(entry.entry, corrected.map_err(|fault| failed(&fault))?))
+    }
+
+    async fn assign_post(&self, operation: &Operation, put: PutPost) -> Answer<Stepped<PostId>> {
+        let Some(scope) = self.decide(operation, Action::AssignPost)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let period = Period {
+            begins: put.begins,
+            ends: put.ends,
+        };
+        let who = (put.worker, put.school, put.post);
+        let posted = post::assign(&self.db, &scope, &*self.ids, who, period).await;
+        Ok(match posted.map_err(|fault| failed(&fault))? {
+            Posted::Done(id) => Stepped::Done(id, 1),
+            Posted::Discipline => Stepped::Invalid("post"),
+            Posted::Unknown => Stepped::Unknown,
+        })
+    }
+}

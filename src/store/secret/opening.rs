@@ -1,0 +1,298 @@
+//! Opening what was granted: the line first, the values behind its commit (design §3, write-ahead audit).
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::dossier::Domain;
+use hub_entities::dossier::entry::{About, ClosedGrounds};
+use hub_entities::dossier::trajectory::{AskedBy, Obligation, Phase, TrajectoryState};
+use hub_entities::id::{ClbId, EntryId, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows};
+use hub_entities::time::Period;
+use sea_orm::{DatabaseTransaction, Value};
+
+use super::line::{self, Line};
+use super::{Secrets, What, key};
+use crate::keys::{self, Place};
+use crate::store::DbError;
+use crate::store::sql::{list, row, rows};
+
+/// A trajectory as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trajectory {
+    /// Its id.
+    pub id: TrajectoryId,
+    /// Whose.
+    pub pupil: PupilId,
+    /// In which domain.
+    pub domain: Domain,
+    /// How far in the continuum of care.
+    pub phase: Phase,
+    /// Whether it is open.
+    pub state: TrajectoryState,
+    /// Who asked for it.
+    pub asked_by: AskedBy,
+    /// Why it cannot be refused, where it cannot.
+    pub obligation: Option<Obligation>,
+    /// When it began.
+    pub opened_at: DateTime<Utc>,
+    /// When it ended.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Rises with every change.
+    pub version: i32,
+    /// Who is or was in its team.
+    pub team: Vec<Member>,
+}
+
+/// A place in a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub worker: PrincipalId,
+    /// From when until when.
+    pub period: Period,
+}
+
+/// An entry as it stands, opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id.
+    pub id: EntryId,
+    /// Whose dossier.
+    pub pupil: PupilId,
+    /// Of which trajectory.
+    pub trajectory: TrajectoryId,
+    /// Its class: of the domain, or medical.
+    pub class: Class,
+    /// Whom it is about.
+    pub about: About,
+    /// What closes it to the person.
+    pub closed: ClosedGrounds,
+    /// Who wrote this version.
+    pub author: PrincipalId,
+    /// When.
+    pub written_at: DateTime<Utc>,
+    /// Which version it is.
+    pub version: i32,
+    /// What stands in it.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A secret is written into no log.
+        f.debug_struct("Entry").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What was opened, by pupil and field.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Trajectories.
+    pub trajectories: HashMap<(PupilId, Field), Vec<Trajectory>>,
+    /// Entries.
+    pub entries: HashMap<(PupilId, Field), Vec<Entry>>,
+}
+
+/// Writes the lines and opens what was granted, in one short transaction; only when it is committed is any value there.
+///
+/// # Errors
+/// The lines could not be written, or not committed: then nothing is opened. A sealed value that does not fit its place
+/// opens nothing either.
+pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line]) -> Result<Found, DbError> {
+    let tx = secrets.apart.within(&[clb]).await?;
+    line::write(&tx, lines).await?;
+    let of = |part: Part| -> Vec<&Grant> {
+        let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
+        grants.iter().filter(of_part).collect()
+    };
+    let trajectories = trajectories(&tx, clb, &of(Part::Trajectories)).await?;
+    let sealed = entries(&tx, clb, &of(Part::Entries)).await?;
+    let pupils: BTreeSet<PupilId> = sealed.iter().map(|one| one.entry.pupil).collect();
+    let wrapped = key::of_pupils(&tx, clb, pupils).await?;
+    tx.commit().await?;
+
+    let mut found = Found::default();
+    for one in trajectories {
+        if let Some(field) = Field::new(Class::of(one.domain), Part::Trajectories) {
+            found.trajectories.entry((one.pupil, field)).or_default().push(one);
+        }
+    }
+    let data_keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
+    for Sealed {
+        mut entry,
+        row,
+        envelope,
+    } in sealed
+    {
+        let data_key = data_keys.get(&entry.pupil).ok_or(DbError::Unreadable {
+            column: "dossier_key.id",
+        })?;
+        let place = Place {
+            clb,
+            dossier: entry.pupil,
+            table: "entry_text",
+            column: "text",
+            row,
+        };
+        let text = keys::open(data_key, &place, &envelope)?;
+        let text = std::str::from_utf8(&text).map_err(|_not_utf8| DbError::Unreadable {
+            column: "entry_text.text",
+        })?;
+        text.clone_into(&mut entry.text);
+        if let Some(field) = Field::new(entry.class, Part::Entries) {
+            found.entries.entry((entry.pupil, field)).or_default().push(entry);
+        }
+    }
+    Ok(found)
+}
+
+/// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class.
+fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> (String, Vec<Value>) {
+    let mut any: Vec<String> = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    for grant in grants {
+        let mut all = vec!["t.pupil_id = ?".to_owned()];
+        values.push(grant.pupil().into());
+        let class = grant.asked().class();
+        if let Some(domain) = class.domain() {
+            all.push("t.domain = ?".to_owned());
+            values.push(domain.into());
+        }
+        if let Rows::Of(trajectories) = grant.rows() {
+            all.push("t.id in ?".to_owned());
+            values.push(list(trajectories));
+        }
+        all.extend(also(class).map(str::to_owned));
+        any.push(format!("({})", all.join(" and ")));
+    }
+    (any.join(" or "), values)
+}
+
+async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Trajectory>, DbError> {
+    if grants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (reached, values) = reached(grants, |_| None);
+    let text = format!(
+        "select t.id, t.pupil_id, t.domain, t.phase, t.state, t.asked_by, t.obligation, t.opened_at, t.closed_at,
+                t.version, m.principal_id, m.begins_on, m.ends_on
+         from trajectory t left join team_member m on m.trajectory_id = t.id and m.clb_id = t.clb_id
+         where t.clb_id = ? and ({reached}) order by t.opened_at, t.id, m.begins_on, m.id"
+    );
+    let mut all: Vec<Trajectory> = Vec::new();
+    for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
+        let id: TrajectoryId = row.try_get_by_index(0)?;
+        if all.last().is_none_or(|last| last.id != id) {
+            all.push(Trajectory {
+                id,
+                pupil: row.try_get_by_index(1)?,
+                domain: row.try_get_by_index(2)?,
+                phase: row.try_get_by_index(3)?,
+                state: row.try_get_by_index(4)?,
+                asked_by: row.try_get_by_index(5)?,
+                obligation: row.try_get_by_index(6)?,
+                opened_at: row.try_get_by_index(7)?,
+                closed_at: row.try_get_by_index(8)?,
+                version: row.try_get_by_index(9)?,
+                team: Vec::new(),
+            });
+        }
+        let worker: Option<PrincipalId> = row.try_get_by_index(10)?;
+        let begins: Option<NaiveDate> = row.try_get_by_index(11)?;
+        if let (Some(worker), Some(begins), Some(last)) = (worker, begins, all.last_mut()) {
+            let period = Period {
+                begins,
+                ends: row.try_get_by_index(12)?,
+            };
+            last.team.push(Member { worker, period });
+        }
+    }
+    Ok(all)
+}
+
+/// An entry whose text is not opened yet.
+struct Sealed {
+    entry: Entry,
+    /// The row of its text.
+    row: uuid::Uuid,
+    envelope: Vec<u8>,
+}
+
+async fn entries(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Sealed>, DbError> {
+    if grants.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Health data are kept apart: they are of no domain's entries, whatever trajectory they are written in.
+    let (reached, values) = reached(grants, |class| {
+        Some(if class == Class::Medical {
+            "e.medical"
+        } else {
+            "not e.medical"
+        })
+    });
+    let text = format!(
+        "select e.id, e.pupil_id, e.trajectory_id, t.domain, e.medical, e.about, e.closed, x.author, x.written_at,
+                e.version, x.id, x.text
+         from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id
+         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id
+         where e.clb_id = ? and ({reached}) order by x.written_at, e.id"
+    );
+    let mut all = Vec::new();
+    for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
+        let domain: Domain = row.try_get_by_index(3)?;
+        let medical: bool = row.try_get_by_index(4)?;
+        let entry = Entry {
+            id: row.try_get_by_index(0)?,
+            pupil: row.try_get_by_index(1)?,
+            trajectory: row.try_get_by_index(2)?,
+            class: if medical { Class::Medical } else { Class::of(domain) },
+            about: row.try_get_by_index(5)?,
+            closed: row.try_get_by_index(6)?,
+            author: row.try_get_by_index(7)?,
+            written_at: row.try_get_by_index(8)?,
+            version: row.try_get_by_index(9)?,
+            text: String::new(),
+        };
+        let facts = EntryFacts {
+            about: entry.about,
+            about_the_viewer: false,
+            closed: entry.closed,
+        };
+        // One that is closed for this reader is no row at all, and is never opened.
+        let there = grants.iter().any(|grant| {
+            grant.pupil() == entry.pupil && grant.asked().class() == entry.class && facts.is_there_for(grant.reader())
+        });
+        if there {
+            all.push(Sealed {
+                entry,
+                row: row.try_get_by_index(10)?,
+                envelope: row.try_get_by_index(11)?,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// Where something of this CLB is: in whose dossier, and of which class. The one thing that is read before a decision,
+/// for it is what is decided on; unknown and foreign ones are the same.
+pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Option<(PupilId, Class)>, DbError> {
+    let tx = secrets.apart.within(&[clb]).await?;
+    let (text, id): (_, Value) = match what {
+        What::Trajectory(id) => (
+            "select t.pupil_id, t.domain, false from trajectory t where t.clb_id = ? and t.id = ?",
+            id.into(),
+        ),
+        What::Entry(id) => (
+            "select e.pupil_id, t.domain, e.medical from entry e join trajectory t on t.id = e.trajectory_id
+             where e.clb_id = ? and e.id = ?",
+            id.into(),
+        ),
+    };
+    let found = row(&tx, text, vec![clb.into(), id]).await?;
+    tx.commit().await?;
+    let Some(found) = found else { return Ok(None) };
+    let (domain, medical): (Domain, bool) = (found.try_get_by_index(1)?, found.try_get_by_index(2)?);
+    let class = if medical { Class::Medical } else { Class::of(domain) };
+    Ok(Some((found.try_get_by_index(0)?, class)))
+}

@@ -1,0 +1,138 @@
+//! The relations between one viewer and some pupils, on which every decision under secrecy rests: read per request.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use hub_entities::dossier::Post;
+use hub_entities::id::{ClbId, PrincipalId, PupilId};
+use hub_entities::law::consent::{ConsentLaw, Minor};
+use hub_entities::policy::secret::{Place, Posted, TieRows, Ties};
+use hub_entities::time::Period;
+use sea_orm::{QueryResult, Value};
+
+use super::Secrets;
+use crate::store::sql::{list, rows};
+use crate::store::{Db, DbError};
+
+/// Who asks, for which CLB, on which day.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// Who.
+    pub principal: PrincipalId,
+    /// For which CLB.
+    pub clb: ClbId,
+    /// The day relations are compared with.
+    pub day: NaiveDate,
+}
+
+/// The relations of the asker to each of these pupils, in their order; as many statements whatever there is.
+pub async fn load(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    asker: Asker,
+    pupils: &[PupilId],
+) -> Result<Vec<Ties>, DbError> {
+    let mut of: HashMap<PupilId, (TieRows, Minor)> = pupils
+        .iter()
+        .map(|pupil| (*pupil, (TieRows::none(), Minor::default())))
+        .collect();
+    of_basic_data(db, asker, pupils, &mut of).await?;
+    of_secrets(secrets, asker, pupils, &mut of).await?;
+    let one = |pupil: &PupilId| {
+        let (mut rows, minor) = of.get(pupil).cloned().unwrap_or((TieRows::none(), Minor::default()));
+        rows.decides = law.decides(minor, asker.day);
+        Ties::of_rows(*pupil, rows)
+    };
+    Ok(pupils.iter().map(one).collect())
+}
+
+fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbError> {
+    let begins: Option<NaiveDate> = row.try_get_by_index(at)?;
+    let ends = row.try_get_by_index(at.saturating_add(1))?;
+    Ok(begins.map(|begins| Period { begins, ends }))
+}
+
+/// Competence, posts at the pupil's schools, and the birth date, from the main store.
+async fn of_basic_data(
+    db: &Db,
+    asker: Asker,
+    pupils: &[PupilId],
+    of: &mut HashMap<PupilId, (TieRows, Minor)>,
+) -> Result<(), DbError> {
+    let text = "select c.pupil_id, 'competent', c.begins_on, c.ends_on, cast(null as date), cast(null as date), cast(null as date)
+           from competence c join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub'
+           where c.clb_id = ? and c.pupil_id in ?
+         union all select e.pupil_id, p.post, p.begins_on, p.ends_on, e.begins_on, e.ends_on, null
+           from post p join enrolment e on e.school_id = p.school_id where p.principal_id = ? and e.pupil_id in ?
+         union all select r.pupil_id, 'born', null, null, null, null, min(r.birth_date)
+           from record r where r.birth_date is not null and r.pupil_id in ?
+           group by r.pupil_id having min(r.birth_date) = max(r.birth_date)";
+    let values: Vec<Value> = vec![
+        asker.clb.into(),
+        list(pupils),
+        asker.principal.into(),
+        list(pupils),
+        list(pupils),
+    ];
+    for row in rows(db.reader(), text, values).await? {
+        let Some((ties, minor)) = of.get_mut(&row.try_get_by_index(0)?) else {
+            continue;
+        };
+        let what: String = row.try_get_by_index(1)?;
+        match what.as_str() {
+            "competent" => ties.competent.extend(period(&row, 2)?),
+            // Of two schools that disagree neither is believed: rights by age then wait for the team.
+            "born" => minor.born = row.try_get_by_index(6)?,
+            post => {
+                let post: Post = post
+                    .parse()
+                    .map_err(|_unknown| DbError::Unreadable { column: "post.post" })?;
+                if let (Some(posted), Some(enrolled)) = (period(&row, 2)?, period(&row, 4)?) {
+                    ties.posts
+                        .extend(both(posted, enrolled).map(|period| Posted { post, period }));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// When both hold.
+fn both(one: Period, other: Period) -> Option<Period> {
+    let ends = match (one.ends, other.ends) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (ends, None) | (None, ends) => ends,
+    };
+    let begins = one.begins.max(other.begins);
+    ends.is_none_or(|ends| begins < ends).then_some(Period { begins, ends })
+}
+
+/// The asker's places in teams, from the secrecy store.
+async fn of_secrets(
+    secrets: &Secrets,
+    asker: Asker,
+    pupils: &[PupilId],
+    of: &mut HashMap<PupilId, (TieRows, Minor)>,
+) -> Result<(), DbError> {
+    let tx = secrets.apart.within(&[asker.clb]).await?;
+    let text = "select m.pupil_id, m.begins_on, m.ends_on, t.id, t.domain from team_member m
+         join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id
+         where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?";
+    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
+    let found = rows(&tx, text, values).await?;
+    tx.commit().await?;
+    for row in found {
+        let place = period(&row, 1)?.map(|period| {
+            Ok::<_, DbError>(Place {
+                trajectory: row.try_get_by_index(3)?,
+                domain: row.try_get_by_index(4)?,
+                period,
+            })
+        });
+        if let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) {
+            ties.places.extend(place.transpose()?);
+        }
+    }
+    Ok(())
+}
