@@ -10,6 +10,7 @@ mod recheck;
 mod register;
 mod schema;
 mod serve;
+mod sources;
 mod sync;
 
 use std::path::PathBuf;
