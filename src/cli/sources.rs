@@ -20,7 +20,7 @@ type Line = Result<String, String>;
 
 /// Looks at every live source: lines by its name.
 pub(super) async fn look(config: &Config) -> Result<Vec<(String, Line)>, Failure> {
-    let running = Running::over(open(config).await?, law_settings(config))?;
+    let running = Running::over(open(config).await?, law_settings(config), None)?;
     let sync = running.sync(None, Arc::new(|_, _| {}));
     let systems = systems(config)?;
     let mut lines = Vec::new();

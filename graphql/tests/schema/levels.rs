@@ -146,6 +146,16 @@ async fn a_row_at_hand_answers_as_one_that_is_resolved() {
     }
 }
 
+// Evidence is resolved pupil by pupil, also where it is all that must be waited for.
+#[tokio::test]
+async fn evidence_is_waited_for() {
+    let (schemas, _) = over(Fake::default());
+    let query = "{ pupils(first: 2) { edges { node { truancy { count evidence { elsewhereCount } } } } } }";
+    let data = answer(&schemas, viewer(1, ClbWorker), query).await;
+    let expected = serde_json::json!({ "count": 7, "evidence": { "elsewhereCount": 7 } });
+    assert_eq!(data["pupils"]["edges"][1]["node"]["truancy"], expected);
+}
+
 // What could not be loaded is the same error, at the same place.
 #[tokio::test]
 async fn a_row_whose_values_could_not_be_had_is_resolved() {
