@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use hub_entities::id::{ClbId, PupilId};
 use hub_entities::time::Clock as _;
 
 use super::{Failure, open, open_apart, say};
@@ -10,7 +11,7 @@ use crate::config::Config;
 use crate::custody::Custody;
 use crate::keys::file_vault::FileVault;
 use crate::keys::heads::Heads;
-use crate::runtime::{SystemClock, key_file, random};
+use crate::runtime::{SystemClock, SystemIds, key_file, random};
 
 /// Make the key files that are not there yet.
 #[derive(Debug, Args)]
@@ -24,6 +25,16 @@ enum Step {
     /// Make a new version of the key-encryption key and wrap every data key of the secrecy store with it, while the hub
     /// serves. Cut off, it goes on where it stopped.
     Rotate,
+    /// Erase the dossier of a pupil at a CLB by destroying its key: on the list beside the keys first, so that no backup
+    /// brings it back, then in the secrecy store. It cannot be undone.
+    Shred {
+        /// The CLB.
+        #[arg(long, value_name = "clb_…")]
+        clb: ClbId,
+        /// The pupil.
+        #[arg(long, value_name = "pup_…")]
+        pupil: PupilId,
+    },
 }
 
 impl Keys {
@@ -31,6 +42,7 @@ impl Keys {
         match self.step {
             None => make(config),
             Some(Step::Rotate) => rotate(config).await,
+            Some(Step::Shred { clb, pupil }) => shred(config, clb, pupil).await,
         }
     }
 }
@@ -63,6 +75,21 @@ fn make(config: &Config) -> Result<ExitCode, Failure> {
         Heads::make(keys, heads)?;
         say(&format!("[secrecy] head_folder is there: {}", heads.display()), false);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn shred(config: &Config, clb: ClbId, pupil: PupilId) -> Result<ExitCode, Failure> {
+    let (Some(apart), Some(folder)) = (open_apart(config).await?, &config.secrecy.key_folder) else {
+        return Err(Failure::Refused("[secrecy] url names no secrecy store".to_owned()));
+    };
+    let custody = Custody::open(&open(config).await?, &apart, SystemClock.now()).await?;
+    let done = custody.shred(folder, clb, pupil, &SystemIds::new()?).await?;
+    let text = if done {
+        "the dossier is erased; take care that no copy of key_folder lacks its list"
+    } else {
+        "there is no such dossier"
+    };
+    say(text, false);
     Ok(ExitCode::SUCCESS)
 }
 

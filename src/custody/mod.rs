@@ -4,14 +4,18 @@ pub mod log;
 
 use std::path::Path;
 
-use hub_entities::id::ClbId;
+use chrono::{DateTime, Utc};
+use hub_entities::id::{ClbId, DecisionId, Ids, PrincipalId, PupilId};
+use hub_entities::operation::{Purpose, Role};
 use hub_entities::policy::Scope;
+use uuid::Uuid;
 
 use crate::keys::file_vault::FileVault;
 use crate::keys::shredded::ShredList;
 use crate::keys::{KeyVault as _, VaultError};
 use crate::register::operator;
 use crate::store::secret::key;
+use crate::store::secret::line::Line;
 use crate::store::{Db, DbError, SecretDb, setup};
 
 /// How many keys are wrapped anew in one transaction: some milliseconds.
@@ -23,6 +27,7 @@ pub struct Custody {
     db: Db,
     apart: SecretDb,
     scope: Scope,
+    now: DateTime<Utc>,
 }
 
 /// What a rotation did.
@@ -38,12 +43,13 @@ pub struct Rotated {
 
 impl Custody {
     /// Takes it up.
-    pub async fn open(db: &Db, apart: &SecretDb, now: chrono::DateTime<chrono::Utc>) -> Result<Self, DbError> {
+    pub async fn open(db: &Db, apart: &SecretDb, now: DateTime<Utc>) -> Result<Self, DbError> {
         let scope = operator(db, now).await?;
         Ok(Self {
             db: db.clone(),
             apart: apart.clone(),
             scope,
+            now: DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now),
         })
     }
 
@@ -57,6 +63,34 @@ impl Custody {
     pub async fn restored(&self, folder: &Path) -> Result<i64, DbError> {
         let destroyed = ShredList::open(folder).map_err(VaultError::from)?;
         key::listed(&self.apart, &self.scope, &self.clbs().await?, &destroyed).await
+    }
+
+    /// Erases a pupil's dossier at a CLB by destroying its key: first on the list beside the keys, durably, so that no
+    /// backup brings it back unseen, then in the database, with everything it sealed. Says whether there was a dossier.
+    /// Cut off in between, it is done when it is called again (R29).
+    pub async fn shred(&self, folder: &Path, clb: ClbId, pupil: PupilId, ids: &dyn Ids) -> Result<bool, DbError> {
+        let Some(key) = key::of_dossier(&self.apart, &self.scope, clb, pupil).await? else {
+            return Ok(false);
+        };
+        let mut destroyed = ShredList::open(folder).map_err(VaultError::from)?;
+        destroyed.add(key).map_err(VaultError::from)?;
+        let line = Line {
+            id: DecisionId(ids.blind()),
+            clb,
+            at: self.now,
+            // Whoever works on this machine is no principal.
+            by: PrincipalId(Uuid::nil()),
+            role: Role::Operator,
+            purpose: Some(Purpose::RightsOfThePerson),
+            assured: false,
+            pupil,
+            action: "erase".to_owned(),
+            granted: Vec::new(),
+            withheld: Vec::new(),
+            request: Uuid::nil(),
+        };
+        key::forget(&self.apart, &self.scope, key, &line).await?;
+        Ok(true)
     }
 
     /// Makes a new version of the key-encryption key and wraps every data key with it, while others read. Cut off at

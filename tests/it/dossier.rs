@@ -1,6 +1,7 @@
 //! The dossier through the whole house: who reads and writes what (R03), and that nothing written is lost. What it must
 //! not tell is in [`leaks`].
 
+mod erasure;
 mod leaks;
 
 use hub_entities::id::{PrincipalId, PupilId};

@@ -7,6 +7,7 @@ use hub_entities::policy::{Reach, Scope};
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use super::SecretDb;
+use super::line::{self, Line};
 use crate::keys::shredded::ShredList;
 use crate::keys::vault::{KeyVault, Owner, Wrapped};
 use crate::keys::{DataKey, KeyId, VaultError};
@@ -101,6 +102,39 @@ pub async fn listed(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], destroyed: 
     }
     tx.commit().await?;
     Ok(all)
+}
+
+/// The key of a pupil's dossier at a CLB, if there is a dossier.
+pub async fn of_dossier(apart: &SecretDb, scope: &Scope, clb: ClbId, pupil: PupilId) -> Result<Option<KeyId>, DbError> {
+    may(scope)?;
+    let tx = apart.within(&[clb]).await?;
+    let text = "select id from dossier_key where clb_id = ? and pupil_id = ?";
+    let found = row(&tx, text, vec![clb.into(), pupil.into()]).await?;
+    tx.commit().await?;
+    let id: Option<uuid::Uuid> = found.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(id.map(KeyId))
+}
+
+/// Forgets a dossier whose key is on the list of destroyed ones: the key, and every row of what it sealed. The access log
+/// stays, with a line that tells of this.
+pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Line) -> Result<(), DbError> {
+    may(scope)?;
+    let tx = apart.within(&[line.clb]).await?;
+    line::write(&tx, std::slice::from_ref(line)).await?;
+    let key: Vec<Value> = vec![line.clb.into(), line.pupil.into(), destroyed.0.into()];
+    // Nothing of a dossier that was begun anew under another key.
+    let text = "delete from dossier_key where clb_id = ? and pupil_id = ? and id = ?";
+    if execute(&tx, text, key).await? > 0 {
+        let texts = "delete from entry_text where clb_id = ?
+             and entry_id in (select e.id from entry e where e.clb_id = ? and e.pupil_id = ?)";
+        execute(&tx, texts, vec![line.clb.into(), line.clb.into(), line.pupil.into()]).await?;
+        for table in ["entry", "team_member", "trajectory"] {
+            let text = format!("delete from {table} where clb_id = ? and pupil_id = ?");
+            execute(&tx, &text, vec![line.clb.into(), line.pupil.into()]).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// The wrapped keys of these pupils' dossiers at this CLB.
