@@ -1,5 +1,6 @@
 //! A hub of a few rows that counts what it is asked.
 
+mod dossiers;
 mod software;
 
 use std::collections::HashMap;
@@ -11,21 +12,16 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::category::Categories;
-use hub_entities::dossier::trajectory::Phase;
 use hub_entities::id::{
     AgreementId, ClassId, ClbId, EnrolmentId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
 };
-use hub_entities::id::{EntryId, PostId, TrajectoryId};
 use hub_entities::operation::{Actor, Operation, Realm, Role};
-use hub_entities::policy::secret::Field;
 use hub_entities::signal::{EventKind, SignalState, Track};
 use hub_entities::time::SchoolYear;
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::agreement::AgreementRow;
 use hub_graphql::change::{ChangeRow, ChangeTold};
 use hub_graphql::class_group::{ClassRow, MemberRow};
-use hub_graphql::dossier::{self, CorrectEntry, DossierRow, NewTrajectory, PutPost, PutWorker, WriteEntry};
-use hub_graphql::hub::Dossiers;
 use hub_graphql::hub::{
     Agreements, Alerts, Answer, Changed, Changes, Classes, Decided, Operations, Position, Proposal, Pupils, Schools,
     Signals, Stepped, Update,
@@ -568,48 +564,4 @@ pub(crate) async fn code(schemas: &Schemas, operation: Operation, query: &str) -
         .as_str()
         .unwrap_or("none")
         .to_owned()
-}
-
-#[async_trait]
-impl Dossiers for Fake {
-    async fn dossiers(&self, _: &Operation, _: &[PupilId], _: &[Field]) -> Answer<HashMap<PupilId, DossierRow>> {
-        self.count()?;
-        Ok(HashMap::new())
-    }
-
-    async fn open_trajectory(&self, _: &Operation, _: NewTrajectory) -> Answer<dossier::Stepped<TrajectoryId>> {
-        self.count()?;
-        Ok(dossier::Stepped::Unknown)
-    }
-
-    async fn assign_team(&self, _: &Operation, _: PutWorker) -> Answer<dossier::Stepped<TrajectoryId>> {
-        self.count()?;
-        Ok(dossier::Stepped::Unknown)
-    }
-
-    async fn move_trajectory(
-        &self,
-        _: &Operation,
-        _: (TrajectoryId, i32),
-        _: Option<Phase>,
-        _: bool,
-    ) -> Answer<dossier::Stepped<TrajectoryId>> {
-        self.count()?;
-        Ok(dossier::Stepped::Unknown)
-    }
-
-    async fn write_entry(&self, _: &Operation, _: WriteEntry) -> Answer<dossier::Stepped<EntryId>> {
-        self.count()?;
-        Ok(dossier::Stepped::Unknown)
-    }
-
-    async fn correct_entry(&self, _: &Operation, _: CorrectEntry) -> Answer<dossier::Stepped<EntryId>> {
-        self.count()?;
-        Ok(dossier::Stepped::Unknown)
-    }
-
-    async fn assign_post(&self, _: &Operation, _: PutPost) -> Answer<dossier::Stepped<PostId>> {
-        self.count()?;
-        Ok(dossier::Stepped::Unknown)
-    }
 }
