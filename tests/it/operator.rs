@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::support::coverage::Door;
 use crate::support::database::both_databases;
-use crate::support::look::list;
+use crate::support::look::{list, meddle};
 use crate::support::town::Town;
 
 const SCHOOL: &str = "id institutionNumber name city";
@@ -19,7 +19,7 @@ const RUN: &str = "id sourceId schoolId kind state staged changed unchanged quar
 const GAP: &str = "id sourceId rule detail occurrences firstSeenAt lastSeenAt";
 const AGREEMENT: &str =
     "id school { id institutionNumber name city } clb { id institutionNumber name } state categories
-    ground begins ends proposedFor proposedAt decidedAt endedAt version";
+    ground schoolFirstDays earlyWarning begins ends proposedFor proposedAt decidedAt endedAt version";
 const PAGE: &str = "totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
 
 /// Asks for any object by its id, with every field of whatever it may be.
@@ -63,10 +63,19 @@ both_databases!(
             where institution_number = '123456')";
         let agreement = list::<Uuid>(&town.world.look, agreements).await[0];
         let agreement = AgreementId(agreement).to_string();
+        meddle(
+            &town.world.look,
+            "update agreement set school_first_days = 2, early_warning = 3",
+        )
+        .await;
         let found = node(&mut door, &agreement).await;
         assert_eq!(
             (&found["__typename"], &found["school"], &found["state"]),
             (&json!("Agreement"), &north, &json!("ACCEPTED"))
+        );
+        assert_eq!(
+            (&found["schoolFirstDays"], &found["earlyWarning"]),
+            (&json!(2), &json!(3))
         );
 
         // No pupil, no class, no signal; and an unknown id is the same nothing.

@@ -1,6 +1,9 @@
 //! That a "no" tells nothing, that nothing leaves without a line, and that what was written lies nowhere in the open
 //! (R04, R05, R11, R17, R25, R59).
 
+use clb_hub::custody::Custody;
+use clb_hub::custody::log::Sealer;
+use clb_hub::keys::heads::Heads;
 use hub_entities::id::{DecisionId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::Actor;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
@@ -299,6 +302,18 @@ async fn every_byte(database: &TestDatabase, town: &Town) -> Vec<(String, Vec<u8
 }
 
 // R05: what was written under secrecy is on the disk in no form, and in no answer to anyone who may not.
+/// Links the lines there are, so that the log has a head.
+async fn sealed(town: &Town) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("heads");
+    Heads::make(folder.path(), &place).unwrap();
+    let custody = Custody::open(&town.world.db, &town.apart, town.world.now)
+        .await
+        .unwrap();
+    let heads = Heads::open(folder.path(), &place).unwrap();
+    assert_ne!(Sealer::new(custody, heads).round().await.unwrap(), 0);
+}
+
 both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     let town = Town::new(database).await;
     let mut door = Door::new(&town, &[]);
@@ -364,6 +379,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .await
             .unwrap();
         let look = database.look_apart().await;
+        sealed(&town).await;
         for table in crate::support::schema::columns(database).await.into_keys() {
             let Some(table) = table.strip_prefix("secrecy.") else {
                 continue;
