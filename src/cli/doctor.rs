@@ -6,7 +6,7 @@ use hub_entities::law::Laws;
 
 use super::house::key;
 use super::serve::guarded;
-use super::{Failure, open, open_apart, say, sources};
+use super::{Failure, open, open_apart, say};
 use crate::config::Config;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
@@ -80,10 +80,6 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
             Ok(names.join(", "))
         },
     );
-    match sources::look(config).await {
-        Ok(lines) => lines.into_iter().for_each(|(name, outcome)| line(&name, outcome)),
-        Err(fault) => line("sources", Err(fault.to_string())),
-    }
     Ok(if wrong == 0 {
         ExitCode::SUCCESS
     } else {

@@ -11,7 +11,6 @@ mod recheck;
 mod register;
 mod schema;
 mod serve;
-mod sources;
 mod sync;
 
 use std::path::PathBuf;

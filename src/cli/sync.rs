@@ -163,8 +163,7 @@ pub(super) fn systems(config: &Config) -> Result<Systems, Failure> {
     Ok(Systems::new(http, config.secrets.clone().finder()))
 }
 
-/// A source as an operator calls it.
-pub(super) fn name_of(source: &LiveSource) -> String {
+fn name_of(source: &LiveSource) -> String {
     format!("{}/{}", source.school, source.connection.name)
 }
 

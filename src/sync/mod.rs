@@ -11,7 +11,6 @@ pub mod files;
 mod filter;
 pub mod half_day;
 mod keeping;
-pub mod look;
 mod news;
 pub mod pull;
 pub mod push;

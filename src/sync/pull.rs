@@ -153,14 +153,6 @@ impl Sink for Taken<'_, '_> {
     }
 }
 
-/// What a run of this stream brings.
-pub(super) const fn kind_of(stream: Stream) -> RunKind {
-    match stream {
-        Stream::Roster => RunKind::Roster,
-        Stream::Absences => RunKind::Absences,
-    }
-}
-
 impl Pull<'_> {
     const fn source(&self) -> Source {
         Source {
@@ -170,7 +162,10 @@ impl Pull<'_> {
     }
 
     const fn kind(&self) -> RunKind {
-        kind_of(self.stream)
+        match self.stream {
+            Stream::Roster => RunKind::Roster,
+            Stream::Absences => RunKind::Absences,
+        }
     }
 }
 
@@ -333,18 +328,12 @@ impl Sync {
         let finished = self.read(lease, pull, &ask, &mut taken).await?;
         let mut gaps = taken.gaps;
         gaps.extend(staging.gaps());
-        let unknown = count(staging.unmatched.len());
-        gaps.extend((unknown > 0).then(|| Gap {
-            rule: "absence.unknown_pupil",
-            detail: by.name().to_owned(),
-            rows: unknown,
-        }));
         let packs = staging.empty();
         let found = count(staging.found.len());
         let brought = Brought {
             records: staging.rows,
             known: staging.known,
-            named: found.saturating_add(unknown),
+            named: found.saturating_add(count(staging.unmatched.len())),
             found,
             gaps,
             ..Brought::default()

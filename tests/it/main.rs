@@ -28,7 +28,6 @@ mod http;
 mod leases;
 mod lists;
 mod live;
-mod live_years;
 mod migrations;
 mod minimise;
 mod operator;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use clb_hub::sync::pull::{Brought, Pull};
 use clb_hub::sync::{Sync, SyncError};
 use hub_connectors::contract::Stream;
@@ -124,18 +123,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// The school of a world with this number, served by a CLB for these categories.
     pub(crate) async fn of(world: World, number: &str, agreed: Categories, platform: Platform) -> Self {
-        Self::served_by(world, number, "114711", agreed, platform).await
-    }
-
-    /// The same, served by the CLB with this number.
-    pub(crate) async fn served_by(
-        world: World,
-        number: &str,
-        clb: &str,
-        agreed: Categories,
-        platform: Platform,
-    ) -> Self {
-        let clb = world.clb(clb).await;
+        let clb = world.clb("114711").await;
         let school = world.school(number, clb, agreed).await;
         // As school packages write them.
         meddle(&world.look, "update source set letters = 'school'").await;
@@ -192,16 +180,6 @@ impl Scene {
             ..self.tenant.pull(&connection, &self.number, stream)
         };
         sync.pull(&pull).await.unwrap()
-    }
-
-    /// Absences since this day.
-    pub(crate) async fn pull_since(&self, since: NaiveDate) -> Brought {
-        let connection = self.connection().await;
-        let pull = Pull {
-            since: Some(since),
-            ..self.tenant.pull(&connection, &self.number, Stream::Absences)
-        };
-        self.sync(|_, _| {}).pull(&pull).await.unwrap()
     }
 
     /// Both streams.
