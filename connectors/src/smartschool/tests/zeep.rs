@@ -29,7 +29,7 @@ async fn the_zeep_client_reads_every_method() {
     let expected = json!({
         "methods": 23,
         "unique": "number",
-        "codes": ["8", "9", "10", "12", "14", "19", "23", "49", "50", "53", "57"],
+        "codes": ["8", "9", "10", "12", "14", "19", "23", "49", "50", "53", "56", "57"],
         "csv": "8;Het webserviceswachtwoord klopt niet",
         "tree": [["IEDEREEN", "G", "0"], ["3LAT", "K", "1"], ["3WET", "K", "1"], ["3LEEG", "K", "1"]],
         "classes": ["3LAT", "3WET", "3LEEG"],
