@@ -276,7 +276,7 @@ both_databases!(
         scene.agree(Some(3), "2026-09-01", true).await;
         let warned = async {
             while scene.standing().await.is_empty() {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), warned)
