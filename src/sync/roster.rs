@@ -2,7 +2,7 @@
 //! after a complete read the endings, of pupils and of places in classes, unless they are so many that a person must look
 //! first (R08).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use hub_connectors::roster::{ClassRow, MembershipRow, PupilRow, Roster, Status};
@@ -18,7 +18,7 @@ use super::{Source, Sync, SyncError, filter, traced};
 use crate::store::lease::Lease;
 use crate::store::loss::{Gap, note_gaps};
 use crate::store::roster::{
-    ClassSaid, Ending, MembershipSaid, Place, PupilSaid, Unsaid, end_missing, end_missing_memberships,
+    ClassSaid, Ending, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships,
     end_missing_report_places, ending, forget_reports, merge_classes, merge_memberships, merge_pupils,
     merge_report_classes, merge_report_places, open_places,
 };
@@ -328,27 +328,15 @@ impl Sync {
     }
 }
 
-/// How many places in classes this roster would end. A source may give a place another key each time: it is the same
-/// while pupil and class are.
+/// How many places in classes this roster would end.
 async fn places_ending(db: &Db, scope: &Scope, school_key: &str, roster: &Roster) -> Result<Ending, SyncError> {
     if !roster.complete.memberships || !agreed(scope)?.has(Category::Enrolment) {
         return Ok(Ending::default());
     }
     let of_school = roster.memberships.iter().filter(|one| one.school_key == school_key);
-    let said: Vec<&MembershipRow> = of_school.filter(|one| one.status == Status::Active).collect();
-    let keys: HashSet<&str> = said.iter().map(|one| one.source_key.as_str()).collect();
-    let places: HashSet<(&str, &str)> = said
-        .iter()
-        .map(|one| (one.class_key.as_str(), one.pupil_key.as_str()))
-        .collect();
-    let open = open_places(db, scope).await?;
-    let is_missing =
-        |one: &&Place| !keys.contains(one.key.as_str()) && !places.contains(&(one.class.as_str(), one.pupil.as_str()));
-    let count = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
-    Ok(Ending {
-        enrolled: count(open.len()),
-        missing: count(open.iter().filter(is_missing).count()),
-    })
+    let said = of_school.filter(|one| one.status == Status::Active);
+    let held = said.map(|one| (one.source_key.as_str(), one.class_key.as_str(), one.pupil_key.as_str()));
+    Ok(Ending::of_places(&open_places(db, scope).await?, held))
 }
 
 /// What is merged when, and what the cursor says of it.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::database::{TestDatabase, both_databases};
 use crate::support::door::Hub;
 use crate::support::look::{everything, list, number};
-use crate::support::world::{School, World};
+use crate::support::world::{School, World, at};
 
 const NOW: &str = "2026-10-07T10:00:00Z";
 
@@ -287,6 +287,72 @@ both_databases!(
             list::<String>(&scene.world().look, states).await,
             ["done", "refused", "refused", "done"]
         );
+    }
+);
+
+/// A roster of thirty pupils in two classes, of whom these have a place; each place has this key and its number.
+fn in_classes(places: std::ops::Range<u32>, key: &str, year: &str) -> String {
+    let class = |number: u32| if number.is_multiple_of(2) { "1A" } else { "1B" };
+    let place = |number: u32| {
+        format!(
+            "{{ key: \"{key}{number:02}\", classKey: \"{}-{year}\", pupilKey: \"p{number:02}\" }} ",
+            class(number)
+        )
+    };
+    let places: String = places.map(place).collect();
+    format!(
+        "classes: [{{ key: \"1A-{year}\", name: \"1A\" }} {{ key: \"1B-{year}\", name: \"1B\" }}], {}, memberships: [{places}]",
+        pupils(30)
+    )
+}
+
+// R08: every pupil is still there, and so are the classes; what is missing are the places of the pupils in them.
+both_databases!(
+    a_snapshot_that_would_empty_classes_is_held,
+    async |database: &TestDatabase| {
+        let mut scene = Scene::new(database, default()).await;
+        let taken = async |scene: &Scene| {
+            let text = "select count(*) from membership where ends_on is null";
+            (scene.enrolled().await.len(), number(&scene.world().look, text).await)
+        };
+        let first = scene.sends("one", SNAPSHOT, &in_classes(0..30, "e", "2026")).await;
+        assert_eq!((&first["runState"], taken(&scene).await), (&json!("DONE"), (30, 30)));
+        // Another key for the same place is no other place.
+        let renamed = scene.sends("two", SNAPSHOT, &in_classes(0..30, "f", "2026")).await;
+        assert_eq!((&renamed["runState"], taken(&scene).await), (&json!("DONE"), (30, 30)));
+        // Twenty of thirty may go, twenty-one wait for a person, and so do all of them; in parts as in one call.
+        let before = everything(database, &scene.world().look).await;
+        scene
+            .sends("three", &part("x", 1, false), &in_classes(0..5, "f", "2026"))
+            .await;
+        let rest = in_classes(5..9, "f", "2026");
+        let held = scene.sends("four", &part("x", 2, true), &rest).await;
+        assert_eq!(held["runState"], "HELD", "{held}");
+        assert_eq!(held["results"][0], told("HELD", Some("TOO_MANY_GONE"), &[]));
+        let mut now = everything(database, &scene.world().look).await;
+        let mut was = before;
+        for table in ["push_call", "staged_row", "delivery", "sync_run"] {
+            now.remove(table);
+            was.remove(table);
+        }
+        assert_eq!(now, was);
+        let done = scene.sends("five", SNAPSHOT, &in_classes(0..10, "f", "2026")).await;
+        assert_eq!((&done["runState"], taken(&scene).await), (&json!("DONE"), (30, 10)));
+        let held = scene.sends("six", SNAPSHOT, &pupils(30)).await;
+        assert_eq!((&held["runState"], taken(&scene).await), (&json!("HELD"), (30, 10)));
+        let approve = format!(
+            "mutation {{ approveHeldRun(input: {{ run: {} }}) {{ ... on HeldRunApproved {{ run {{ state }} }} }} }}",
+            held["runId"]
+        );
+        let approved = scene.hub.ask(&scene.manager, &approve).await;
+        assert_eq!(approved["approveHeldRun"]["run"]["state"], "DONE");
+        assert_eq!(taken(&scene).await, (30, 0));
+        // On 1 September everyone sits in another class, and nobody has to look.
+        scene.sends("seven", SNAPSHOT, &in_classes(0..30, "f", "2026")).await;
+        scene.hub.world.now = at("2027-09-01T08:00:00Z");
+        let next = "mode: SNAPSHOT, referenceDate: \"2027-09-01\"";
+        let next = scene.sends("eight", next, &in_classes(0..30, "g", "2027")).await;
+        assert_eq!((&next["runState"], taken(&scene).await), (&json!("DONE"), (30, 30)));
     }
 );
 

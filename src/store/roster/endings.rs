@@ -1,5 +1,7 @@
 //! The endings: what a complete read did not hold is gone, unless that would be too many (R08).
 
+use std::collections::HashSet;
+
 use hub_entities::id::{RecordId, RunId};
 use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
@@ -28,6 +30,24 @@ impl Ending {
             self.missing > 20 || self.all()
         } else {
             self.missing.saturating_mul(10) > self.enrolled
+        }
+    }
+
+    /// What a read that holds these places, each by its key, class and pupil, would end of those that are taken. A
+    /// source may give a place another key each time: it is the same while class and pupil are.
+    pub fn of_places<'a>(taken: &[Place], held: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> Self {
+        let (mut keys, mut places) = (HashSet::new(), HashSet::new());
+        for (key, class, pupil) in held {
+            keys.insert(key);
+            places.insert((class, pupil));
+        }
+        let is_missing = |one: &&Place| {
+            !keys.contains(one.key.as_str()) && !places.contains(&(one.class.as_str(), one.pupil.as_str()))
+        };
+        let count = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
+        Self {
+            enrolled: count(taken.len()),
+            missing: count(taken.iter().filter(is_missing).count()),
         }
     }
 

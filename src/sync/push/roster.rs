@@ -11,7 +11,7 @@ use hub_entities::source::{RunKind, RunState, run};
 
 use super::{LONGEST_KEY, Named, Pushed, begun_or, hash_of};
 use crate::store::intake::{Begun, Changed, Intake, Record};
-use crate::store::roster::{forget_reports, standing};
+use crate::store::roster::{Ending, forget_reports, open_places, standing};
 use crate::sync::news::{LEFT, LEFT_PLACE, REPORT_CLASS, REPORT_PLACE, rows};
 use crate::sync::{Source, Sync, SyncError, filter};
 
@@ -171,10 +171,11 @@ impl Sync {
             intake.put_aside(&run, kind, rows).await?;
         }
         let run = run::Model { staged, ..run };
+        let mut places = Ending::default();
         if closes && run.complete {
-            self.put_aside_who_left(scope, &intake, &run).await?;
+            places = self.put_aside_who_left(scope, &intake, &run, agreed).await?;
         }
-        let held = closes && run.complete && intake.must_be_held(scope, &run).await?;
+        let held = closes && run.complete && (intake.must_be_held(scope, &run).await? || places.must_be_held());
         let waits = match (closes, held) {
             (false, _) => Some((RunState::Staging, Why::AwaitsClosing)),
             (true, true) => Some((RunState::Held, Why::TooManyGone)),
@@ -198,8 +199,14 @@ impl Sync {
         Ok(Pushed::Answered(id, state, told))
     }
 
-    /// Puts aside whom no part of a snapshot held, and the places in classes that none did.
-    async fn put_aside_who_left(&self, scope: &Scope, intake: &Intake, run: &run::Model) -> Result<(), SyncError> {
+    /// Puts aside whom no part of a snapshot held, and the places in classes that none did; how many places those are.
+    async fn put_aside_who_left(
+        &self,
+        scope: &Scope,
+        intake: &Intake,
+        run: &run::Model,
+        agreed: Categories,
+    ) -> Result<Ending, SyncError> {
         let stands = standing(&self.db, scope).await?;
         let key_alone = |key: String| (key, serde_json::json!({}));
         let (pupils, places) = (intake.pupils(run).await?, intake.places(run).await?);
@@ -208,7 +215,14 @@ impl Sync {
         intake.put_aside(run, LEFT, left).await?;
         let left = stands.left_places(places.iter().map(|(key, said)| (key.as_str(), said)));
         let left = left.into_iter().map(key_alone).collect();
-        Ok(intake.put_aside(run, LEFT_PLACE, left).await?)
+        intake.put_aside(run, LEFT_PLACE, left).await?;
+        // What is not agreed any more may go without a look.
+        if !agreed.has(Category::Enrolment) {
+            return Ok(Ending::default());
+        }
+        let said = places.iter().filter(|(_, said)| !said.gone);
+        let held = said.map(|(key, said)| (key.as_str(), said.class_key.as_str(), said.pupil_key.as_str()));
+        Ok(Ending::of_places(&open_places(&self.db, scope).await?, held))
     }
 
     /// Filters the rows, and says what cannot be taken over.
