@@ -6,7 +6,7 @@ use hub_entities::law::Laws;
 
 use super::house::key;
 use super::serve::guarded;
-use super::{Failure, open, open_apart, say};
+use super::{Failure, open, open_apart, say, sources};
 use crate::config::Config;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
@@ -22,17 +22,21 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         say(&format!("{sign}  {what}: {text}"), false);
     };
 
+    // One that is up to date: nothing else can be looked into.
+    let mut current = None;
     match open(config).await {
         Ok(db) => {
             line("database", Ok("reachable, and keeps what it acknowledges".to_owned()));
+            let schema = db.is_current().await;
             line(
                 "schema",
-                match db.is_current().await {
+                match &schema {
                     Ok(true) => Ok("up to date".to_owned()),
                     Ok(false) => Err("not up to date: run `clb-hub migrate`".to_owned()),
                     Err(fault) => Err(fault.to_string()),
                 },
             );
+            current = schema.is_ok_and(|current| current).then_some(db);
         }
         Err(fault) => line("database", Err(fault.to_string())),
     }
@@ -80,6 +84,11 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
             Ok(names.join(", "))
         },
     );
+    if let Some(db) = current
+        && let Err(fault) = sources::look(config, db, &mut line).await
+    {
+        line("sources", Err(fault.to_string()));
+    }
     Ok(if wrong == 0 {
         ExitCode::SUCCESS
     } else {

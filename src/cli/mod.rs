@@ -11,6 +11,7 @@ mod recheck;
 mod register;
 mod schema;
 mod serve;
+mod sources;
 mod sync;
 
 use std::path::PathBuf;

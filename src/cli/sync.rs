@@ -163,7 +163,8 @@ pub(super) fn systems(config: &Config) -> Result<Systems, Failure> {
     Ok(Systems::new(http, config.secrets.clone().finder()))
 }
 
-fn name_of(source: &LiveSource) -> String {
+/// A source as an operator calls it.
+pub(super) fn name_of(source: &LiveSource) -> String {
     format!("{}/{}", source.school, source.connection.name)
 }
 

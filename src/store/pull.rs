@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use hub_entities::id::{SchoolId, SourceId};
 use hub_entities::party::school;
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::source::{RunKind, connection};
-use sea_orm::{EntityTrait, Value};
+use hub_entities::source::{RunKind, connection, pull};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
 
 use super::lease::Lease;
 use super::sql::{execute, row};
@@ -40,6 +40,12 @@ pub async fn stands(db: &Db, scope: &Scope, kind: RunKind) -> Result<Option<serd
     let text = "select state from pull where source_id = ? and kind = ?";
     let found = row(db.reader(), text, vec![source_of(scope)?.into(), kind.into()]).await?;
     Ok(found.map(|row| row.try_get_by_index(0)).transpose()?)
+}
+
+/// The last pull of each stream of the scope's source.
+pub async fn of_source(db: &Db, scope: &Scope) -> Result<Vec<pull::Model>, DbError> {
+    let found = pull::Entity::find().filter(pull::Column::SourceId.eq(source_of(scope)?));
+    Ok(found.all(db.reader()).await?)
 }
 
 /// Writes down how far the scope's source was read: the watermark, last of all.

@@ -105,6 +105,15 @@ pub async fn settle(db: &Db, scope: &Scope, next: turn::Model) -> Result<(), DbE
     Ok(())
 }
 
+/// The turns of the scope's source.
+pub async fn of_source(db: &Db, scope: &Scope) -> Result<Vec<turn::Model>, DbError> {
+    let Reach::Source { source, .. } = scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let found = turn::Entity::find().filter(turn::Column::SourceId.eq(*source));
+    Ok(found.all(db.reader()).await?)
+}
+
 /// How it stands with all sources together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Health {

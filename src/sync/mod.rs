@@ -11,6 +11,7 @@ pub mod files;
 mod filter;
 pub mod half_day;
 mod keeping;
+pub mod look;
 mod news;
 pub mod pull;
 pub mod push;

@@ -153,6 +153,14 @@ impl Sink for Taken<'_, '_> {
     }
 }
 
+/// What a run of this stream brings.
+pub(super) const fn kind_of(stream: Stream) -> RunKind {
+    match stream {
+        Stream::Roster => RunKind::Roster,
+        Stream::Absences => RunKind::Absences,
+    }
+}
+
 impl Pull<'_> {
     const fn source(&self) -> Source {
         Source {
@@ -162,10 +170,7 @@ impl Pull<'_> {
     }
 
     const fn kind(&self) -> RunKind {
-        match self.stream {
-            Stream::Roster => RunKind::Roster,
-            Stream::Absences => RunKind::Absences,
-        }
+        kind_of(self.stream)
     }
 }
 
@@ -328,12 +333,18 @@ impl Sync {
         let finished = self.read(lease, pull, &ask, &mut taken).await?;
         let mut gaps = taken.gaps;
         gaps.extend(staging.gaps());
+        let unknown = count(staging.unmatched.len());
+        gaps.extend((unknown > 0).then(|| Gap {
+            rule: "absence.unknown_pupil",
+            detail: by.name().to_owned(),
+            rows: unknown,
+        }));
         let packs = staging.empty();
         let found = count(staging.found.len());
         let brought = Brought {
             records: staging.rows,
             known: staging.known,
-            named: found.saturating_add(count(staging.unmatched.len())),
+            named: found.saturating_add(unknown),
             found,
             gaps,
             ..Brought::default()

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::backoff::{KNOCK_AFTER, healthy, in_words, sick};
-use super::pull::{Brought, LiveSource, Pull, Room};
+use super::pull::{Brought, LiveSource, Pull, Room, kind_of};
 use super::{Sync, SyncError};
 use crate::store::turn::{due, failing, health, keep_turns, settle, take};
 
@@ -99,13 +99,6 @@ struct Worked(
 impl Drop for Worked {
     fn drop(&mut self) {
         self.0.known(|known| known.under_way.remove(&self.1));
-    }
-}
-
-const fn kind_of(stream: Stream) -> RunKind {
-    match stream {
-        Stream::Roster => RunKind::Roster,
-        Stream::Absences => RunKind::Absences,
     }
 }
 

@@ -65,6 +65,11 @@ both_databases!(empty five_commands_from_empty_to_serving, async |database: &Tes
     let told = folder.run(&[&["keys"], with.as_slice()].concat());
     assert!(told.contains("[keys] cursor_file is there"), "{told}");
     assert_eq!((key.len(), std::fs::read(folder.at("cursor.key")).unwrap()), (32, key));
+    // Before there is a schema nothing else of the database is looked into, sources least of all.
+    let doctor = folder.output(&[&["doctor"], with.as_slice()].concat());
+    let told = String::from_utf8(doctor.stdout).unwrap();
+    assert!(told.contains("WRONG  schema: not up to date: run `clb-hub migrate`"), "{told}");
+    assert!(!told.contains("sources"), "{told}");
     // 3. Its schema.
     folder.run(&[&["migrate"], with.as_slice()].concat());
     // 4. Who there is.
@@ -88,8 +93,15 @@ both_databases!(empty five_commands_from_empty_to_serving, async |database: &Tes
             "agreements 1"
         ]
     );
-    // Nothing is left to be done.
-    let told = folder.run(&[&["doctor"], with.as_slice()].concat());
+    // The one thing that is left to be done: the secret of the example's source is nobody's to make.
+    let doctor = folder.output(&[&["doctor"], with.as_slice()].concat());
+    let told = String::from_utf8(doctor.stdout).unwrap();
+    let wrong: Vec<&str> = told.lines().filter(|line| line.starts_with("WRONG")).collect();
+    assert_eq!(
+        wrong,
+        ["WRONG  034512/smartschool: the settings of the connection are wrong: its secret is not there, or others than \
+          its owner can read it; who runs the hub must put it right"]
+    );
     assert!(told.contains("ok     secrecy store: apart, guarded"), "{told}");
     // 5. And it serves.
     let serving = folder.serve(&[]);

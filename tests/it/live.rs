@@ -5,13 +5,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::Days;
 use clb_hub::register::EXAMPLE;
 use clb_hub::runtime::SystemClock;
 use clb_hub::sync::SyncError;
 use futures::FutureExt;
 use hub_connectors::contract::Stream;
 use hub_connectors::fake::{Host, Trouble};
-use hub_connectors::smartschool::fake::Fake;
+use hub_connectors::smartschool::fake::{Fake, Pupil};
 use hub_entities::category::Categories;
 use hub_entities::source::RunState;
 use hub_entities::time::{Clock, HalfDay, Part, brussels_day};
@@ -289,8 +290,22 @@ both_databases!(a_dry_run_changes_nothing, async |database: &TestDatabase| {
 // The binary itself: its secret by a file, and what it says to a person.
 both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabase| {
     let today = brussels_day(SystemClock.now());
-    let mut platform = platform("034512", &today.to_string(), 0..3);
+    // The binary goes by the real day: whatever that is, there was school in the two weeks before.
+    let (began, since) = (today - Days::new(30), today - Days::new(14));
+    let mut platform = platform("034512", &today.to_string(), 0..0);
+    // As the register says of this source: its internal numbers are those of the school's register.
+    for number in 0..3 {
+        let register_number = format!("230000{number}");
+        let one = Pupil {
+            internal_number: register_number.clone(),
+            register_number,
+            ..pupil(number)
+        };
+        platform.add_pupil(one, "1A", began);
+    }
     platform.mark("pupil.0", HalfDay::new(today, Part::Am), "B");
+    // The school has not filled in by what the absences name this one.
+    platform.pupil("pupil.2").unwrap().register_number.clear();
     let fake = Arc::new(Fake::new(platform));
     let host = Host::start(Arc::<Fake>::clone(&fake)).await.unwrap();
     let folder = Folder::new();
@@ -343,7 +358,8 @@ both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabas
         told(&dry)
     );
     assert_eq!(number(&look, "select count(*) from record").await, 0);
-    let first = output(&["034512/smartschool"]);
+    let since = since.to_string();
+    let first = output(&["034512/smartschool", "--since", &since]);
     assert!(first.status.success(), "{}", told(&first));
     assert_eq!(number(&look, "select count(*) from record").await, 3);
     let again = output(&[]);
@@ -353,4 +369,25 @@ both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabas
         told(&again)
     );
     assert!(!output(&["111111"]).status.success(), "no such source");
+
+    // What the doctor says of it, and what the school finds among its gaps.
+    let doctor = told(&folder.output(&[&["doctor"], with.as_slice()].concat()));
+    for line in [
+        "ok     034512/smartschool: reachable",
+        "ok     034512/smartschool: getStudentCareer: may be called",
+        "ok     034512/smartschool: pulled: roster and absences",
+        "ok     034512/smartschool: kept as agreed: identity birth address contact enrolment truancy language; \
+         dropped: attendance nationalNumber",
+        "WRONG  034512/smartschool: absences name 3 pupils, of whom the roster knows 2; the half-days of 1 wait: the \
+         school must give them the same registration number (stamnummer) in both systems",
+    ] {
+        assert!(doctor.lines().any(|told| told == line), "{line}\n{doctor}");
+    }
+    let miss = "select count(*) from gap where rule = 'absence.unknown_pupil' and detail = 'stamnummer'";
+    assert_eq!(number(&look, miss).await, 1);
+    write("another-canary\n");
+    let doctor = told(&folder.output(&[&["doctor"], with.as_slice()].concat()));
+    let refused = "WRONG  034512/smartschool: the source refuses: the access code is wrong, or its profile may not call \
+        what the hub needs; the school must grant or renew it";
+    assert!(doctor.lines().any(|told| told == refused), "{doctor}");
 });

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clb_hub::sync::pull::{Brought, Pull};
+use chrono::NaiveDate;
+use clb_hub::sync::pull::{Brought, LiveSource, Pull};
 use clb_hub::sync::{Sync, SyncError};
-use hub_connectors::contract::Stream;
+use hub_connectors::contract::{Connector, Stream};
 use hub_connectors::fake::{Host, Unruly};
 use hub_connectors::http::{Http, Hurried, Limits, Reach};
 use hub_connectors::smartschool::fake::{Fake, Platform, Pupil};
@@ -82,6 +83,11 @@ impl Tenant {
         }
     }
 
+    /// The way to it.
+    pub(crate) fn connector(&self) -> &dyn Connector {
+        &self.connector
+    }
+
     /// Where its web services are.
     pub(crate) fn url(&self) -> String {
         Fake::url(&self.host)
@@ -123,7 +129,18 @@ pub(crate) struct Scene {
 impl Scene {
     /// The school of a world with this number, served by a CLB for these categories.
     pub(crate) async fn of(world: World, number: &str, agreed: Categories, platform: Platform) -> Self {
-        let clb = world.clb("114711").await;
+        Self::served_by(world, number, "114711", agreed, platform).await
+    }
+
+    /// The same, served by the CLB with this number.
+    pub(crate) async fn served_by(
+        world: World,
+        number: &str,
+        clb: &str,
+        agreed: Categories,
+        platform: Platform,
+    ) -> Self {
+        let clb = world.clb(clb).await;
         let school = world.school(number, clb, agreed).await;
         // As school packages write them.
         meddle(&world.look, "update source set letters = 'school'").await;
@@ -153,6 +170,16 @@ impl Scene {
         found.unwrap().unwrap()
     }
 
+    /// The source as it would be registered, pulled from this address.
+    pub(crate) async fn live_at(&self, url: &str) -> LiveSource {
+        let live = serde_json::json!({ "secret": "any", "system": { "smartschool": { "url": url } } });
+        LiveSource {
+            connection: self.connection().await,
+            school: self.number.clone(),
+            live: serde_json::from_value(live).unwrap(),
+        }
+    }
+
     pub(crate) async fn pull_with(&self, sync: &Sync, stream: Stream) -> Result<Brought, SyncError> {
         let connection = self.connection().await;
         sync.pull(&self.tenant.pull(&connection, &self.number, stream)).await
@@ -180,6 +207,16 @@ impl Scene {
             ..self.tenant.pull(&connection, &self.number, stream)
         };
         sync.pull(&pull).await.unwrap()
+    }
+
+    /// Absences since this day.
+    pub(crate) async fn pull_since(&self, since: NaiveDate) -> Brought {
+        let connection = self.connection().await;
+        let pull = Pull {
+            since: Some(since),
+            ..self.tenant.pull(&connection, &self.number, Stream::Absences)
+        };
+        self.sync(|_, _| {}).pull(&pull).await.unwrap()
     }
 
     /// Both streams.
