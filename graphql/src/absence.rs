@@ -2,11 +2,11 @@
 
 use async_graphql::parser::types::Field;
 use async_graphql::resolver_utils::enum_value;
-use async_graphql::{ContextSelectionSet, Enum, ID, Positioned, ServerResult, SimpleObject, Value};
+use async_graphql::{Enum, ID, Positioned, ServerResult, SimpleObject, Value};
 use chrono::NaiveDate;
 use hub_entities::time::Part;
 
-use crate::at_hand::{AtHand, Leaf as _, missing};
+use crate::at_hand::{Asking, AtHand, Leaf as _, missing};
 use crate::page::connection;
 use crate::scalar::{Day, Often};
 
@@ -60,7 +60,7 @@ connection!(
 );
 
 impl AtHand for Absence {
-    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, _: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
             "day" => self.day.leaf(),
             "part" => enum_value(self.part),
@@ -84,7 +84,7 @@ pub struct AbsenceCount {
 }
 
 impl AtHand for AbsenceCount {
-    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, _: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         match field.node.name.node.as_str() {
             "code" => Ok(self.code.leaf()),
             "n" => Ok(self.n.leaf()),

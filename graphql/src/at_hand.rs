@@ -5,7 +5,9 @@
 //! here one after the other; what a field is, who may ask for it and whether a document is valid stays the schema's.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::cell::RefCell;
+use std::fmt::{Display, Write as _};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
@@ -30,7 +32,7 @@ pub(crate) trait AtHand: OutputType {
     }
 
     /// The value of one field, after it was fetched.
-    fn value(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value>;
+    fn value<'a>(&self, asking: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value>;
 }
 
 /// A list of such rows, which are siblings; in the schema it is a list as any other.
@@ -67,7 +69,7 @@ impl<T: AtHand> OutputType for Rows<T> {
             Some(first) if !first.fetch(context, context.item).await => {
                 resolve_list(context, field, self.0.iter(), Some(self.0.len())).await
             }
-            _ => list(context, context.item, &self.0),
+            _ => Asking::new(context).list(context.item, &self.0),
         }
     }
 }
@@ -87,7 +89,7 @@ impl<T: AtHand> OutputType for Row<T> {
 
     async fn resolve(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         if self.0.fetch(context, context.item).await {
-            object(context, context.item, &self.0)
+            Asking::new(context).object(context.item, &self.0)
         } else {
             self.0.resolve(context, field).await
         }
@@ -156,7 +158,11 @@ impl Leaf for i32 {
 
 impl Leaf for NaiveDate {
     fn leaf(&self) -> Value {
-        Value::String(self.to_string())
+        // As long as it will be: it is written digit by digit.
+        let mut text = String::with_capacity("2026-09-01".len());
+        let written = write!(text, "{self}");
+        debug_assert!(written.is_ok(), "a text takes whatever is written");
+        Value::String(text)
     }
 }
 
@@ -184,53 +190,69 @@ impl<T: Leaf> Leaf for Option<T> {
     }
 }
 
-/// What is selected of each row, after it was fetched.
-pub(crate) fn list<T: AtHand>(
-    context: &ContextSelectionSet<'_>,
-    of: &Positioned<SelectionSet>,
-    rows: &[T],
-) -> ServerResult<Value> {
-    let rows = rows.iter().map(|row| object(context, of, row));
-    Ok(Value::List(rows.collect::<ServerResult<_>>()?))
+/// The rows of one answer, and what is selected of them: worked out once for each selection, not for each row.
+pub(crate) struct Asking<'a, 'b> {
+    /// Where it is asked.
+    pub(crate) context: &'b ContextSelectionSet<'a>,
+    shapes: RefCell<Vec<(&'a SelectionSet, Rc<Shape<'a>>)>>,
 }
 
-/// What is selected of one row.
-pub(crate) fn object<T: AtHand>(
-    context: &ContextSelectionSet<'_>,
-    of: &Positioned<SelectionSet>,
-    row: &T,
-) -> ServerResult<Value> {
-    let mut answer = IndexMap::with_capacity(of.node.items.len());
-    select(context, of, row, &mut answer)?;
-    Ok(Value::Object(answer))
+/// What a row looks like that answers one selection.
+struct Shape<'a> {
+    fields: Vec<&'a Positioned<Field>>,
+    /// An answer whose values are still to come, where no field is asked for twice.
+    blank: Option<IndexMap<Name, Value>>,
 }
 
-fn select<T: AtHand>(
-    context: &ContextSelectionSet<'_>,
-    of: &Positioned<SelectionSet>,
-    row: &T,
-    answer: &mut IndexMap<Name, Value>,
-) -> ServerResult<()> {
-    for selection in &of.node.items {
-        match &selection.node {
-            Selection::Field(field) => {
-                let value = if field.node.name.node == "__typename" {
-                    Value::String(T::type_name().into_owned())
-                } else {
-                    row.value(context, field)?
-                };
-                put(answer, field.node.response_key().node.clone(), value);
+impl<'a, 'b> Asking<'a, 'b> {
+    fn new(context: &'b ContextSelectionSet<'a>) -> Self {
+        let shapes = RefCell::default();
+        Self { context, shapes }
+    }
+
+    fn shape(&self, of: &'a Positioned<SelectionSet>) -> Rc<Shape<'a>> {
+        let mut shapes = self.shapes.borrow_mut();
+        if let Some((_, known)) = shapes.iter().find(|(set, _)| std::ptr::eq(*set, &of.node)) {
+            return Rc::clone(known);
+        }
+        let mut fields = Vec::new();
+        selected(self.context, of, &mut fields);
+        let places = fields.iter().map(|field| (key(field), Value::Null));
+        let blank = Some(places.collect::<IndexMap<_, _>>()).filter(|blank| blank.len() == fields.len());
+        let shape = Rc::new(Shape { fields, blank });
+        shapes.push((&of.node, Rc::clone(&shape)));
+        shape
+    }
+
+    /// What is selected of each row, after it was fetched.
+    pub(crate) fn list<T: AtHand>(&self, of: &'a Positioned<SelectionSet>, rows: &[T]) -> ServerResult<Value> {
+        let rows = rows.iter().map(|row| self.object(of, row));
+        Ok(Value::List(rows.collect::<ServerResult<_>>()?))
+    }
+
+    /// What is selected of one row.
+    pub(crate) fn object<T: AtHand>(&self, of: &'a Positioned<SelectionSet>, row: &T) -> ServerResult<Value> {
+        let shape = self.shape(of);
+        let value = |field: &'a Positioned<Field>| match field.node.name.node.as_str() {
+            "__typename" => Ok(Value::String(T::type_name().into_owned())),
+            _ => row.value(self, field),
+        };
+        let mut answer = shape.blank.clone().unwrap_or_default();
+        if shape.blank.is_some() {
+            for (place, field) in answer.values_mut().zip(&shape.fields) {
+                *place = value(field)?;
             }
-            // A row is of one type, and a valid document spreads nothing else over it.
-            Selection::InlineFragment(fragment) => select(context, &fragment.node.selection_set, row, answer)?,
-            Selection::FragmentSpread(spread) => {
-                if let Some(fragment) = context.query_env.fragments.get(&spread.node.fragment_name.node) {
-                    select(context, &fragment.node.selection_set, row, answer)?;
-                }
+        } else {
+            for field in &shape.fields {
+                put(&mut answer, key(field), value(field)?);
             }
         }
+        Ok(Value::Object(answer))
     }
-    Ok(())
+}
+
+fn key(field: &Positioned<Field>) -> Name {
+    field.node.response_key().node.clone()
 }
 
 /// A field that was asked for twice holds what was asked for in either place.

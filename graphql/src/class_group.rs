@@ -9,7 +9,7 @@ use hub_entities::category::Categories;
 use hub_entities::id::{ClassId, PupilId};
 
 use crate::asked::{Asked, counted};
-use crate::at_hand::{AtHand, Leaf as _, fetch_below, missing, object};
+use crate::at_hand::{Asking, AtHand, Leaf as _, fetch_below, missing};
 use crate::batch::Batch;
 use crate::page::{Page, Slice, connection};
 use crate::problem::Problem;
@@ -185,9 +185,9 @@ impl AtHand for Member {
         fetch_below(&self.pupil, "pupil", context, of).await
     }
 
-    fn value(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, asking: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         match field.node.name.node.as_str() {
-            "pupil" => object(context, &field.node.selection_set, &self.pupil),
+            "pupil" => asking.object(&field.node.selection_set, &self.pupil),
             "begins" => Ok(self.begins.leaf()),
             "ends" => Ok(self.ends.leaf()),
             _ => Err(missing(field)),

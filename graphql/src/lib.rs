@@ -17,6 +17,7 @@ pub mod client;
 pub mod delivery;
 pub mod dossier;
 pub mod hub;
+mod known;
 pub mod node;
 pub mod operations;
 pub mod operations_node;
@@ -37,4 +38,5 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use known::Known;
 pub use schema::{Options, Schemas, schemas, sdl};

@@ -47,7 +47,14 @@ impl Keys {
             Value::Object(fields) => {
                 // Most come in order already: then a look along both is enough.
                 let asked = self.0.iter().map(|(name, _)| name);
-                if !fields.keys().eq(asked) && !fields.keys().is_sorted_by_key(|name| self.place(name)) {
+                if fields.keys().eq(asked) {
+                    let below = self.0.iter().zip(fields.values_mut());
+                    for ((_, below), value) in below.filter(|((_, below), _)| !below.0.is_empty()) {
+                        below.arrange(value);
+                    }
+                    return;
+                }
+                if !fields.keys().is_sorted_by_key(|name| self.place(name)) {
                     fields.sort_by_cached_key(|name, _| self.place(name));
                 }
                 for (name, below) in &self.0 {

@@ -245,14 +245,14 @@ macro_rules! connection {
                 $crate::at_hand::fetch_below(&self.node, "node", context, of).await
             }
 
-            fn value(
+            fn value<'a>(
                 &self,
-                context: &async_graphql::ContextSelectionSet<'_>,
-                field: &async_graphql::Positioned<async_graphql::parser::types::Field>,
+                asking: &$crate::at_hand::Asking<'a, '_>,
+                field: &'a async_graphql::Positioned<async_graphql::parser::types::Field>,
             ) -> async_graphql::ServerResult<async_graphql::Value> {
                 match field.node.name.node.as_str() {
-                    "node" => $crate::at_hand::object(context, &field.node.selection_set, &self.node),
-                    "cursor" => self.cursor.sealed(context, field),
+                    "node" => asking.object(&field.node.selection_set, &self.node),
+                    "cursor" => self.cursor.sealed(asking.context, field),
                     _ => Err($crate::at_hand::missing(field)),
                 }
             }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     EmptyMutation, EmptySubscription, MergedObject, ObjectType, Request, Response, SDLExportOptions, Schema,
-    SchemaBuilder, SubscriptionType, Value,
+    SchemaBuilder, SubscriptionType, ValidationMode, Value,
 };
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::operation::{Operation, Realm};
@@ -17,6 +16,7 @@ use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
 use crate::dossier::{DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
+use crate::known::Known;
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
@@ -106,9 +106,16 @@ pub struct Options {
     pub introspection: bool,
 }
 
-/// The schemas, one per realm.
+/// The schemas, twice: a document that was found valid before is not held to the rules again.
 #[derive(Clone)]
 pub struct Schemas {
+    strict: Realms,
+    known: Realms,
+}
+
+/// The schemas, one per realm.
+#[derive(Clone)]
+struct Realms {
     school: Schema<SchoolQuery, SchoolMutation, AlertRoot>,
     clb: Schema<ClbQuery, ClbMutation, AlertRoot>,
     person: Schema<PersonQuery, EmptyMutation, EmptySubscription>,
@@ -122,27 +129,53 @@ impl std::fmt::Debug for Schemas {
 }
 
 /// The schemas over a hub and what it tells as it happens, with cursors tagged by this key.
-pub fn schemas(hub: &Arc<dyn Hub>, alerts: Arc<dyn Alerts>, keys: &CursorKey, options: Options) -> Schemas {
-    fn quiet<Q, M, S>(mutation: M, hub: &Arc<dyn Hub>, keys: &CursorKey, options: Options) -> SchemaBuilder<Q, M, S>
+pub fn schemas(hub: &Arc<dyn Hub>, alerts: &Arc<dyn Alerts>, keys: &CursorKey, options: Options) -> Schemas {
+    let held_to = |rules| Built {
+        hub,
+        alerts,
+        keys,
+        options,
+        rules,
+    };
+    Schemas {
+        strict: held_to(ValidationMode::Strict).realms(),
+        known: held_to(ValidationMode::Fast).realms(),
+    }
+}
+
+/// What schemas are built of.
+struct Built<'a> {
+    hub: &'a Arc<dyn Hub>,
+    alerts: &'a Arc<dyn Alerts>,
+    keys: &'a CursorKey,
+    options: Options,
+    rules: ValidationMode,
+}
+
+impl Built<'_> {
+    fn realms(&self) -> Realms {
+        let alerts = self.alerts;
+        Realms {
+            school: self.quiet(SchoolMutation::default()).data(Arc::clone(alerts)).finish(),
+            clb: self.quiet(ClbMutation::default()).data(Arc::clone(alerts)).finish(),
+            person: self.quiet(EmptyMutation).finish(),
+            operations: self.quiet(OperationsMutation::default()).finish(),
+        }
+    }
+
+    fn quiet<Q, M, S>(&self, mutation: M) -> SchemaBuilder<Q, M, S>
     where
         Q: ObjectType + Default + 'static,
         M: ObjectType + 'static,
         S: SubscriptionType + Default + 'static,
     {
-        let built = builder::<Q, M, S>(mutation).data(Arc::clone(hub)).data(keys.clone());
-        if options.introspection {
+        let built = builder::<Q, M, S>(mutation).validation_mode(self.rules);
+        let built = built.data(Arc::clone(self.hub)).data(self.keys.clone());
+        if self.options.introspection {
             built
         } else {
             built.disable_introspection()
         }
-    }
-    let school = quiet(SchoolMutation::default(), hub, keys, options);
-    let clb = quiet(ClbMutation::default(), hub, keys, options);
-    Schemas {
-        school: school.data(Arc::clone(&alerts)).finish(),
-        clb: clb.data(alerts).finish(),
-        person: quiet::<_, _, EmptySubscription>(EmptyMutation, hub, keys, options).finish(),
-        operations: quiet::<_, _, EmptySubscription>(OperationsMutation::default(), hub, keys, options).finish(),
     }
 }
 
@@ -164,12 +197,18 @@ impl Schemas {
             return fault();
         }
         let (asked, request) = Document::of(request, operation);
+        let known = asked.document.as_ref();
+        let is_known = known.is_some_and(|known| known.is_valid(realm, &request));
+        let schemas = if is_known { &self.known } else { &self.strict };
         let response = match realm {
-            Realm::School => self.school.execute(request).await,
-            Realm::Clb => self.clb.execute(request).await,
-            Realm::Person => self.person.execute(request).await,
-            Realm::Operations => self.operations.execute(request).await,
+            Realm::School => schemas.school.execute(request).await,
+            Realm::Clb => schemas.clb.execute(request).await,
+            Realm::Person => schemas.person.execute(request).await,
+            Realm::Operations => schemas.operations.execute(request).await,
         };
+        if let Some(known) = known.filter(|_| response.errors.is_empty()) {
+            known.found_valid(realm);
+        }
         asked.whole(response)
     }
 
@@ -180,10 +219,10 @@ impl Schemas {
         }
         let (asked, request) = Document::of(request, operation);
         let responses = match realm {
-            Realm::School => self.school.execute_stream(request),
-            Realm::Clb => self.clb.execute_stream(request),
-            Realm::Person => self.person.execute_stream(request),
-            Realm::Operations => self.operations.execute_stream(request),
+            Realm::School => self.strict.school.execute_stream(request),
+            Realm::Clb => self.strict.clb.execute_stream(request),
+            Realm::Person => self.strict.person.execute_stream(request),
+            Realm::Operations => self.strict.operations.execute_stream(request),
         };
         let mut failed = false;
         let until_fault = responses.map(move |response| asked.whole(response));
@@ -197,13 +236,14 @@ impl Schemas {
 
 /// The document of a request, by which its answers are put in order.
 struct Document {
-    document: Option<ExecutableDocument>,
+    document: Option<Arc<Known>>,
     name: Option<String>,
 }
 
 impl Document {
     fn of(mut request: Request, operation: Operation) -> (Self, Request) {
-        let document = request.parsed_query().ok().cloned();
+        let read = |request: &mut Request| request.parsed_query().ok().cloned().map(Known::new).map(Arc::new);
+        let document = Known::of(&request).or_else(|| read(&mut request));
         let name = request.operation_name.clone();
         (Self { document, name }, request.data(Arc::new(operation)))
     }
@@ -213,7 +253,7 @@ impl Document {
             response.data = Value::Null;
             response.errors.truncate(1);
         } else if let Some(document) = &self.document {
-            crate::order::arrange(document, self.name.as_deref(), &mut response.data);
+            crate::order::arrange(document.document(), self.name.as_deref(), &mut response.data);
         }
         response
     }

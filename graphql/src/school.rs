@@ -1,14 +1,12 @@
 //! Schools and CLBs: public.
 
 use async_graphql::parser::types::Field;
-use async_graphql::{
-    ComplexObject, Context, ContextSelectionSet, ID, Object, Positioned, ServerResult, SimpleObject, Value,
-};
+use async_graphql::{ComplexObject, Context, ID, Object, Positioned, ServerResult, SimpleObject, Value};
 use hub_entities::id::{ClbId, SchoolId};
 use hub_entities::time::SchoolYear;
 
 use crate::asked::{Asked, counted, id};
-use crate::at_hand::{AtHand, Leaf as _, missing};
+use crate::at_hand::{Asking, AtHand, Leaf as _, missing};
 use crate::class_group::{ClassConnection, siblings};
 use crate::page::{Slice, connection};
 use crate::problem::Problem;
@@ -33,7 +31,7 @@ pub struct SchoolRow {
 }
 
 impl AtHand for SchoolRow {
-    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, _: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
             "id" => self.id.leaf(),
             "institutionNumber" => self.institution_number.leaf(),

@@ -15,10 +15,10 @@ const WAITING: usize = 10_000;
 
 /// How long the writer gathers lines: one commit then holds those of many requests. Far within the second that a line
 /// may come behind its answer (design §3).
-const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
+const GATHER: std::time::Duration = std::time::Duration::from_millis(20);
 
-/// How many lines are written at once.
-const AT_ONCE: usize = 512;
+/// How many lines are written at once: so few that no request finds the database busy with them for long.
+const AT_ONCE: usize = 128;
 
 /// What left in one request.
 #[derive(Debug, Default)]

@@ -62,7 +62,7 @@ pub struct SignedIn {
     pub actor: Actor,
     /// Whether the sign-in is strong and fresh enough for what is under secrecy (R24).
     pub assured: bool,
-    relations: Relations,
+    relations: Arc<Relations>,
 }
 
 impl SignedIn {
@@ -74,14 +74,14 @@ impl SignedIn {
         Self {
             actor,
             assured: false,
-            relations,
+            relations: Arc::new(relations),
         }
     }
 }
 
 /// One request under way.
 struct Request {
-    relations: Relations,
+    relations: Arc<Relations>,
     assured: bool,
     seen: Mutex<Seen>,
     /// Where its line of the access log will stand.

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::ExecutableDocument;
+use hub_graphql::Known;
 use lru::LruCache;
 use sha2::{Digest as _, Sha256};
 
@@ -22,8 +22,8 @@ const LONGEST: usize = 300;
 /// A text that was read.
 #[derive(Debug)]
 pub(super) struct Read {
-    /// What the text says.
-    pub(super) document: ExecutableDocument,
+    /// What the text says, and where that was found valid.
+    pub(super) document: Arc<Known>,
     /// A number that tells documents apart in a trace, and nothing of the values in them.
     pub(super) mark: u64,
 }
@@ -68,6 +68,7 @@ impl Documents {
         let document = parse_query(text).map_err(Unread::Malformed)?;
         let hash = Sha256::digest(limits::text::shape(text));
         let mark = hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
+        let document = Arc::new(Known::new(document));
         let read = Arc::new(Read { document, mark });
         if scan.tokens <= LONGEST {
             self.kept().put(text.into(), Arc::clone(&read));

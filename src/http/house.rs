@@ -29,7 +29,7 @@ impl House {
         Self {
             app,
             desk,
-            schemas: schemas(&hub, alerts, cursor_key, options),
+            schemas: schemas(&hub, &alerts, cursor_key, options),
         }
     }
 }

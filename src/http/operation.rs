@@ -2,6 +2,8 @@
 //!
 //! `POST /graphql`, the socket and the event stream have this in common, so that none of them is a way round another.
 
+use std::sync::Arc;
+
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, Response as GraphqlResponse, ServerError, Value, Variables};
 use futures::FutureExt as _;
@@ -46,7 +48,7 @@ pub(super) fn prepare(params: Params, edge: &Edge) -> Result<Prepared, Unfit> {
         Unread::Refused(refusal) => Unfit::Refused(limited(refusal)),
         Unread::Malformed(error) => Unfit::Document(ServerError::from(error)),
     })?;
-    let document = &read.document;
+    let document = read.document.document();
     limits::check(document, &params.variables, &edge.limits).map_err(|refusal| Unfit::Refused(limited(refusal)))?;
     let chosen = choose(document, params.operation_name.as_deref()).map_err(document_error)?;
     if !has_required(chosen, &params.variables) {
@@ -57,6 +59,7 @@ pub(super) fn prepare(params: Params, edge: &Edge) -> Result<Prepared, Unfit> {
     let mut request = Request::new(params.query).variables(params.variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(document.clone());
+    let request = request.data(Arc::clone(&read.document));
     Ok(Prepared { request, kind })
 }
 

@@ -6,9 +6,9 @@ use sea_orm::Value;
 use super::sql::bulk;
 use super::{Db, DbError};
 
-/// Writes lines. A line that is there already is not written twice.
+/// Writes lines. A line that is there already is not written twice, so that what was written of some may be written again
+/// with all of them: each statement is committed by itself.
 pub async fn write(db: &Db, lines: &[access_line::Model]) -> Result<(), DbError> {
-    let tx = db.begin().await?;
     let tail = "on conflict (id) do nothing";
     // Those that name no purpose apart: rows without nulls go the short way.
     let named = lines.iter().filter_map(|line| Some((line, line.purpose?)));
@@ -22,10 +22,9 @@ pub async fn write(db: &Db, lines: &[access_line::Model]) -> Result<(), DbError>
     let unnamed = lines.iter().filter(|line| line.purpose.is_none());
     let unnamed: Vec<Vec<Value>> = unnamed.map(tuple).collect();
     let head = |columns| format!("insert into access_line ({columns})");
-    bulk(&tx, &head(COLUMNS), 9, unnamed.into_iter(), tail).await?;
-    bulk(&tx, &head(&format!("{COLUMNS}, purpose")), 10, named.into_iter(), tail).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk(db.reader(), &head(COLUMNS), 9, unnamed.into_iter(), tail).await?;
+    let named_columns = head(&format!("{COLUMNS}, purpose"));
+    bulk(db.reader(), &named_columns, 10, named.into_iter(), tail).await
 }
 
 const COLUMNS: &str = "id, at, principal_id, role, realm, categories, pupils, pupil_ids, request_id";

@@ -5,7 +5,7 @@
 //! has moved are the rows read again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hub_entities::policy::Relations;
 
@@ -19,7 +19,7 @@ pub(super) struct SignIns(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     version: i64,
-    of: HashMap<(String, String), Relations>,
+    of: HashMap<(String, String), Arc<Relations>>,
 }
 
 impl SignIns {
@@ -28,14 +28,14 @@ impl SignIns {
     }
 
     /// What was read at exactly this version.
-    pub(super) fn at(&self, version: i64, issuer: &str, subject: &str) -> Option<Relations> {
+    pub(super) fn at(&self, version: i64, issuer: &str, subject: &str) -> Option<Arc<Relations>> {
         let kept = self.kept();
         let key = (issuer.to_owned(), subject.to_owned());
         kept.of.get(&key).filter(|_| kept.version == version).cloned()
     }
 
     /// Keeps what was read after this version was: it may be newer, never older.
-    pub(super) fn keep(&self, version: i64, issuer: &str, subject: &str, known: Relations) {
+    pub(super) fn keep(&self, version: i64, issuer: &str, subject: &str, known: Arc<Relations>) {
         let mut kept = self.kept();
         if kept.version > version {
             return;

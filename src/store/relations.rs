@@ -1,6 +1,7 @@
 //! The one scope-free read: the facts that the policy decides on.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::agreement::Binding;
@@ -25,15 +26,17 @@ pub async fn sign_in(
     issuer: &str,
     subject: &str,
     now: DateTime<Utc>,
-) -> Result<Option<(Actor, Relations)>, DbError> {
+) -> Result<Option<(Actor, Arc<Relations>)>, DbError> {
     let version = version(db).await?;
     let known = if let Some(known) = db.sign_ins().at(version, issuer, subject) {
         known
     } else {
         let whom = vec![issuer.into(), subject.into()];
         let found = of_principal(db.reader(), "p.issuer = ? and p.subject = ?", whom).await?;
-        let Some(known) = found else { return Ok(None) };
-        db.sign_ins().keep(version, issuer, subject, known.clone());
+        let Some(known) = found.map(Arc::new) else {
+            return Ok(None);
+        };
+        db.sign_ins().keep(version, issuer, subject, Arc::clone(&known));
         known
     };
     Ok(known.actor_at(now).map(|actor| (actor, known)))

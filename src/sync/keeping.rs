@@ -6,7 +6,7 @@ use hub_entities::policy::Action;
 
 use super::{Source, Sync, SyncError};
 use crate::store::read::operations;
-use crate::store::roster::forget_reports;
+use crate::store::roster::{forget_reports, schools_with_reports};
 
 /// How often it is looked at. An agreement ends with a day, so an hour is soon.
 const EVERY: Duration = Duration::from_hours(1);
@@ -21,6 +21,7 @@ impl Sync {
     /// When the store fails. What was forgotten by then stays so.
     pub async fn forget_reports(&self) -> Result<usize, SyncError> {
         let all = self.hub_scope(Action::ReadOperations).await?;
+        let held = schools_with_reports(&self.db, &all).await?;
         let mut forgotten = 0_usize;
         let mut after = None;
         loop {
@@ -29,7 +30,7 @@ impl Sync {
                 return Ok(forgotten);
             };
             after = Some(last.id);
-            for source in &page {
+            for source in page.iter().filter(|source| held.contains(&source.school_id)) {
                 let scope = self
                     .scope(Source {
                         id: source.id,

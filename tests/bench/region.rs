@@ -1,6 +1,6 @@
 //! Writes a region to measure with: 300 schools, 120,000 pupils, 6,000,000 absences of 2025-2026.
 //!
-//! `cargo run --release --example region -- FOLDER [--schools N | --million]`
+//! `target/release/examples/region FOLDER [--schools N | --million]`
 //!
 //! The numbers per school, class and pupil are those of the performance anchors the hub is
 //! measured against (12 CLBs of 25 schools, classes of 50, an exponential number of absences per

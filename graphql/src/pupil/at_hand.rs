@@ -8,7 +8,7 @@ use hub_entities::time::SchoolYear;
 use super::{Address, Contact, Enrolment, Pupil, Truancy, holds_on, year_or_now};
 use crate::absence::{AbsenceCount, TallyRow};
 use crate::asked::Asked;
-use crate::at_hand::{AtHand, Leaf as _, Rows, list, missing, object, selected};
+use crate::at_hand::{Asking, AtHand, Leaf as _, Rows, missing, selected};
 use crate::scalar::Year;
 
 impl AtHand for Pupil {
@@ -23,7 +23,7 @@ impl AtHand for Pupil {
         true
     }
 
-    fn value(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, asking: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         let below = &field.node.selection_set;
         Ok(match field.node.name.node.as_str() {
             "id" => self.id.leaf(),
@@ -34,38 +34,38 @@ impl AtHand for Pupil {
             "language" => self.language.leaf(),
             "withheld" => Value::List(self.withheld.iter().map(|one| enum_value(*one)).collect()),
             "address" => match &self.address {
-                Some(address) => object(context, below, address)?,
+                Some(address) => asking.object(below, address)?,
                 None => Value::Null,
             },
             "contacts" => match &self.contacts {
-                Some(all) => list(context, below, all)?,
+                Some(all) => asking.list(below, all)?,
                 None => Value::Null,
             },
             "enrolments" => {
-                let listed = |all: Option<&Rows<Enrolment>>| list(context, below, all.map_or(&[], |all| &all.0));
+                let listed = |all: Option<&Rows<Enrolment>>| asking.list(below, all.map_or(&[], |all| &all.0));
                 let all = self.level.enrolments.at_hand(&(), &self.id.0, listed);
                 all.ok_or_else(|| missing(field))??
             }
             "currentEnrolment" => {
-                let today = asked(context, field)?.operation.today();
+                let today = asked(asking.context, field)?.operation.today();
                 let one = self.level.enrolments.at_hand(&(), &self.id.0, |all| {
                     match all.and_then(|all| holds_on(today, all)) {
-                        Some(one) => object(context, below, one),
+                        Some(one) => asking.object(below, one),
                         None => Ok(Value::Null),
                     }
                 });
                 one.ok_or_else(|| missing(field))??
             }
             "absenceCounts" => {
-                let year = year(context, field)?;
-                let listed = |all: Option<&Rows<AbsenceCount>>| list(context, below, all.map_or(&[], |all| &all.0));
+                let year = year(asking.context, field)?;
+                let listed = |all: Option<&Rows<AbsenceCount>>| asking.list(below, all.map_or(&[], |all| &all.0));
                 let all = self.level.counts.at_hand(&year, &self.id.0, listed);
                 all.ok_or_else(|| missing(field))??
             }
             "truancy" => {
-                let year = year(context, field)?;
+                let year = year(asking.context, field)?;
                 let counted = |found: Option<&TallyRow>| match found {
-                    Some(row) => object(context, below, &self.counted(*row, year)),
+                    Some(row) => asking.object(below, &self.counted(*row, year)),
                     None => Ok(Value::Null),
                 };
                 let one = self.level.tallies.at_hand(&year, &self.id.0, counted);
@@ -122,7 +122,7 @@ fn year(context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerR
 }
 
 impl AtHand for Address {
-    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, _: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
             "street" => self.street.leaf(),
             "postalCode" => self.postal_code.leaf(),
@@ -133,7 +133,7 @@ impl AtHand for Address {
 }
 
 impl AtHand for Contact {
-    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, _: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
             "role" => self.role.leaf(),
             "givenName" => self.given_name.leaf(),
@@ -146,13 +146,13 @@ impl AtHand for Contact {
 }
 
 impl AtHand for Enrolment {
-    fn value(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, asking: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
             "id" => self.id.leaf(),
             "schoolYear" => self.school_year.leaf(),
             "begins" => self.begins.leaf(),
             "ends" => self.ends.leaf(),
-            "school" => object(context, &field.node.selection_set, &self.school)?,
+            "school" => asking.object(&field.node.selection_set, &self.school)?,
             _ => return Err(missing(field)),
         })
     }
@@ -160,7 +160,7 @@ impl AtHand for Enrolment {
 
 /// Without its evidence, which is resolved pupil by pupil.
 impl AtHand for Truancy {
-    fn value(&self, _context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    fn value<'a>(&self, _: &Asking<'a, '_>, field: &'a Positioned<Field>) -> ServerResult<Value> {
         Ok(match field.node.name.node.as_str() {
             "count" => self.count.leaf(),
             "carried" => self.carried.leaf(),

@@ -538,7 +538,7 @@ pub(crate) fn with(fake: Fake, options: Options) -> (Schemas, Arc<Fake>) {
     {
         let port: Arc<dyn hub_graphql::hub::Hub> = hub.clone();
         let alerts: Arc<dyn Alerts> = hub.clone();
-        (schemas(&port, alerts, &keys, options), hub)
+        (schemas(&port, &alerts, &keys, options), hub)
     }
 }
 

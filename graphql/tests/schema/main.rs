@@ -5,4 +5,5 @@
 mod cursors;
 mod door;
 mod fake;
+mod known;
 mod levels;

@@ -178,6 +178,10 @@ impl Dialect for Postgres {
         "for update"
     }
 
+    fn has_arrays(&self) -> bool {
+        true
+    }
+
     fn now(&self) -> &'static str {
         "clock_timestamp()"
     }

@@ -33,6 +33,7 @@ pub use memberships::merge_memberships;
 pub(super) use memberships::{dangling, write_memberships};
 pub use reported::{
     ReportSaid, end_missing_report_places, forget_reports, may_be_needed, merge_report_classes, merge_report_places,
+    schools_with_reports,
 };
 use reported::{name_of, write_names};
 pub(super) use reported::{write_report_classes, write_report_endings, write_report_places};

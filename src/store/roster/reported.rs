@@ -1,9 +1,11 @@
 //! The legal minimum of an obligatory report, where no agreement lists it: kept apart, and no longer than a report may
 //! need it. Only `store::read::report` reads it.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use hub_entities::category::{Categories, Category};
-use hub_entities::id::RecordId;
+use hub_entities::id::{RecordId, SchoolId};
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
@@ -159,6 +161,17 @@ pub(in crate::store) async fn write_report_endings(tx: &DatabaseTransaction, wor
                   and s.source_key = report_place.source_key limit 1 offset 0)";
     execute(tx, text, vec![school.into(), work.run.into()]).await?;
     Ok(())
+}
+
+/// The schools of which anything is kept for reports alone.
+pub async fn schools_with_reports(db: &Db, scope: &Scope) -> Result<HashSet<SchoolId>, DbError> {
+    let Reach::Operations = scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let text = "select r.school_id from report_name q join record r on r.id = q.record_id
+         union select school_id from report_place union select school_id from report_class";
+    let found = rows(db.reader(), text, Vec::new()).await?;
+    found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
 }
 
 /// Forgets what no report of the scope's school can need any more: of pupils who are not enrolled there today, or of
