@@ -55,9 +55,6 @@ pub(super) trait Dialect: Send + Sync {
     /// What ends a query whose rows are to be locked until the transaction ends.
     fn for_update(&self) -> &'static str;
 
-    /// Whether a value may hold many, so that the rows of a list can come as columns.
-    fn has_arrays(&self) -> bool;
-
     /// The database's own present, as an expression: leases go by it, so hosts need not agree on the time.
     fn now(&self) -> &'static str;
 

@@ -178,10 +178,6 @@ impl Dialect for Postgres {
         "for update"
     }
 
-    fn has_arrays(&self) -> bool {
-        true
-    }
-
     fn now(&self) -> &'static str {
         "clock_timestamp()"
     }

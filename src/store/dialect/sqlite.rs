@@ -103,10 +103,6 @@ impl Dialect for Sqlite {
         ""
     }
 
-    fn has_arrays(&self) -> bool {
-        false
-    }
-
     fn now(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
     }

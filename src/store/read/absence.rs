@@ -11,7 +11,6 @@ use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::Scope;
 use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{QueryResult, Value};
-use uuid::Uuid;
 
 use super::{EACH, Piece, agreed, categories_of, related};
 use crate::store::ledger::State;
@@ -73,61 +72,16 @@ fn readable(scope: &Scope, school: &str, mark: &str) -> Piece {
     Piece::new(text, values)
 }
 
-fn absence(pupil: PupilId, day: NaiveDate, (part, mark): (i16, i16), school: SchoolId) -> Result<Absence, DbError> {
+fn absence(row: &QueryResult) -> Result<Absence, DbError> {
+    let (day, part): (NaiveDate, i16) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
     let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
-    let mark = Mark::from_i16(mark).ok_or(DbError::Unreadable { column: "absence.mark" })?;
-    let at = HalfDay::new(day, part);
+    let mark = Mark::from_i16(row.try_get_by_index(3)?).ok_or(DbError::Unreadable { column: "absence.mark" })?;
     Ok(Absence {
-        pupil,
-        at,
+        pupil: row.try_get_by_index(0)?,
+        at: HalfDay::new(day, part),
         mark,
-        school,
+        school: row.try_get_by_index(4)?,
     })
-}
-
-/// The same rows, those of one pupil in one row. Nothing sorts them again: an aggregate takes its rows as they come, one pupil
-/// is no group, and several come in the order that they are grouped by.
-fn gathered(page: &str, of_one: bool) -> String {
-    let (pupil, end) = if of_one {
-        ("(array_agg(pupil_id))[1]", "having count(*) > 0")
-    } else {
-        ("pupil_id", "group by pupil_id")
-    };
-    format!(
-        "select {pupil}, array_agg(day), array_agg(part), array_agg(mark), array_agg(school_id) from ({page}) page {end}"
-    )
-}
-
-/// A row for each half-day, in order.
-fn one_by_one(found: &[QueryResult]) -> Result<BTreeMap<PupilId, Vec<Absence>>, DbError> {
-    let mut of: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
-    for row in found {
-        let coded = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
-        let one = absence(
-            row.try_get_by_index(0)?,
-            row.try_get_by_index(1)?,
-            coded,
-            row.try_get_by_index(4)?,
-        )?;
-        of.entry(one.pupil).or_default().push(one);
-    }
-    Ok(of)
-}
-
-/// A row for each pupil, its half-days in columns, in order.
-fn in_columns(found: &[QueryResult]) -> Result<BTreeMap<PupilId, Vec<Absence>>, DbError> {
-    let of_pupil = |row: &QueryResult| {
-        let pupil: PupilId = row.try_get_by_index(0)?;
-        let days: Vec<NaiveDate> = row.try_get_by_index(1)?;
-        let parts: Vec<i16> = row.try_get_by_index(2)?;
-        let marks: Vec<i16> = row.try_get_by_index(3)?;
-        let schools: Vec<Uuid> = row.try_get_by_index(4)?;
-        let coded = parts.into_iter().zip(marks);
-        let all = days.into_iter().zip(coded).zip(schools);
-        let all = all.map(|((day, coded), school)| absence(pupil, day, coded, SchoolId(school)));
-        Ok((pupil, all.collect::<Result<_, DbError>>()?))
-    };
-    found.iter().map(of_pupil).collect()
 }
 
 /// The half-days of these pupils in a school year, in the order of time: of each one more than asked for tells
@@ -168,13 +122,6 @@ pub async fn page(
              ) of_pupil where place <= ? order by pupil_id, day, part, school_id"
         )
     };
-    // A row for each of two hundred half-days costs both ends more than what stands in it.
-    let columns = db.dialect().has_arrays();
-    let page = if columns {
-        gathered(&page, pupils.len() == 1)
-    } else {
-        page
-    };
     let text = format!(
         "with r as materialized (
            select r.id, r.pupil_id, r.school_id from record r where r.pupil_id in ? and {}
@@ -188,12 +135,12 @@ pub async fn page(
     }
     values.extend(readable.values);
     values.push(i64::from(first).saturating_add(1).into());
-    let found = rows(db.reader(), &text, values).await?;
-    if columns {
-        in_columns(&found)
-    } else {
-        one_by_one(&found)
+    let mut found: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
+    for row in rows(db.reader(), &text, values).await? {
+        let one = absence(&row)?;
+        found.entry(one.pupil).or_default().push(one);
     }
+    Ok(found)
 }
 
 /// How many half-days of each mark these pupils have in a school year at each school, in the order of the marks,
