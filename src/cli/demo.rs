@@ -1,7 +1,11 @@
 //! `clb-hub demo`: a synthetic region that comes alive before one's eyes.
 //!
-//! Files are written as schools would send them and come in through the same path as everything
-//! else. Afterwards a feed of new absences and corrections goes on, so signals come and go.
+//! Its schools have systems of their own, OneRoster and Smartschool, served on this machine; the hub pulls them over HTTP
+//! as it pulls any other, and software pushes where a school has neither. Afterwards a feed of new absences and
+//! corrections goes on in the systems, and the hub notices: signals come and go.
+
+mod parties;
+mod summary;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,55 +13,75 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hub_entities::category::{Categories, Category};
-use hub_entities::client_grant::Tasks;
+use hub_connectors::contract::Stream;
+use hub_connectors::http::{Network, Url};
+use hub_connectors::live;
 use hub_entities::law::Laws;
-use hub_entities::operation::{Discipline, Operation, Role};
-use hub_entities::source::connection;
+use hub_entities::law::compulsory::Settings;
+use hub_entities::operation::Role;
 use hub_entities::time::{SchoolYear, brussels_day};
-use hub_graphql::hub::{Clients as _, NewGrant, Operations as _};
-use hub_graphql::page::Page;
-use hub_graphql::problem::Problem;
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::ProgressBar;
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
 
+use self::summary::Summary;
 use super::house::Running;
 use super::import::bar_style;
+use super::pulling::Pulling;
+use super::sync::name_of;
 use super::{Failure, say};
 use crate::auth::Verifier;
 use crate::auth::demo_issuer::DemoIssuer;
-use crate::demo::feed::Feed;
-use crate::demo::files::{self, Manifest, SchoolFiles};
-use crate::demo::parties::{SOURCE, absence_format, parties};
-use crate::demo::population::Population;
+use crate::demo::feed::{Change, Feed};
+use crate::demo::parties::Way;
+use crate::demo::population::{Population, Stay};
 use crate::demo::schools::Shape;
+use crate::demo::software::{Client, FrontEnd, Software};
+use crate::demo::systems::{Plan, SECRET, Systems, window_days};
+use crate::demo::{absences, files};
 use crate::http::limits::Limits;
 use crate::http::serve::{Patience, serve, stop_signal};
 use crate::http::streams::{self, Streams};
 use crate::http::{Bounds, router};
-use crate::register::{Principal, Register, Who};
-use crate::runtime::{key_file, new_signing_key, random};
+use crate::outbound::to_sources;
+use crate::runtime::{SystemPause, key_file, new_signing_key, random};
 use crate::store::{Db, Options};
-use crate::sync::files::{AbsenceFile, settings_of};
+use crate::sync::pull::LiveSource;
+use crate::sync::schedule::{Every, Scheduler};
 use crate::sync::{Source, Sync};
 
 /// The population is always the same one; only the day goes on.
 const SEED: u64 = 20_260_901;
 
-/// How often the feed tells something new.
-const EVERY: Duration = Duration::from_secs(3);
+/// How often something happens at the schools.
+const STEP: Duration = Duration::from_secs(3);
+
+/// How often the hub looks: `serve` takes minutes for this.
+const EVERY: Every = Every {
+    roster: Duration::from_mins(1),
+    absences: Duration::from_secs(5),
+};
+
+/// What still happens at the schools happens to the last two weeks of lessons, and so far back Smartschool is read again.
+const LIVELY: usize = 18;
+
+/// Sources that are read at once.
+const AT_ONCE: usize = 2;
+
+/// Where the systems of the demo are: nowhere else does it pull.
+const LOOPBACK: &str = "127.0.0.1/32";
 
 const AUDIENCE: &str = "urn:clb-hub:api";
 
-/// Make a synthetic region, import it, serve it with an issuer of its own, and let it live.
+/// Make a synthetic region with systems of its own, pull it, serve it, and let it live.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Where its files, its database and its keys are.
+    /// Where its database and its keys are.
     #[arg(long, default_value = "data/demo", value_name = "FOLDER")]
     folder: PathBuf,
-    /// Import, print a summary as JSON, and exit.
+    /// Bring everything in, print a summary as JSON, and exit.
     #[arg(long)]
     once: bool,
     /// Where it listens; loopback only, for its issuer gives tokens to anyone on this machine.
@@ -71,7 +95,7 @@ pub(super) struct Demo {
 /// Print a token of the demo's issuer for a persona.
 #[derive(Debug, Args)]
 pub(super) struct Token {
-    /// school-client, care-team, data-manager, clb-worker, clb-director, other-clb-worker, chat-worker or operator.
+    /// school-client, other-school-client, care-team, data-manager, clb-worker, clb-director, other-clb-worker, chat-worker or operator.
     persona: String,
     /// Where the demo is.
     #[arg(long, default_value = "data/demo", value_name = "FOLDER")]
@@ -79,8 +103,9 @@ pub(super) struct Token {
 }
 
 /// Who signs in to the demo: name, role, and which of its schools or CLBs it acts for.
-const PERSONAS: [(&str, Role, ActsFor); 8] = [
+const PERSONAS: [(&str, Role, ActsFor); 9] = [
     ("school-client", Role::SchoolClient, ActsFor::School(0)),
+    ("other-school-client", Role::SchoolClient, ActsFor::School(6)),
     ("care-team", Role::SchoolCareTeam, ActsFor::School(0)),
     ("data-manager", Role::SchoolDataManager, ActsFor::School(0)),
     ("clb-worker", Role::ClbWorker, ActsFor::Clb(0)),
@@ -89,6 +114,12 @@ const PERSONAS: [(&str, Role, ActsFor); 8] = [
     ("chat-worker", Role::ClbChatWorker, ActsFor::Clb(0)),
     ("operator", Role::Operator, ActsFor::Nobody),
 ];
+
+/// Which of them is the software of a school, by the place of that.
+const SOFTWARE: [(&str, usize); 2] = [("school-client", 0), ("other-school-client", 6)];
+
+/// Who hears of signals: one of each CLB.
+const FRONT_ENDS: [&str; 2] = ["clb-worker", "other-clb-worker"];
 
 #[derive(Debug, Clone, Copy)]
 enum ActsFor {
@@ -141,6 +172,16 @@ impl Token {
     }
 }
 
+/// What the demo stands on while it works.
+struct Region<'a> {
+    population: &'a Population,
+    systems: &'a Systems,
+    pulled: &'a live::Systems,
+    sync: &'a Sync,
+    software: Vec<Software<'a>>,
+    client: Client,
+}
+
 impl Demo {
     pub(super) async fn run(self, metrics: PrometheusHandle) -> Result<ExitCode, Failure> {
         let stop = stop_signal()?;
@@ -149,54 +190,125 @@ impl Demo {
         let db = Db::open(&Options::new(url)).await?;
         db.migrate().await?;
         let blind_index = key(&self.folder.join("blind-index.key"))?;
-        let running = Running::over(
-            db,
-            hub_entities::law::compulsory::Settings::default(),
-            Some(blind_index),
-        )?;
-        let today = brussels_day(running.clock.now());
+        let running = Running::over(db, Settings::default(), Some(blind_index))?;
+        let (now, ids) = (running.clock.now(), running.ids.clone());
+        let today = brussels_day(now);
         let calendar = Laws::embedded()?.calendar(SchoolYear::of(today));
         let population = Population::new(Shape::demo(), SEED, today, &calendar);
-        let manifest = files::write(&population, &self.folder.join("files"))?;
 
-        let bars = MultiProgress::new();
-        let bar = bars.add(ProgressBar::new(0).with_style(bar_style()));
-        let shown = bar.clone();
-        let progress = Arc::new(move |done, total| {
-            shown.set_length(total);
-            shown.set_position(done);
+        let secret = ids.blind().simple().to_string();
+        let plan = Plan {
+            way: Way::of,
+            now,
+            secret: &secret,
+            window_days: window_days(&population, LIVELY),
+            absences: &|pupil| absences::of(&population, pupil),
+        };
+        let systems = Systems::start(&population, &plan).await?;
+        parties::register(&running, &population, &systems).await?;
+        let loopback: Network = LOOPBACK.parse().map_err(|_fixed| refused("its network is none"))?;
+        let http = to_sources(vec![loopback]).map_err(|_unusable| refused("no HTTP client can be built"))?;
+        let pulled = live::Systems::new(
+            http.clone(),
+            Arc::new(move |name| (name.as_str() == SECRET).then(|| SecretString::from(secret.as_str()))),
+        );
+
+        let issuer = Arc::new(issuer(&self.folder)?);
+        // It prints and goes: another demo may well be listening.
+        let port = if self.once { 0 } else { self.port };
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let address = listener.local_addr()?.to_string();
+        let url: Url = format!("http://{address}/graphql")
+            .parse()
+            .map_err(|_fixed| refused("its address is none"))?;
+        let client = Client {
+            http,
+            url,
+            issuer: issuer.clone(),
+            clock: running.clock.clone(),
+            ids: ids.clone(),
+        };
+        let sync = running.sync(Some(blind_index), Arc::new(|_, _| {}));
+        let name = ids.next(now).simple().to_string();
+        let software = SOFTWARE.map(|(subject, school)| Software {
+            client: client.clone(),
+            subject: subject.to_owned(),
+            population: &population,
+            school,
+            name: name.clone(),
         });
-        let sync = running.sync(Some(blind_index), progress);
-        let schools = register(&running, &manifest).await?;
-        let mut summary = Summary::new(&manifest);
-        for (school, connection) in manifest.schools.iter().zip(&schools) {
-            bar.set_prefix(school.name.clone());
-            import(&sync, connection, school, &self.folder.join("files"), &mut summary).await?;
-        }
-        bar.finish_and_clear();
-        summary.events = running.sequencer.once().await?;
-        if self.once {
-            say(&summary.to_json(), false);
-            return Ok(ExitCode::SUCCESS);
-        }
-        self.live(running, sync, population, schools, summary, metrics, stop)
-            .await
+        let region = Region {
+            population: &population,
+            systems: &systems,
+            pulled: &pulled,
+            sync: &sync,
+            software: software.into(),
+            client,
+        };
+
+        let stopping = watch::Sender::new(false);
+        let told = stopping.clone();
+        let signal = tokio::spawn(async move {
+            stop.await;
+            told.send_replace(true);
+        });
+        let streams = streams_at(&address);
+        let edge = running.edge(verifier(&issuer)?, &self.cursor_key()?, self.bounds(&streams), metrics);
+        let routes = router(edge).merge(issuer.routes());
+        let until = streams.until(stopped(&stopping));
+        let serving = tokio::spawn(serve(listener, routes, until, Patience::DEFAULT));
+        let wake = running.sequencer.waker();
+        let working = running.beside_the_door().begin(None);
+        let outcome = tokio::select! {
+            biased;
+            () = stopped(&stopping) => Ok(()),
+            outcome = self.work(&region, &address, &wake, &stopping) => outcome,
+        };
+        stopping.send_replace(true);
+        signal.abort();
+        let served = serving.await;
+        working.end().await;
+        outcome?;
+        served.map_err(std::io::Error::other)??;
+        Ok(ExitCode::SUCCESS)
     }
 
-    async fn live(
-        self,
-        running: Running,
-        sync: Sync,
-        population: Population,
-        schools: Vec<connection::Model>,
-        summary: Summary,
-        metrics: PrometheusHandle,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<ExitCode, Failure> {
-        let issuer = issuer(&self.folder)?;
-        let trust = issuer
-            .trust()
-            .map_err(|_bad| Failure::Refused("the demo's issuer key is not one".to_owned()))?;
+    async fn work(
+        &self,
+        region: &Region<'_>,
+        address: &str,
+        wake: &Arc<Notify>,
+        stopping: &watch::Sender<bool>,
+    ) -> Result<(), Failure> {
+        let begun = region.client.clock.now();
+        let known = region.bring_in(&self.folder).await?;
+        let summary = Summary::of(region, begun, known).await?;
+        if self.once {
+            say(&summary.to_json(), false);
+            return Ok(());
+        }
+        say(&summary.told(), false);
+        say(&howto(address, &self.folder), false);
+        let chance = Arc::new(SystemPause::new()?);
+        let scheduler = Scheduler::new(region.sync.clone(), region.pulled.clone(), chance, EVERY, wake.clone());
+        let (one, two) = (stopped(stopping), stopped(stopping));
+        let pulling = tokio::spawn(scheduler.run(one));
+        let outcome = tokio::select! {
+            () = two => Ok(()),
+            outcome = region.live() => outcome,
+        };
+        if let Err(failure) = outcome {
+            say(&format!("nothing happens any more: {failure}"), true);
+            stopped(stopping).await;
+        }
+        pulling.await.map_err(|gone| Failure::Io(std::io::Error::other(gone)))
+    }
+
+    fn cursor_key(&self) -> Result<[u8; 32], Failure> {
+        key(&self.folder.join("cursor.key"))
+    }
+
+    fn bounds(&self, streams: &Arc<Streams>) -> (Limits, Bounds, Arc<Streams>) {
         let limits = Limits {
             introspection: true,
             ..Limits::DEFAULT
@@ -205,246 +317,135 @@ impl Demo {
             get_queries: self.get_queries,
             ..Bounds::DEFAULT
         };
-        let cursor_key = key(&self.folder.join("cursor.key"))?;
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
-        let address = listener.local_addr()?;
-        let streams = Arc::new(Streams::new(streams::Bounds {
-            origins: vec![
-                format!("http://{address}"),
-                format!("http://localhost:{}", address.port()),
-            ],
-            ..streams::Bounds::DEFAULT
-        }));
-        let bounds = (limits, bounds, streams.clone());
-        let edge = running.edge(Verifier::new([trust]), &cursor_key, bounds, metrics);
-        say(&summary.told(), false);
-        say(&howto(&address.to_string(), &self.folder), false);
+        (limits, bounds, streams.clone())
+    }
+}
 
-        let Running { sequencer, work, .. } = running;
-        let wake = sequencer.waker();
-        let working = work.begin(None);
-        let folder = self.folder.join("feed");
-        let feeding = tokio::spawn(async move {
-            let outcome = feed(&sync, &population, &schools, &folder, &wake).await;
-            if let Err(failure) = outcome {
-                say(&format!("the feed stopped: {failure}"), true);
+/// Trusts the demo's own issuer alone.
+fn verifier(issuer: &DemoIssuer) -> Result<Verifier, Failure> {
+    let trust = issuer.trust();
+    let trust = trust.map_err(|_bad| refused("its issuer key is not one; remove its folder"))?;
+    Ok(Verifier::new([trust]))
+}
+
+/// Open to the console that is served at this address.
+fn streams_at(address: &str) -> Arc<Streams> {
+    let port = address.rsplit(':').next().unwrap_or_default();
+    Arc::new(Streams::new(streams::Bounds {
+        origins: vec![format!("http://{address}"), format!("http://localhost:{port}")],
+        ..streams::Bounds::DEFAULT
+    }))
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::Refused(format!("the demo cannot begin: {why}"))
+}
+
+/// Once everything is told to stop.
+fn stopped(stopping: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut stopping = stopping.subscribe();
+    async move { drop(stopping.wait_for(|stop| *stop).await) }
+}
+
+impl Region<'_> {
+    /// Pulls every system, lets the software push, and types in the numbers that former schools passed on. Says how many
+    /// records said no more than what was known where there was nothing new at all: of those no run tells.
+    async fn bring_in(&self, folder: &Path) -> Result<i64, Failure> {
+        let sources = self.sync.live_sources().await?;
+        let pulling = Pulling {
+            sync: self.sync,
+            systems: self.pulled,
+            at_once: AT_ONCE,
+            dry_run: false,
+            full: false,
+            since: None,
+        };
+        let (mut known, mut failed) = (0_i64, 0_u32);
+        let mut told = |source: &LiveSource, _, outcome: Result<crate::sync::pull::Brought, _>| match outcome {
+            Ok(brought) if brought.run.is_none() => known = known.saturating_add(brought.known),
+            Ok(_) => {}
+            Err(failure) => {
+                failed = failed.saturating_add(1);
+                say(&format!("{}: {failure}", name_of(source)), true);
             }
-        });
-        let routes = router(edge).merge(issuer.routes());
-        serve(listener, routes, streams.until(stop), Patience::DEFAULT).await?;
-        feeding.abort();
-        working.end().await;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// Registers the region: CLBs, schools, sources, agreements and personas. Doing it again changes nothing.
-async fn register(running: &Running, manifest: &Manifest) -> Result<Vec<connection::Model>, Failure> {
-    let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
-    let mut file = parties(manifest, ISSUER, agreed);
-    for (name, role, acts_for) in PERSONAS {
-        let (school, clb) = match acts_for {
-            ActsFor::School(place) => (manifest.schools.get(place).map(|one| &one.institution_number), None),
-            ActsFor::Clb(place) => (None, manifest.clbs.get(place).map(|one| &one.institution_number)),
-            ActsFor::Nobody => (None, None),
         };
-        file.principals.push(Principal {
-            line: 0,
-            who: Who {
-                issuer: ISSUER.to_owned(),
-                subject: name.to_owned(),
-            },
-            role,
-            school: school.cloned(),
-            clb: clb.cloned(),
-            discipline: (role == Role::ClbWorker).then_some(Discipline::SocialWorker),
-            begins_on: None,
-            ends_on: None,
-        });
-    }
-    register.apply(&file, false).await?;
-    grant(running).await?;
-    let mut connections = Vec::new();
-    for school in &manifest.schools {
-        connections.extend(register.find_source(&school.institution_number, SOURCE).await?);
-    }
-    Ok(connections)
-}
-
-/// The first school lets its software do everything, as its data manager says. Doing it again changes nothing.
-async fn grant(running: &Running) -> Result<(), Failure> {
-    let now = running.clock.now();
-    let refused = || Failure::Refused("the demo's software could not be let act for its school".to_owned());
-    let manager = running
-        .app
-        .sign_in(ISSUER, "data-manager", now)
-        .await?
-        .ok_or_else(refused)?;
-    let operation = Operation {
-        actor: manager.actor.clone(),
-        purpose: None,
-        now,
-        request: running.ids.next(now),
-    };
-    running
-        .app
-        .begin(&operation, manager)
-        .await
-        .map_err(|_down| refused())?;
-    let granted = async {
-        let page = Page {
-            first: 1,
-            after: None,
-            count: false,
-        };
-        let client = running.app.clients(&operation, &page).await?.rows.pop();
-        let source = running.app.sources(&operation, &page).await?.rows.pop();
-        let (Some((_, client)), Some((_, source))) = (client, source) else {
-            return Ok(false);
-        };
-        if client.grants.is_empty() {
-            let new = NewGrant {
-                client: client.id.0,
-                source: source.id.0,
-                tasks: Tasks::all(),
-                begins_at: now,
-                ends_at: None,
-            };
-            running.app.issue_grant(&operation, new).await?;
+        pulling
+            .all(&[Stream::Roster, Stream::Absences], &sources, &mut told)
+            .await;
+        if failed > 0 {
+            return Err(refused("a system of its own could not be pulled"));
         }
-        Ok::<bool, Problem>(true)
-    };
-    let granted = granted.await;
-    running.app.end(&operation);
-    match granted {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(refused()),
+        for software in &self.software {
+            let bar = ProgressBar::new(0).with_style(bar_style());
+            bar.set_prefix(software.subject.clone());
+            let shown = |done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            };
+            software.bring_all(&shown).await?;
+            bar.finish_and_clear();
+        }
+        self.carried_in(&sources, folder).await?;
+        Ok(known)
     }
-}
 
-/// What the schools of the demo agreed: most the default, some more, some less.
-fn agreed(place: usize) -> Categories {
-    let usual = Categories::default_agreement().with(Category::NationalNumber);
-    match place % 4 {
-        1 => usual.with(Category::Attendance),
-        3 => usual.without(Categories::NONE.with(Category::Address).with(Category::Contact)),
-        _ => usual,
-    }
-}
-
-async fn import(
-    sync: &Sync,
-    connection: &connection::Model,
-    school: &SchoolFiles,
-    folder: &Path,
-    summary: &mut Summary,
-) -> Result<(), Failure> {
-    let source = Source {
-        id: connection.id,
-        school: connection.school_id,
-    };
-    let folder = folder.join(&school.institution_number);
-    let number = &school.institution_number;
-    let roster = folder.join("roster.zip");
-    let files = settings_of(connection)?;
-    let package = sync.roster_package(source, number, &roster, &files.roster);
-    summary.add(&package.await?.0);
-    let mut absences = AbsenceFile::new(folder.join("absences.csv"), files.absences)?;
-    summary.add(&sync.absences(source, connection, &mut absences).await?);
-    let carried = folder.join("carried-in.csv");
-    if carried.exists() {
-        summary.add(&sync.carried_file(source, &carried).await?);
-    }
-    Ok(())
-}
-
-/// What schools send from now on, a little every few seconds, until the demo ends.
-async fn feed(
-    sync: &Sync,
-    population: &Population,
-    schools: &[connection::Model],
-    folder: &Path,
-    wake: &tokio::sync::Notify,
-) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder)?;
-    let feed = Feed::new(population);
-    for step in 0.. {
-        tokio::time::sleep(EVERY).await;
-        let changes = feed.step(step);
-        let (mut raised, mut withdrawn) = (0, 0);
-        for (place, connection) in schools.iter().enumerate() {
-            if !changes.iter().any(|change| change.school == place) {
-                continue;
+    /// No system holds them: the secretariat has them from a letter, in a small file.
+    async fn carried_in(&self, sources: &[LiveSource], folder: &Path) -> Result<(), Failure> {
+        for (place, school) in self.population.schools.iter().enumerate() {
+            // The roster's, which comes first by name; what pushes is typed in at the school.
+            let source = sources.iter().find(|source| source.school == school.institution_number);
+            let Some(source) = source else { continue };
+            let path = folder.join(format!("carried-in-{}.csv", school.institution_number));
+            let key = |stay: &Stay| match Way::of(place) {
+                Way::Smartschool => stay.stamnummer.clone(),
+                Way::Pair | Way::Software => stay.source_key.clone(),
+            };
+            if files::write_carried(self.population, place, &path, key)? > 0 {
+                let source = Source {
+                    id: source.connection.id,
+                    school: source.connection.school_id,
+                };
+                self.sync.carried_file(source, &path).await?;
             }
-            let path = folder.join(format!("absences-{place}.csv"));
-            Feed::write(&changes, place, std::fs::File::create(&path)?)?;
-            let source = Source {
-                id: connection.id,
-                school: connection.school_id,
-            };
-            let mut file = AbsenceFile::new(&path, absence_format())?;
-            let run = sync.absences(source, connection, &mut file).await?;
-            raised += run.raised;
-            withdrawn += run.withdrawn;
         }
-        wake.notify_one();
-        say(
-            &format!(
-                "{:>3} changes from schools, {raised} signals raised, {withdrawn} withdrawn",
-                changes.len()
-            ),
-            false,
-        );
+        Ok(())
     }
-    Ok(())
-}
 
-/// What the import brought.
-#[derive(Debug, Default, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Summary {
-    clbs: usize,
-    schools: usize,
-    pupils: usize,
-    absences: usize,
-    rows: i64,
-    changed: i64,
-    unchanged: i64,
-    quarantined: i64,
-    signals_raised: i64,
-    signals_withdrawn: i64,
-    events: u64,
-}
-
-impl Summary {
-    fn new(manifest: &Manifest) -> Self {
-        Self {
-            clbs: manifest.clbs.len(),
-            schools: manifest.schools.len(),
-            pupils: manifest.schools.iter().map(|school| school.pupils).sum(),
-            absences: manifest.schools.iter().map(|school| school.absences).sum(),
-            ..Self::default()
+    /// What happens at the schools from now on, a little every few seconds; and what the CLBs hear of it.
+    async fn live(&self) -> Result<(), Failure> {
+        let feed = Feed::of_last(self.population, LIVELY);
+        let mut front_ends = FRONT_ENDS.map(|subject| FrontEnd::new(self.client.clone(), subject));
+        for front_end in &mut front_ends {
+            front_end.news().await?;
         }
+        for step in 0.. {
+            tokio::time::sleep(STEP).await;
+            let changes = feed.step(step);
+            self.happen(step, &changes).await?;
+            let (mut raised, mut withdrawn) = (0_usize, 0_usize);
+            for front_end in &mut front_ends {
+                let news = front_end.news().await?;
+                raised = raised.saturating_add(news.raised);
+                withdrawn = withdrawn.saturating_add(news.withdrawn);
+            }
+            let count = changes.len();
+            say(
+                &format!("{count:>3} changes at schools; heard since: {raised} signals raised, {withdrawn} withdrawn"),
+                false,
+            );
+        }
+        Ok(())
     }
 
-    fn add(&mut self, run: &hub_entities::source::run::Model) {
-        self.rows += run.staged;
-        self.changed += run.changed;
-        self.unchanged += run.unchanged;
-        self.quarantined += run.quarantined;
-        self.signals_raised += run.raised;
-        self.signals_withdrawn += run.withdrawn;
-    }
-
-    fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-
-    fn told(&self) -> String {
-        format!(
-            "{} CLBs, {} schools, {} synthetic pupils; {} rows imported ({} changed, {} known already), {} signals raised",
-            self.clbs, self.schools, self.pupils, self.rows, self.changed, self.unchanged, self.signals_raised
-        )
+    /// A system knows it and waits to be asked; software says it.
+    async fn happen(&self, step: u64, changes: &[Change]) -> Result<(), Failure> {
+        for change in changes {
+            self.systems.register(change);
+        }
+        for software in &self.software {
+            software.bring(step, changes).await?;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod house;
 mod import;
 mod keys;
 mod policy;
+mod pulling;
 mod recheck;
 mod register;
 mod schema;
@@ -36,7 +37,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make a synthetic region, import it, serve it with an issuer of its own, and let it live.
+    /// Make a synthetic region with systems of its own, pull it, serve it, and let it live.
     Demo(demo::Demo),
     /// Serve GraphQL over HTTP.
     Serve,
@@ -88,9 +89,12 @@ pub enum Failure {
     /// The laws that the product brings cannot be read.
     #[error(transparent)]
     Law(#[from] hub_entities::law::LawError),
-    /// The demo's files could not be written.
+    /// A file of the demo could not be written.
     #[error(transparent)]
     Files(#[from] crate::demo::files::FilesError),
+    /// The hub of the demo did not answer to the demo itself.
+    #[error(transparent)]
+    Ask(#[from] crate::demo::software::AskError),
     /// A file or a socket.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -4,22 +4,30 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use clap::Args;
-use futures::StreamExt as _;
+use clap::{Args, ValueEnum};
 use hub_connectors::contract::Stream;
 use hub_connectors::live::Systems;
 use hub_entities::source::RunState;
-use indicatif::{MultiProgress, ProgressBar};
 
 use super::house::{Running, key, law_settings};
-use super::import::bar_style;
+use super::pulling::Pulling;
 use super::{Failure, open, say};
 use crate::config::Config;
 use crate::outbound::to_sources;
-use crate::sync::pull::{Brought, LiveSource, Pull};
+use crate::sync::SyncError;
+use crate::sync::pull::{Brought, LiveSource};
 
-/// How many sources are pulled at once.
-const AT_ONCE: usize = 8;
+/// How many sources are read at once, as `serve` does.
+const AT_ONCE: usize = 32;
+
+/// One of the things that a source may bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// Pupils, classes, who is in which.
+    Roster,
+    /// Half-days of absence.
+    Absences,
+}
 
 /// Pull the live sources now, or say what a pull would bring.
 #[derive(Debug, Args)]
@@ -35,6 +43,9 @@ pub(super) struct Sync {
     /// Read absences from this day on, past school years included.
     #[arg(long, value_name = "DATE")]
     since: Option<NaiveDate>,
+    /// Pull one thing alone.
+    #[arg(long, value_enum)]
+    only: Option<Only>,
 }
 
 impl Sync {
@@ -49,72 +60,40 @@ impl Sync {
         if sources.is_empty() {
             return Err(Failure::Refused("no such source is pulled".to_owned()));
         }
-        let bars = MultiProgress::new();
-        let mut failed = 0_u32;
+        let pulling = Pulling {
+            sync: &sync,
+            systems: &systems,
+            at_once: AT_ONCE,
+            dry_run: self.dry_run,
+            full: self.full,
+            since: self.since,
+        };
         // Absences name pupils that a roster brings, perhaps another source's.
-        for stream in [Stream::Roster, Stream::Absences] {
-            let these = sources.iter().filter(|source| source.live.brings(stream));
-            let pulls = these.map(|source| async {
-                let bar = bars.add(ProgressBar::new(0).with_style(bar_style()));
-                bar.set_prefix(name_of(source));
-                let shown = bar.clone();
-                let sync = crate::sync::Sync {
-                    progress: Arc::new(move |done, total| {
-                        shown.set_length(total);
-                        shown.set_position(done);
-                    }),
-                    ..sync.clone()
-                };
-                let outcome = self.one(&sync, &systems, source, stream).await;
-                bar.finish_and_clear();
-                (name_of(source), outcome)
-            });
-            // One future after the other is large enough to be on the heap.
-            let pulls: Vec<_> = pulls.map(Box::pin).collect();
-            let mut pulls = futures::stream::iter(pulls).buffer_unordered(AT_ONCE);
-            while let Some((name, outcome)) = pulls.next().await {
-                let what = match stream {
-                    Stream::Roster => "roster",
-                    Stream::Absences => "absences",
-                };
-                let (good, told) = match outcome {
-                    Ok(brought) => (!is_held(&brought), self.told(&brought)),
-                    Err(failure) => (false, failure.to_string()),
-                };
-                failed = failed.saturating_add(u32::from(!good));
-                bars.suspend(|| say(&format!("{name} {what}: {told}"), !good));
-            }
-        }
+        let streams = match self.only {
+            None => [Stream::Roster, Stream::Absences].as_slice(),
+            Some(Only::Roster) => &[Stream::Roster],
+            Some(Only::Absences) => &[Stream::Absences],
+        };
+        let mut failed = 0_u32;
+        let mut told = |source: &LiveSource, stream, outcome: Result<Brought, SyncError>| {
+            let what = match stream {
+                Stream::Roster => "roster",
+                Stream::Absences => "absences",
+            };
+            let (good, told) = match outcome {
+                Ok(brought) => (!is_held(&brought), self.told(&brought)),
+                Err(failure) => (false, failure.to_string()),
+            };
+            failed = failed.saturating_add(u32::from(!good));
+            say(&format!("{} {what}: {told}", name_of(source)), !good);
+        };
+        pulling.all(streams, &sources, &mut told).await;
         running.sequencer.once().await?;
         Ok(if failed == 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         })
-    }
-
-    async fn one(
-        &self,
-        sync: &crate::sync::Sync,
-        systems: &Systems,
-        source: &LiveSource,
-        stream: Stream,
-    ) -> Result<Brought, crate::sync::SyncError> {
-        let connector = systems.connect(&source.live)?;
-        let pull = Pull {
-            connection: &source.connection,
-            school: &source.school,
-            connector: &*connector,
-            stream,
-            full: self.full,
-            since: self.since,
-            room: None,
-        };
-        if self.dry_run {
-            sync.preview(&pull).await
-        } else {
-            sync.pull(&pull).await
-        }
     }
 
     /// What a pull brought, in a line for a person.

@@ -1,19 +1,17 @@
-//! What the schools send after the first import: new absences, corrections and deletions.
+//! What happens at the schools after the hub has read them: new absences, corrections and deletions.
 //!
 //! Every step is a pure function of the population and its number. Most of a step is ordinary
 //! (an illness, a late explanation); two changes are made to pupils next to the threshold, so that
 //! a signal is raised in one step and withdrawn in the next.
 
-use std::io::Write;
-
 use hub_entities::time::HalfDay;
 
 use super::dice::{Dice, wide};
-use super::files::{AbsenceRows, DELETED, FilesError};
+use super::files::DELETED;
 use super::population::{Population, Pupil};
 use super::{FEED, absences};
 
-/// One row of a later absence file.
+/// A half-day that a school registers anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The position of the school that sends it.
@@ -43,6 +41,8 @@ pub struct Feed<'a> {
     edge: Vec<OnTheEdge>,
     /// Lesson half-days up to today.
     known: usize,
+    /// The first of them that anything still happens to.
+    from: usize,
 }
 
 /// Ordinary changes in a step, beside the two at the threshold.
@@ -55,16 +55,25 @@ const FROM_FOUR: [[&str; 2]; 4] = [["B", "Z"], ["B", DELETED], ["-", "B"], ["P",
 const FROM_FIVE: [[&str; 2]; 4] = [["Z", "B"], ["-", "B"], [DELETED, "B"], ["R", "B"]];
 
 impl<'a> Feed<'a> {
-    /// The feed of a population. Looks once at every pupil.
+    /// The feed of a population, whatever half-days of the year it may change. Looks once at every pupil.
     pub fn new(population: &'a Population) -> Self {
+        Self::of_last(population, usize::MAX)
+    }
+
+    /// The same, over so many half-days back: a source whose changes cannot be asked for is read again only so far.
+    pub fn of_last(population: &'a Population, half_days: usize) -> Self {
         let known = population.lessons.partition_point(|half| half.day <= population.today);
+        let from = known.saturating_sub(half_days);
+        let since = population.lessons.get(from).copied();
         let edge = (0..population.len())
             .filter_map(|index| on_the_edge(population, &population.pupil(index), known))
+            .filter(|pupil| since.is_some_and(|since| pupil.at >= since))
             .collect();
         Self {
             population,
             edge,
             known,
+            from,
         }
     }
 
@@ -74,18 +83,6 @@ impl<'a> Feed<'a> {
         let mut dice = Dice::of(self.population.seed ^ step.rotate_left(32), FEED, 0);
         changes.extend((0..ORDINARY).filter_map(|_| self.ordinary(&mut dice)));
         changes
-    }
-
-    /// Writes the rows of one school in a step as an absence file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write<W: Write>(changes: &[Change], school: usize, to: W) -> Result<W, FilesError> {
-        let mut rows = AbsenceRows::new(to)?;
-        for change in changes.iter().filter(|change| change.school == school) {
-            rows.row(&change.pupil_key, change.at, change.code)?;
-        }
-        rows.finish()
     }
 
     /// Two pupils in turn, two steps each; their half-day goes through four laps and begins anew.
@@ -115,7 +112,9 @@ impl<'a> Feed<'a> {
             return None; // kleuters have letters of their own
         }
         let lot = dice.below(100);
-        let older = absences::of(self.population, &pupil);
+        let since = self.population.lessons.get(self.from).copied();
+        let mut older = absences::of(self.population, &pupil);
+        older.retain(|absence| since.is_some_and(|since| absence.at >= since));
         let old = older.get(dice.below(older.len()));
         let (stay, at, code) = match old {
             Some(old) if lot < 50 => {
@@ -129,7 +128,10 @@ impl<'a> Feed<'a> {
                 (old.stay, old.at, code)
             }
             _ => {
-                let recent = self.known.checked_sub(1 + dice.below(9))?;
+                let recent = self
+                    .known
+                    .checked_sub(1 + dice.below(9))
+                    .filter(|at| *at >= self.from)?;
                 let at = *self.population.lessons.get(recent)?;
                 let stay = pupil.stays.iter().position(|stay| stay.holds(at.day))?;
                 (stay, at, dice.pick(&["Z", "Z", "D", "D", "-", "-", "R", "P", "B"], "Z"))

@@ -13,7 +13,7 @@ use hub_entities::time::{HalfDay, Part};
 use serde::Serialize;
 
 use super::absences::Absence;
-use super::population::{Origin, Population, Pupil};
+use super::population::{Origin, Population, Pupil, Stay};
 use super::{absences, package};
 
 /// Something went wrong while writing; the files are incomplete.
@@ -163,7 +163,6 @@ pub fn write_school(
         1 << 16,
         File::create(folder.join("absences.csv"))?,
     ))?;
-    let mut carried_in = Vec::new();
     for (pupil, stay) in population.pupils_of(position) {
         pupils += 1;
         let Some(here) = pupil.stays.get(stay) else { continue };
@@ -171,19 +170,11 @@ pub fn write_school(
             absences.row(&here.source_key, absence.at, absence.letter)?;
             rows += 1;
         }
-        if here.from.is_some() {
-            carried_in.extend(carried_rows(population, &pupil, stay));
-        }
     }
     absences.finish()?;
-    if !carried_in.is_empty() {
-        let mut file = csv::Writer::from_path(folder.join("carried-in.csv"))?;
-        file.write_record(["pupil", "halfDays", "begins", "former"])?;
-        for row in &carried_in {
-            file.write_record(row)?;
-        }
-        file.flush()?;
-    }
+    let carried_in = write_carried(population, position, &folder.join("carried-in.csv"), |stay| {
+        stay.source_key.clone()
+    })?;
     Ok(SchoolFiles {
         institution_number: school.institution_number.clone(),
         name: school.name.clone(),
@@ -197,13 +188,47 @@ pub fn write_school(
         pupils,
         classes: school.classes.iter().map(|class| class.source_key.clone()).collect(),
         absences: rows,
-        carried_in: carried_in.len(),
+        carried_in,
     })
+}
+
+/// Writes the numbers that former schools passed on to the pupils of a school, by the `key` of each: no file where there
+/// are none. Says how many there are.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_carried(
+    population: &Population,
+    position: usize,
+    path: &Path,
+    key: impl Fn(&Stay) -> String,
+) -> Result<usize, FilesError> {
+    let came = population.pupils_of(position).filter(|(pupil, stay)| {
+        let here = pupil.stays.get(*stay);
+        here.is_some_and(|here| here.from.is_some())
+    });
+    let carried: Vec<_> = came
+        .flat_map(|(pupil, stay)| carried_rows(population, &pupil, stay, &key))
+        .collect();
+    if !carried.is_empty() {
+        let mut file = csv::Writer::from_path(path)?;
+        file.write_record(["pupil", "halfDays", "begins", "former"])?;
+        for row in &carried {
+            file.write_record(row)?;
+        }
+        file.flush()?;
+    }
+    Ok(carried.len())
 }
 
 /// The carried-in numbers that arrived with one stay: pupil key, half-days, begin and, when it is
 /// known, the institution number of the former school.
-fn carried_rows(population: &Population, pupil: &Pupil, stay: usize) -> Vec<[String; 4]> {
+fn carried_rows(
+    population: &Population,
+    pupil: &Pupil,
+    stay: usize,
+    key: impl Fn(&Stay) -> String,
+) -> Vec<[String; 4]> {
     let Some(here) = pupil.stays.get(stay) else {
         return Vec::new();
     };
@@ -221,7 +246,7 @@ fn carried_rows(population: &Population, pupil: &Pupil, stay: usize) -> Vec<[Str
         .filter(|carried| carried.stay == stay)
         .map(|carried| {
             [
-                here.source_key.clone(),
+                key(here),
                 carried.half_days.to_string(),
                 here.begins.to_string(),
                 former.clone(),

@@ -14,6 +14,8 @@ mod package;
 pub mod parties;
 pub mod population;
 pub mod schools;
+pub mod software;
+pub mod systems;
 #[cfg(test)]
 mod tests;
 

@@ -442,7 +442,7 @@ fn end_date(stay: &Stay) -> String {
         .unwrap_or_default()
 }
 
-fn org_key(school: &School) -> String {
+pub(super) fn org_key(school: &School) -> String {
     format!("S{}", school.institution_number)
 }
 
@@ -450,14 +450,14 @@ fn course_key(school: &School) -> String {
     format!("V{}", school.institution_number)
 }
 
-fn session_key(population: &Population) -> String {
+pub(super) fn session_key(population: &Population) -> String {
     format!("Y{}", population.year)
 }
 
-fn teacher_key(class: &Class) -> String {
+pub(super) fn teacher_key(class: &Class) -> String {
     format!("T{}", class.source_key)
 }
 
-fn parent_key(school: &School, pupil: &Pupil, parent: usize) -> String {
+pub(super) fn parent_key(school: &School, pupil: &Pupil, parent: usize) -> String {
     format!("O{}{:06}{}", school.institution_number, pupil.index, parent + 1)
 }

@@ -1,37 +1,53 @@
 //! What the demo registers, by the same path as an operator: its parties, their sources and what they agreed.
 
-use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
-use hub_connectors::connection::Connection;
 use hub_entities::category::Categories;
 use hub_entities::operation::Role;
-use hub_entities::time::SchoolYear;
 
-use super::files::{DELETED, Manifest, SchoolFiles};
+use super::population::Population;
 use crate::register::{Agreement, Clb, File, Principal, School, Source, Who};
 
-/// The name of each school's source.
-pub const SOURCE: &str = "files";
-
-/// How the demo's schools write their absences.
-pub fn absence_format() -> AbsenceFormat {
-    AbsenceFormat::Csv(Box::new(ColumnMap {
-        key: PupilKey::SourcedId,
-        delete: Some(DeleteMarker {
-            column: "code".to_owned(),
-            value: DELETED.to_owned(),
-        }),
-        ..ColumnMap::default()
-    }))
+/// How what a school knows comes to the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Its roster from a OneRoster system, its half-days from Smartschool, joined by the number in the school's register
+    /// (stamnummer).
+    Pair,
+    /// Both from Smartschool.
+    Smartschool,
+    /// Its software brings both in by itself.
+    Software,
 }
 
-/// The CLBs and schools of a manifest, a source for each school, and an agreement on what `agreed` says for the school at
-/// a place, signed by a data manager and a director of each.
-pub fn parties(manifest: &Manifest, issuer: &str, agreed: fn(usize) -> Categories) -> File {
+impl Way {
+    /// That of the school at a place of the demo: of six schools one has software that pushes, one has Smartschool alone,
+    /// and four have both systems.
+    pub const fn of(place: usize) -> Self {
+        match place % 6 {
+            0 => Self::Software,
+            1 => Self::Smartschool,
+            _ => Self::Pair,
+        }
+    }
+}
+
+/// Who signs for a school or a CLB.
+pub fn signer(role: Role, institution_number: &str) -> String {
+    format!("{role}-{institution_number}")
+}
+
+/// The CLBs and schools of a population with these sources, and an agreement on what `agreed` says for the school at a
+/// place, signed by a data manager and a director of each.
+pub fn parties(
+    population: &Population,
+    sources: Vec<Source>,
+    issuer: &str,
+    agreed: impl Fn(usize) -> Categories,
+) -> File {
     let who = |role: Role, number: &str| Who {
         issuer: issuer.to_owned(),
-        subject: format!("{role}-{number}"),
+        subject: signer(role, number),
     };
-    let signer = |role: Role, number: &str, (school, clb): (Option<&str>, Option<&str>)| Principal {
+    let signs = |role: Role, number: &str, (school, clb): (Option<&str>, Option<&str>)| Principal {
         line: 0,
         who: who(role, number),
         role,
@@ -41,8 +57,11 @@ pub fn parties(manifest: &Manifest, issuer: &str, agreed: fn(usize) -> Categorie
         begins_on: None,
         ends_on: None,
     };
-    let mut file = File::default();
-    for clb in &manifest.clbs {
+    let mut file = File {
+        sources,
+        ..File::default()
+    };
+    for clb in &population.clbs {
         let number = &clb.institution_number;
         file.clbs.push(Clb {
             line: 0,
@@ -51,14 +70,13 @@ pub fn parties(manifest: &Manifest, issuer: &str, agreed: fn(usize) -> Categorie
             dossiers: None,
         });
         file.principals
-            .push(signer(Role::ClbDirector, number, (None, Some(number))));
+            .push(signs(Role::ClbDirector, number, (None, Some(number))));
     }
-    for (place, school) in manifest.schools.iter().enumerate() {
-        let SchoolFiles {
-            institution_number: number,
-            clb,
-            ..
-        } = school;
+    for (place, school) in population.schools.iter().enumerate() {
+        let number = &school.institution_number;
+        let Some(clb) = population.clbs.get(school.clb) else {
+            continue;
+        };
         file.schools.push(School {
             line: 0,
             institution_number: number.clone(),
@@ -66,30 +84,19 @@ pub fn parties(manifest: &Manifest, issuer: &str, agreed: fn(usize) -> Categorie
             city: school.city.clone(),
             days_off: school.days_off.clone(),
         });
-        file.sources.push(Source {
-            line: 0,
-            school: number.clone(),
-            name: SOURCE.to_owned(),
-            letters: "school".to_owned(),
-            overrides: Vec::new(),
-            files: Connection {
-                absences: absence_format(),
-                ..Connection::default()
-            },
-        });
         file.principals
-            .push(signer(Role::SchoolDataManager, number, (Some(number), None)));
+            .push(signs(Role::SchoolDataManager, number, (Some(number), None)));
         file.agreements.push(Agreement {
             line: 0,
             school: number.clone(),
-            clb: clb.clone(),
+            clb: clb.institution_number.clone(),
             categories: agreed(place),
             ground: Some("synthetic pupils of the demo".to_owned()),
-            begins_on: SchoolYear::of(manifest.today).first_day(),
+            begins_on: population.year.first_day(),
             school_first_days: 0,
             early_warning: None,
             signed_for_school: who(Role::SchoolDataManager, number),
-            signed_for_clb: who(Role::ClbDirector, clb),
+            signed_for_clb: who(Role::ClbDirector, &clb.institution_number),
         });
     }
     file

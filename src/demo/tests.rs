@@ -290,6 +290,26 @@ fn the_folder_says_what_it_holds() {
     }
 }
 
+#[test]
+fn a_feed_of_the_last_half_days_changes_no_others() {
+    let population = on("2027-03-26");
+    let known: Vec<_> = population
+        .lessons
+        .iter()
+        .filter(|half| half.day <= population.today)
+        .collect();
+    let first = known[known.len() - 18];
+    let feed = Feed::of_last(&population, 18);
+    let mut changes = 0;
+    for step in 0..40 {
+        for change in feed.step(step) {
+            assert!(change.at >= *first, "{:?} in step {step}", change.at);
+            changes += 1;
+        }
+    }
+    assert!(changes > 100, "{changes} changes");
+}
+
 /// Replays the feed onto the counts of the first import: B of one pupil, and how often the
 /// threshold of five was passed upwards and downwards.
 #[test]

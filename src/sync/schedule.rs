@@ -32,7 +32,8 @@ const REFRESH: TimeDelta = TimeDelta::minutes(1);
 /// For how long a turn is taken: should its taker die, another takes it then.
 const TAKEN: TimeDelta = TimeDelta::minutes(2);
 
-/// So much later than its roster a new source is asked for absences: they name pupils that it brings.
+/// So much later than its roster a new source is asked for absences, or as soon as these come again where that is sooner:
+/// they name pupils that it brings.
 const AFTER_ITS_ROSTER: TimeDelta = TimeDelta::minutes(1);
 
 /// Healthy sources that are read at once.
@@ -210,12 +211,14 @@ impl Scheduler {
         }
         let sources = self.0.sync.live_sources().await?;
         let mut turns = Vec::new();
+        let after_its_roster =
+            AFTER_ITS_ROSTER.min(TimeDelta::from_std(self.0.every.absences).unwrap_or(AFTER_ITS_ROSTER));
         for source in &sources {
             for stream in [Stream::Roster, Stream::Absences] {
                 if source.live.brings(stream) {
                     let after = match stream {
                         Stream::Roster => TimeDelta::zero(),
-                        Stream::Absences => AFTER_ITS_ROSTER,
+                        Stream::Absences => after_its_roster,
                     };
                     turns.push((source.connection.id, kind_of(stream), now + after));
                 }

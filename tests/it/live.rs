@@ -309,11 +309,13 @@ both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabas
     let fake = Arc::new(Fake::new(platform));
     let host = Host::start(Arc::<Fake>::clone(&fake)).await.unwrap();
     let folder = Folder::new();
-    let config = format!(
-        "[database]\nurl = \"{}\"\n[sources]\nsecrets_folder = \"secrets\"\nnetworks = [\"127.0.0.0/8\"]\n",
+    // What stands on this machine itself is reached only where that is said.
+    let shut = format!(
+        "[database]\nurl = \"{}\"\n[sources]\nsecrets_folder = \"secrets\"\n",
         database.url
     );
-    std::fs::write(folder.at("clb-hub.toml"), config).unwrap();
+    let config = format!("{shut}networks = [\"127.0.0.0/8\"]\n");
+    std::fs::write(folder.at("clb-hub.toml"), &config).unwrap();
     let register = EXAMPLE
         .replace("https://voorbeeld.smartschool.be/Webservices/V3", &Fake::url(&host))
         .replace("pulls = [\"absences\"]\n", "")
@@ -349,6 +351,15 @@ both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabas
     assert!(!told(&refused).contains("canary"));
 
     write(&format!("{CODE}\n"));
+    std::fs::write(folder.at("clb-hub.toml"), shut).unwrap();
+    fake.calls();
+    let refused = output(&[]);
+    assert!(
+        !refused.status.success() && fake.calls().is_empty(),
+        "{}",
+        told(&refused)
+    );
+    std::fs::write(folder.at("clb-hub.toml"), config).unwrap();
     let look = sea_orm::Database::connect(&database.url).await.unwrap();
     let dry = output(&["034512", "--dry-run"]);
     assert!(dry.status.success(), "{}", told(&dry));
@@ -368,6 +379,8 @@ both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabas
         "{}",
         told(&again)
     );
+    let one = told(&output(&["--only", "roster"]));
+    assert!(one.contains(" roster: ") && !one.contains(" absences: "), "{one}");
     assert!(!output(&["111111"]).status.success(), "no such source");
 
     // What the doctor says of it, and what the school finds among its gaps.

@@ -20,6 +20,7 @@ mod architecture;
 mod audit;
 mod client_grants;
 mod commands;
+mod demo;
 mod doctor;
 mod door;
 mod dossier;

@@ -89,6 +89,11 @@ impl Scene {
     }
 
     fn scheduler(&self) -> Scheduler {
+        self.scheduler_every(Duration::from_mins(5))
+    }
+
+    /// One that looks at absences so often.
+    fn scheduler_every(&self, absences: Duration) -> Scheduler {
         let sync = Sync {
             db: self.world.db.clone(),
             book: self.world.book.clone(),
@@ -100,7 +105,7 @@ impl Scene {
         let systems = Systems::new(http(), Arc::new(|_| Some(SecretString::from(CODE))));
         let every = Every {
             roster: Duration::from_hours(1),
-            absences: Duration::from_mins(5),
+            absences,
         };
         Scheduler::new(sync, systems, Arc::new(Still), every, Arc::new(Notify::new()))
     }
@@ -115,6 +120,20 @@ fn rosters(tenant: &Tenant) -> usize {
     let calls = tenant.fake.calls();
     calls.iter().filter(|call| *call == "getAllGroupsAndClasses").count()
 }
+
+// Whoever looks every few seconds does not wait a minute for the first time.
+both_databases!(
+    absences_follow_their_roster_as_soon_as_they_come_again,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let tenant = Tenant::new(platform("111111", TODAY, 0..3)).await;
+        scene.school("111111", &tenant).await;
+        let scheduler = scene.scheduler_every(Duration::from_secs(5));
+        assert_eq!(scheduler.once().await.unwrap(), 1, "the roster");
+        *scene.clock.0.lock().unwrap() += TimeDelta::seconds(5);
+        assert_eq!(scheduler.once().await.unwrap(), 1, "the absences");
+    }
+);
 
 both_databases!(every_stream_has_its_turn, async |database: &TestDatabase| {
     let scene = Scene::new(database).await;

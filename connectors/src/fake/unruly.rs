@@ -104,6 +104,12 @@ pub struct Unruly {
     mood: Mutex<Mood>,
 }
 
+impl std::fmt::Debug for Unruly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unruly").finish_non_exhaustive()
+    }
+}
+
 impl Unruly {
     /// A site in good order. Only requests that `counts` are counted and get into trouble: those for data, so that
     /// a token is still given.

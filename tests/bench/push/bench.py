@@ -1,19 +1,24 @@
 """Registers some schools with software, lets it push, and measures.
 
     bench.py register ISSUER SCHOOLS FILE      writes what registers them; prints the subjects that need a token
-    bench.py measure HOST WORK SCHOOLS [--pupils N] [--half-days N] [--senders N] [--alerts N]
+    bench.py measure HOST WORK SCHOOLS [--pupils N] [--half-days N] [--senders N] [--alerts N] [--alone]
 
-Prints the figures and writes WORK/push.json. Ends with 1 when a record is not accepted or an event does not come.
+Files of WORK/region are imported all the while, over and over again, each time with other letters; with --alone they are
+not. HUB is the binary that imports. Prints the figures and writes WORK/push.json. Ends with 1 when a record is not accepted or an event does not come.
 """
 import argparse
 import datetime
 import http.client
 import json
 import multiprocessing
+import os
 import queue
+import subprocess
 import sys
 import threading
 import time
+
+import front
 
 CLB = "114711"
 CATEGORIES = "identity birth address contact enrolment truancy attendance".split()
@@ -22,7 +27,6 @@ SUBMIT_ROSTER = """mutation($input: SubmitRosterInput!) { submitRoster(input: $i
 SUBMIT_ABSENCES = """mutation($input: SubmitAbsencesInput!) { submitAbsences(input: $input) { __typename
     ... on Delivered { results { outcome } } ... on Invalid { field } ... on NotPossible { reason }
     ... on TryLater { retryAfterSeconds } } }"""
-FOLLOW = "subscription { signals { cursor change { kind } } }"
 
 
 def number(place):
@@ -155,16 +159,40 @@ def send(host, tokens, schools, pupils, days, ready, go, told):
     told.put((sent, took))
 
 
-def follow(host, token, events):
-    """Notes when each event of a signal arrives."""
-    connection = http.client.HTTPConnection(host, timeout=120)
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/json", "accept": "text/event-stream"}
-    connection.request("POST", "/graphql/stream", body(FOLLOW), headers)
-    answer = connection.getresponse()
-    while line := answer.readline():
-        if line.startswith(b"data:") and b'"signals"' in line:
-            change = json.loads(line[5:])["data"]["signals"]["change"]
-            events.put((time.monotonic(), change and change["kind"]))
+class Importing:
+    """An import that goes on beside: of the half-days of one school, with other letters each time, so that rows change."""
+
+    def __init__(self, work):
+        region = f"{work}/region"
+        self.school = json.load(open(f"{region}/manifest.json"))["schools"][0]["institutionNumber"]
+        folder = f"{region}/{self.school}"
+        self.files = [f"{folder}/absences.csv", f"{work}/other.csv"]
+        with open(self.files[0]) as source, open(self.files[1], "w") as to:
+            for line in source:
+                to.write(line.replace(",Z", ",*").replace(",D", ",Z").replace(",*", ",D"))
+        self.command = [os.environ["HUB"], "--config", f"{work}/clb-hub.toml", "import"]
+        subprocess.run([*self.command, f"{folder}/roster.zip", "--school", self.school], check=True, capture_output=True)
+        self.took, self.over, self.failed = [], threading.Event(), None
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.go_on)
+        self.thread.start()
+        return self
+
+    def go_on(self):
+        while not self.over.is_set():
+            file, begin = self.files[len(self.took) % 2], time.monotonic()
+            told = subprocess.run([*self.command, file, "--school", self.school], capture_output=True, text=True)
+            if told.returncode != 0:
+                self.failed = told.stderr
+                return
+            self.took.append(time.monotonic() - begin)
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        if self.failed:
+            sys.exit(f"the import beside failed: {self.failed}")
 
 
 def percentile(of, share):
@@ -219,7 +247,7 @@ def alerts(host, tokens, school, count):
     for at in range(count):
         say(f"four-{at}", [b(at, half_day) for half_day in days[:4]])
     events = queue.Queue()
-    threading.Thread(target=follow, args=(host, tokens["worker"], events), daemon=True).start()
+    threading.Thread(target=front.Follower(host, tokens["worker"]).follow, args=(events,), daemon=True).start()
     assert events.get(timeout=30)[1] is None
     read, heard = [], []
     for at in range(count):
@@ -242,17 +270,7 @@ def alerts(host, tokens, school, count):
     }
 
 
-def measure(host, work, schools, rest):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pupils", type=int, default=500)
-    parser.add_argument("--half-days", type=int, default=20)
-    parser.add_argument("--senders", type=int, default=4)
-    parser.add_argument("--alerts", type=int, default=200)
-    options = parser.parse_args(rest)
-    tokens = json.load(open(f"{work}/tokens.json"))
-    schools = [number(place) for place in range(int(schools))]
-    for school in schools:
-        set_up(host, tokens, school, options.pupils)
+def figures_of(host, tokens, schools, options):
     figures = throughput(host, tokens, schools, options)
     print(
         "submitAbsences, 100 records a call, {absences} half-days in {seconds} s: {absences_per_second:,} a second; "
@@ -266,6 +284,28 @@ def measure(host, work, schools, rest):
         "p99 {submitted_to_event_p99_ms} ms".format(**figures),
         flush=True,
     )
+    return figures
+
+
+def measure(host, work, schools, rest):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pupils", type=int, default=500)
+    parser.add_argument("--half-days", type=int, default=20)
+    parser.add_argument("--senders", type=int, default=4)
+    parser.add_argument("--alerts", type=int, default=400)
+    parser.add_argument("--alone", action="store_true")
+    options = parser.parse_args(rest)
+    tokens = json.load(open(f"{work}/tokens.json"))
+    schools = [number(place) for place in range(int(schools))]
+    for school in schools:
+        set_up(host, tokens, school, options.pupils)
+    if options.alone:
+        figures = figures_of(host, tokens, schools, options)
+    else:
+        with Importing(work) as beside:
+            figures = figures_of(host, tokens, schools, options)
+        figures["imports_beside_seconds"] = [round(one, 1) for one in beside.took]
+        print("beside it imports ran, of {} s".format(", ".join(f"{one:.1f}" for one in beside.took)), flush=True)
     with open(f"{work}/push.json", "w") as to:
         json.dump(figures, to, indent=1)
 

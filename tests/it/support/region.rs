@@ -5,14 +5,15 @@ use std::process::Command;
 use std::sync::Arc;
 
 use clb_hub::demo::absences::Absence;
-use clb_hub::demo::files::{self, Manifest};
-pub(crate) use clb_hub::demo::parties::absence_format;
-use clb_hub::demo::parties::{SOURCE, parties};
+use clb_hub::demo::files::{self, DELETED, Manifest};
+use clb_hub::demo::parties::parties;
 use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::Shape;
-use clb_hub::register::Register;
+use clb_hub::register::{self, Register};
 use clb_hub::sync::files::AbsenceFile;
 use clb_hub::sync::{Source, Sync, SyncError};
+use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
+use hub_connectors::connection::Connection;
 use hub_connectors::oneroster::Settings;
 use hub_entities::category::{Categories, Category};
 use hub_entities::number::national::BlindIndexKey;
@@ -31,6 +32,37 @@ pub(crate) fn sync(world: &World) -> Sync {
         national_numbers: Some(Arc::new(BlindIndexKey::new([7; 32]))),
         progress: Arc::new(|_, _| {}),
     }
+}
+
+/// The name of each school's source.
+const SOURCE: &str = "files";
+
+/// How the schools of a region write their absences.
+pub(crate) fn absence_format() -> AbsenceFormat {
+    AbsenceFormat::Csv(Box::new(ColumnMap {
+        key: PupilKey::SourcedId,
+        delete: Some(DeleteMarker {
+            column: "code".to_owned(),
+            value: DELETED.to_owned(),
+        }),
+        ..ColumnMap::default()
+    }))
+}
+
+/// A source of files for each school.
+fn sources(population: &Population) -> Vec<register::Source> {
+    let source = |number: &String| register::Source {
+        school: number.clone(),
+        name: SOURCE.to_owned(),
+        letters: "school".to_owned(),
+        files: Connection {
+            absences: absence_format(),
+            ..Connection::default()
+        },
+        ..register::Source::default()
+    };
+    let schools = population.schools.iter();
+    schools.map(|school| source(&school.institution_number)).collect()
 }
 
 /// Where the absences of a pupil come from.
@@ -75,7 +107,7 @@ impl Region {
         let manifest = files::write_with(&population, folder.path(), &|pupil| absences(&population, pupil)).unwrap();
         let clock = Arc::new(FixedClock(world.now));
         let register = Register::open(&world.db, clock, world.ids.clone()).await.unwrap();
-        let parties = parties(&manifest, "https://issuer.example", agreed);
+        let parties = parties(&population, sources(&population), "https://issuer.example", agreed);
         register.apply(&parties, false).await.unwrap();
         let mut connections = Vec::new();
         for school in &manifest.schools {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::Version;
-use super::system::{Quirk, Records, System};
+use super::system::{Quirk, Records, System, record};
 use super::trouble::Instead;
 use crate::fake::{Answer, Request};
 
@@ -46,14 +46,14 @@ impl System {
             return Answer::status(404);
         }
         match self.lists.get(list).and_then(|records| records.get(id)) {
-            Some(record) => {
+            Some(known) => {
                 let name = list.strip_suffix("es").filter(|_| list == "classes").unwrap_or(list);
                 let name = name
                     .strip_suffix('s')
                     .filter(|_| list != "demographics")
                     .unwrap_or(name);
                 let mut body = Record::new();
-                body.insert(name.to_owned(), Value::Object(self.written(list, record)));
+                body.insert(name.to_owned(), Value::Object(self.written(list, known)));
                 Answer::json(200, Value::Object(body).to_string())
             }
             None if self.has(Quirk::NoContent) => Answer::status(204),
@@ -90,14 +90,14 @@ impl System {
             Some(Instead::Again) => from = from.saturating_sub(1),
             _ => {}
         }
-        let mut page: Vec<&Record> = found.iter().copied().skip(from).take(most).collect();
+        let mut page: Vec<&str> = found.iter().copied().skip(from).take(most).collect();
         if sorts && self.has(Quirk::SortInPage) {
-            page.sort_by_key(|record| record.get("sourcedId").map(Value::to_string));
+            page.sort_by_key(|known| record(known).get("sourcedId").map(Value::to_string));
         }
         let empty = page.is_empty();
         let page: Vec<Value> = page
             .into_iter()
-            .map(|record| self.chosen(self.written(list, record), request))
+            .map(|known| self.chosen(self.written(list, known), request))
             .collect();
         let reached = offset.saturating_add(page.len());
         let answer = if empty && self.has(Quirk::NoContent) {
@@ -140,8 +140,9 @@ impl System {
     }
 
     /// What the filter leaves, by key; none when it is no filter.
-    fn filtered<'r>(&self, list: &str, records: &'r Records, request: &Request) -> Option<Vec<&'r Record>> {
-        let all = || records.values().collect();
+    fn filtered<'r>(&self, list: &str, records: &'r Records, request: &Request) -> Option<Vec<&'r str>> {
+        let known = || records.values().map(AsRef::as_ref);
+        let all = || known().collect();
         let Some(filter) = request.parameter("filter") else {
             return Some(all());
         };
@@ -161,8 +162,8 @@ impl System {
         if chosen.is_some_and(|chosen| !chosen.split(',').any(|one| one == field)) {
             return Some(Vec::new());
         }
-        let matches = |record: &&Record| {
-            let written = self.written(list, record);
+        let matches = |known: &&str| {
+            let written = self.written(list, known);
             let Some(said) = written.get(field).and_then(Value::as_str) else {
                 return false;
             };
@@ -175,7 +176,7 @@ impl System {
                 _ => said == wanted,
             }
         };
-        Some(records.values().filter(matches).collect())
+        Some(known().filter(matches).collect())
     }
 
     /// The fields that were asked for.
@@ -189,8 +190,8 @@ impl System {
     }
 
     /// A record as this system writes it.
-    fn written(&self, list: &str, record: &Record) -> Record {
-        let mut record = record.clone();
+    fn written(&self, list: &str, known: &str) -> Record {
+        let mut record = record(known);
         if self.version == Version::V1_1 && list == "users" {
             old_user(&mut record);
         }

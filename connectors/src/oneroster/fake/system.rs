@@ -109,8 +109,17 @@ pub enum Quirk {
     ScopeNeeded,
 }
 
-/// Records by key.
-pub(super) type Records = BTreeMap<String, Map<String, Value>>;
+/// Records by key, each as its text: a region of schools is many records, and who asks is answered a page at a time.
+pub(super) type Records = BTreeMap<String, Box<str>>;
+
+/// A record of a list.
+pub(super) fn record(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn text(record: Map<String, Value>) -> Box<str> {
+    Value::Object(record).to_string().into_boxed_str()
+}
 
 /// A fake system.
 #[derive(Debug, Clone)]
@@ -173,16 +182,19 @@ impl System {
     pub fn load(&mut self, list: &str, record: Value) {
         let Value::Object(record) = record else { return };
         let key = record.get("sourcedId").and_then(Value::as_str).unwrap_or_default();
+        let key = key.to_owned();
         let records = self.lists.entry(list.to_owned()).or_default();
-        records.insert(key.to_owned(), record);
+        records.insert(key, text(record));
     }
 
     /// Changes a record, if it is there; the change is marked.
     pub fn edit(&mut self, list: &str, key: &str, change: impl FnOnce(&mut Map<String, Value>)) {
         let stamp = self.stamp();
-        if let Some(record) = self.lists.get_mut(list).and_then(|records| records.get_mut(key)) {
-            change(record);
+        if let Some(known) = self.lists.get_mut(list).and_then(|records| records.get_mut(key)) {
+            let mut record = record(known);
+            change(&mut record);
             record.insert("dateLastModified".to_owned(), stamp);
+            *known = text(record);
         }
     }
 

@@ -1,0 +1,141 @@
+//! The demo as a process of its own: its schools' systems change, software pushes, and the hub tells without being asked
+//! to look.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::front::Events;
+use crate::support::process::Folder;
+
+/// The demo under way; killed when it is dropped.
+struct Demo {
+    child: Child,
+    address: String,
+}
+
+impl Demo {
+    /// Starts it, and waits until it says where it listens.
+    fn start(folder: &Folder) -> Self {
+        let mut command = folder.command(&["demo", "--folder", "demo", "--port", "0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (told, address) = mpsc::channel();
+        // It goes on reading: a pipe that nobody empties would hold the demo up.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some(rest) = line.strip_prefix("listening on http://") {
+                    let _ = told.send(rest.split('/').next().unwrap().to_owned());
+                }
+            }
+        });
+        let address = address.recv();
+        let mut demo = Self {
+            child,
+            address: String::new(),
+        };
+        demo.address = address.expect("it listens");
+        demo
+    }
+
+    async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert!(answer.get("errors").is_none(), "{answer}");
+        answer["data"].clone()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The nodes of a list.
+fn nodes<'a>(data: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+    let edges = data[list]["edges"].as_array().unwrap().iter();
+    edges.map(|edge| &edge["node"])
+}
+
+/// By what the institution number of a school of the first CLB ends with: its software pushes, it has Smartschool alone,
+/// or the two systems that are joined by a number.
+fn way(institution_number: &str) -> &'static str {
+    match institution_number {
+        "990001" => "software",
+        "990002" => "smartschool",
+        _ => "pair",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_comes_alive() {
+    let folder = Folder::new();
+    let summary = folder.run(&["demo", "--once", "--folder", "demo"]);
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    let number = |name: &str| summary[name].as_i64().unwrap();
+    let counts = ["clbs", "schools", "pupils", "sources"].map(number);
+    // Eight schools have two systems, two have one, and two have software.
+    assert_eq!(counts, [2, 12, 4_000, 20], "{summary}");
+    // Every pupil, and a place in a class.
+    assert!(number("changed") > 8_000, "{summary}");
+    // Whom Smartschool no longer lists waits for a roster that never names him: few have left.
+    assert!(number("quarantined") < number("rows") / 50, "{summary}");
+
+    // Again in the same folder: the systems stand elsewhere now, and what they say is known.
+    let demo = Demo::start(&folder);
+    let token = |persona: &str| folder.run(&["token", persona, "--folder", "demo"]).trim().to_owned();
+    let worker = token("clb-worker");
+    let schools = "{ schools(first: 20) { edges { node { id institutionNumber } } } }";
+    let schools = demo.ask(&worker, schools, Value::Null).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let ways: BTreeMap<String, &str> = nodes(&schools, "schools")
+        .map(|school| (text(&school["id"]), way(school["institutionNumber"].as_str().unwrap())))
+        .collect();
+
+    // A stream tells that something has happened; what it was is read by the same cursor.
+    let mut events = Events::follow(&demo.address, &worker, None).await.unwrap();
+    let mut cursor = text(&events.next().await.unwrap()["data"]["signals"]["cursor"]);
+    let mut heard = BTreeSet::new();
+    let ways_of = ["pair", "smartschool", "software"];
+    let wanted: BTreeSet<_> = ways_of
+        .iter()
+        .flat_map(|way| [(*way, "RAISED"), (*way, "WITHDRAWN")])
+        .collect();
+    let question =
+        "query($after: String!) { changes(first: 200, after: $after) { changes { kind schoolId } endCursor } }";
+    while !wanted.is_subset(&heard) {
+        assert!(events.next().await.is_some(), "the stream ended; so far {heard:?}");
+        let page = demo.ask(&worker, question, json!({ "after": cursor })).await;
+        cursor = text(&page["changes"]["endCursor"]);
+        for change in page["changes"]["changes"].as_array().unwrap() {
+            let kind = ["RAISED", "WITHDRAWN"].into_iter().find(|kind| change["kind"] == *kind);
+            let way = change["schoolId"].as_str().and_then(|school| ways.get(school));
+            heard.extend(way.copied().zip(kind));
+        }
+    }
+
+    // Nothing failed on the way, and nobody had to let anything go on.
+    let runs = "{ syncRuns(first: 100) { edges { node { state } } } }";
+    let runs = demo.ask(&token("operator"), runs, Value::Null).await;
+    for run in nodes(&runs, "syncRuns") {
+        let state = run["state"].as_str().unwrap();
+        assert!(!["HELD", "REFUSED", "FAILED"].contains(&state), "{runs}");
+    }
+}
