@@ -15,7 +15,7 @@ use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
-use crate::dossier::{DossierMutation, DossierRoot};
+use crate::dossier::{ConsentMutation, DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
@@ -75,7 +75,7 @@ struct SchoolMutation(
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation);
+struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation, ConsentMutation);
 
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]
