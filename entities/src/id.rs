@@ -133,6 +133,8 @@ ids! {
     PostId = "pst";
     /// A decision on a secret field that was withheld: what one asks for access with. UUIDv4.
     DecisionId = "dcn";
+    /// A consent or a refusal. UUIDv4.
+    ConsentId = "cst";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -3,6 +3,8 @@
 //! Every method takes the operation first; who may see what is decided behind these traits and
 //! nowhere before them. Lists of ids are asked at once, so that a list level is one statement.
 
+mod guidance;
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -38,6 +40,7 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
+pub use guidance::Consents;
 
 /// An answer, or a fault.
 pub type Answer<T> = Result<T, Problem>;
@@ -512,11 +515,21 @@ pub trait Dossiers: Send + Sync {
 
 /// Everything that is asked of the hub.
 pub trait Hub:
-    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers
+    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers + Consents
 {
 }
 
-impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers> Hub
-    for T
+impl<T> Hub for T where
+    T: Pupils
+        + Classes
+        + Schools
+        + Signals
+        + Changes
+        + Agreements
+        + Clients
+        + Submissions
+        + Operations
+        + Dossiers
+        + Consents
 {
 }

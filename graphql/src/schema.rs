@@ -14,7 +14,7 @@ use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
-use crate::dossier::{DossierMutation, DossierRoot};
+use crate::dossier::{ConsentMutation, DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
 use crate::known::Known;
 use crate::node::NodeRoot;
@@ -75,7 +75,7 @@ struct SchoolMutation(
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation);
+struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation, ConsentMutation);
 
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]

@@ -15,22 +15,24 @@ use hub_graphql::dossier::{
 use hub_graphql::hub::{Answer, Dossiers};
 use uuid::Uuid;
 
+use super::consents::Minority;
 use super::{App, failed};
 use crate::store::post::{self, Posted};
+use crate::store::secret::consent::MayGoOn;
 use crate::store::secret::line::Line;
 use crate::store::secret::opening::{self, Entry, Found, Trajectory};
-use crate::store::secret::ties::{self, Asker};
+use crate::store::secret::ties::{self, Asker, Known};
 use crate::store::secret::writing::{self, Changed, Stepping, Written};
 use crate::store::secret::{Secrets, What};
 
 /// Someone of a CLB before its secrecy store.
 #[derive(Debug, Clone, Copy)]
-struct Reader<'a> {
-    secrets: &'a Secrets,
+pub(super) struct Reader<'a> {
+    pub(super) secrets: &'a Secrets,
     operation: &'a Operation,
     principal: PrincipalId,
     role: Role,
-    clb: ClbId,
+    pub(super) clb: ClbId,
     assured: bool,
 }
 
@@ -104,18 +106,27 @@ fn entry_row(one: Entry) -> EntryRow {
 }
 
 /// What was opened of one field.
-fn values(found: &mut Found, pupil: PupilId, field: Field) -> Values {
-    if field.part() == Part::Trajectories {
-        let rows = found.trajectories.remove(&(pupil, field)).unwrap_or_default();
-        Values::Trajectories(rows.into_iter().map(trajectory_row).collect())
-    } else {
-        let rows = found.entries.remove(&(pupil, field)).unwrap_or_default();
-        Values::Entries(rows.into_iter().map(entry_row).collect())
+fn values(found: &mut Found, field: Field, of: &Minority<'_>) -> Values {
+    let at = &(of.pupil, field);
+    match field.part() {
+        Part::Trajectories => {
+            let rows = found.trajectories.remove(at).unwrap_or_default();
+            Values::Trajectories(rows.into_iter().map(trajectory_row).collect())
+        }
+        Part::Consents => {
+            let found = found.consents.remove(at).unwrap_or_default();
+            Values::Consents(of.consent_rows(found))
+        }
+        _ => {
+            let rows = found.entries.remove(at).unwrap_or_default();
+            Values::Entries(rows.into_iter().map(entry_row).collect())
+        }
     }
 }
 
-fn stepped<T>(id: T, changed: Changed) -> Stepped<T> {
+pub(super) fn stepped<T>(id: T, changed: Changed) -> Stepped<T> {
     match changed {
+        Changed::NotNow => Stepped::State,
         Changed::Done(version) => Stepped::Done(id, version),
         Changed::Stale(version) => Stepped::Changed(version),
         Changed::Unknown => Stepped::Unknown,
@@ -124,7 +135,7 @@ fn stepped<T>(id: T, changed: Changed) -> Stepped<T> {
 
 impl App {
     /// Who asks, if it is someone of a CLB, and there is a secrecy store.
-    fn reader<'a>(&'a self, operation: &'a Operation) -> Answer<Option<Reader<'a>>> {
+    pub(super) fn reader<'a>(&'a self, operation: &'a Operation) -> Answer<Option<Reader<'a>>> {
         let assured = self.request(operation)?.assured;
         let Actor::Principal { id, role, clb, .. } = &operation.actor else {
             return Ok(None);
@@ -139,7 +150,7 @@ impl App {
         }))
     }
 
-    async fn ties(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<Vec<Ties>> {
+    async fn ties(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Ties>, Vec<Known>)> {
         let asker = Asker {
             principal: reader.principal,
             clb: reader.clb,
@@ -152,14 +163,14 @@ impl App {
 
     /// The right to a step about a pupil, with the line that is to tell of it. Without one the line is written here: a
     /// refusal is in the log too.
-    async fn may(
+    pub(super) async fn may(
         &self,
         reader: &Reader<'_>,
         pupil: PupilId,
         (step, class): (Step, Class),
     ) -> Answer<Result<(Grant, Line), bool>> {
         let request = self.request(reader.operation)?;
-        let ties = self.ties(reader, &[pupil]).await?;
+        let (ties, _) = self.ties(reader, &[pupil]).await?;
         let asked = Asked::Do(step, class);
         let decided = decide_batch(reader.operation, &request.relations, reader.assured, &ties, &[asked]);
         let verdict = decided.into_iter().flatten().next().unwrap_or(Verdict::Nothing);
@@ -175,7 +186,7 @@ impl App {
     }
 
     /// Where something of the asker's CLB is; something unknown is nowhere, and goes the same way.
-    async fn place(&self, reader: &Reader<'_>, what: What) -> Answer<(PupilId, Class)> {
+    pub(super) async fn place(&self, reader: &Reader<'_>, what: What) -> Answer<(PupilId, Class)> {
         let found = opening::place_of(reader.secrets, reader.clb, what).await;
         let found = found.map_err(|fault| failed(&fault))?;
         Ok(found.unwrap_or((NOBODY, Class::Learning)))
@@ -194,7 +205,7 @@ impl Dossiers for App {
             return Ok(HashMap::new());
         };
         let request = self.request(operation)?;
-        let ties = self.ties(&reader, pupils).await?;
+        let (ties, minors) = self.ties(&reader, pupils).await?;
         // Whether the pupil is the CLB's is asked with a field that everyone of a CLB may read.
         let known = Field::new(Class::Case, Part::States).map(Asked::Read);
         let asked: Vec<Asked> = fields.iter().copied().map(Asked::Read).chain(known).collect();
@@ -216,16 +227,17 @@ impl Dossiers for App {
         let opened = opening::open(reader.secrets, reader.clb, &grants, &lines).await;
         let mut found = opened.map_err(|fault| failed(&fault))?;
         let mut dossiers = HashMap::new();
-        for (pupil, decision, verdicts) in all {
+        for ((pupil, decision, verdicts), minor) in all.into_iter().zip(&minors) {
             if verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Nothing) {
                 continue;
             }
+            let minority = self.minority(operation, pupil, minor);
             let mut of = HashMap::new();
             for (asked, verdict) in verdicts {
                 let Asked::Read(field) = asked else { continue };
                 match verdict {
                     Verdict::Granted(grant) if field.class().is_secret() => {
-                        let values = values(&mut found, pupil, field);
+                        let values = values(&mut found, field, &minority);
                         of.insert(field, Protected::granted(&grant, values));
                     }
                     Verdict::Withheld(why) => {
@@ -310,7 +322,11 @@ impl Dossiers for App {
             clb: reader.clb,
             line: &line,
         };
-        let moved = writing::move_trajectory(reader.secrets, by, of, (phase, close)).await;
+        let (_, known) = self.ties(&reader, &[pupil]).await?;
+        let known = known.into_iter().next().unwrap_or_default();
+        let minority = self.minority(operation, pupil, &known);
+        let may_go_on: MayGoOn<'_> = &|obligation, answers| minority.may_go_on(obligation, answers);
+        let moved = writing::move_trajectory(reader.secrets, by, of, (phase, close), may_go_on).await;
         Ok(stepped(of.0, moved.map_err(|fault| failed(&fault))?))
     }
 

@@ -10,6 +10,7 @@ mod answer;
 mod changes;
 mod classes;
 mod clients;
+mod consents;
 mod deliveries;
 mod dossiers;
 mod operations;

@@ -1,6 +1,7 @@
 //! The dossier through the whole house: who reads and writes what (R03), and that nothing written is lost. What it must
 //! not tell is in [`leaks`].
 
+mod consents;
 mod erasure;
 mod leaks;
 
@@ -20,10 +21,10 @@ const CANARIES: [&str; 3] = ["canary-of-learning", "canary-of-wellbeing", "canar
 
 /// All there is to read in a dossier.
 const ALL: &str = "pupilId
-    learning { trajectories { TRAJECTORIES } entries { ENTRIES } }
-    career { trajectories { TRAJECTORIES } entries { ENTRIES } }
-    health { trajectories { TRAJECTORIES } entries { ENTRIES } }
-    wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } }
+    learning { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
+    career { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
+    health { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
+    wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
     medical { ENTRIES }";
 
 fn all_of(pupil: PupilId) -> String {
@@ -42,6 +43,7 @@ fn all_of(pupil: PupilId) -> String {
                 "{withheld} ... on GrantedEntries {{ value {{ id trajectoryId about closed authorId writtenAt version text }} }}"
             ),
         );
+    let all = all.replace("CONSENTS", consents::CONSENTS);
     format!("{{ dossier(pupilId: \"{pupil}\") {{ {all} }} }}")
 }
 
@@ -345,6 +347,7 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     assert_eq!(told(&no_purpose["dossier"])[0], "!NEEDS_PURPOSE !NEEDS_PURPOSE");
     let weak = town.ask_for(&staff.anchor, GUIDANCE, false, &ask).await;
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
+    consents::brought_out(door, &guided).await;
 }
 
 // Corrections keep the former version, and nothing is silently overwritten.

@@ -4,8 +4,12 @@
 //! (27 April 2018), domain facts §3.4, §3.5 and §4.4. The ages, the obligations and the forms are
 //! rows of `consent.toml`; a row that is unknown switches its rule off, and then nothing is presumed.
 
+mod next;
+
 use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
+
+pub use next::{Course, NextStep};
 
 use super::sourced::{Certainty, Row, row};
 use crate::dossier::consent::{Capability, Consent, ConsentTo, Form, Giver, Reply};
@@ -57,13 +61,22 @@ pub(super) struct File {
     pub(super) form: Vec<FormRow>,
 }
 
+/// What a team decided against the presumption, with reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// What.
+    pub capability: Capability,
+    /// From which day on.
+    pub from: NaiveDate,
+}
+
 /// What is known of one minor, as far as their rights depend on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Minor {
+pub struct Minor<'a> {
     /// The birth date, where it is known.
     pub born: Option<NaiveDate>,
-    /// What the team decided against the presumption, with reasons.
-    pub judged: Option<Capability>,
+    /// What teams decided, in the order in which they did: of one day the last one holds.
+    pub judged: &'a [Judged],
 }
 
 /// Whether a minor decides alone on a day.
@@ -127,14 +140,15 @@ impl ConsentLaw {
     /// ```
     /// use hub_entities::law::{Laws, consent::{Decides, Minor}};
     /// let laws = Laws::embedded()?;
-    /// let minor = Minor { born: "2014-10-07".parse().ok(), judged: None };
+    /// let minor = Minor { born: "2014-10-07".parse().ok(), judged: &[] };
     /// let on = |day: &str| laws.consent().decides(minor, day.parse().unwrap());
     /// assert_eq!(on("2026-10-06"), Decides::Parents);
     /// assert_eq!(on("2026-10-07"), Decides::Pupil);
     /// # Ok::<(), hub_entities::law::LawError>(())
     /// ```
-    pub fn decides(&self, minor: Minor, day: NaiveDate) -> Decides {
-        match minor.judged {
+    pub fn decides(&self, minor: Minor<'_>, day: NaiveDate) -> Decides {
+        let in_force = minor.judged.iter().filter(|one| one.from <= day);
+        match in_force.max_by_key(|one| one.from).map(|one| one.capability) {
             Some(Capability::Capable) => return Decides::Pupil,
             Some(Capability::NotCapable) => return Decides::Parents,
             None => {}
@@ -172,7 +186,7 @@ impl ConsentLaw {
     pub fn guidance(
         &self,
         obligation: Option<Obligation>,
-        minor: Minor,
+        minor: Minor<'_>,
         answers: &[Consent],
         day: NaiveDate,
     ) -> Standing {
@@ -185,7 +199,7 @@ impl ConsentLaw {
     /// How something new stands that is to be done on this day, under these answers about it: sharing
     /// with the school, referring, letting a parent read. What was given by a parent covers nothing new
     /// once the pupil decides.
-    pub fn standing(&self, to: ConsentTo, minor: Minor, answers: &[Consent], day: NaiveDate) -> Standing {
+    pub fn standing(&self, to: ConsentTo, minor: Minor<'_>, answers: &[Consent], day: NaiveDate) -> Standing {
         match self.decides(minor, day) {
             Decides::Unknown => Standing::Waits,
             Decides::Parents => match self.latest(to, Giver::Parent, answers, day) {
@@ -213,12 +227,10 @@ impl ConsentLaw {
     }
 
     /// Whether a parent consented while the parents decided, and it still stands.
-    fn given_in_time_by_a_parent(&self, to: ConsentTo, minor: Minor, answers: &[Consent], day: NaiveDate) -> bool {
-        // What the team decided is known without its day, so the presumption says who decided then.
-        let by_age = Minor { judged: None, ..minor };
+    fn given_in_time_by_a_parent(&self, to: ConsentTo, minor: Minor<'_>, answers: &[Consent], day: NaiveDate) -> bool {
         let in_time: Vec<Consent> = answers
             .iter()
-            .filter(|one| self.decides(by_age, one.given_on) == Decides::Parents)
+            .filter(|one| self.decides(minor, one.given_on) == Decides::Parents)
             .copied()
             .collect();
         self.latest(to, Giver::Parent, &in_time, day) == Some(Reply::Given)

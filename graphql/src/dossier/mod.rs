@@ -3,6 +3,7 @@
 //! A field under secrecy is a union in `data`: granted with a value, or withheld with a reason that tells of nothing but
 //! the asker. A list under secrecy is wrapped whole. What is behind a grant has the class of the field that granted it.
 
+pub mod consent;
 pub mod step;
 pub mod terms;
 
@@ -15,6 +16,10 @@ use hub_entities::dossier::entry::ClosedGrounds;
 use hub_entities::id::{DecisionId, EntryId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::policy::secret::{Class, Field, Part, Protected};
 
+pub use consent::{
+    ConsentMutation, ConsentRow, ConsentRows, CorrectConsent, GuidanceRow, JudgeCapability, JudgementRow, RecordConsent,
+};
+use consent::{GrantedConsents, ProtectedConsents};
 pub use step::{CorrectEntry, DossierMutation, NewTrajectory, PutPost, PutWorker, Stepped, WriteEntry};
 use terms::{About, AskedBy, ClosedGround, Domain, Obligation, Phase, TrajectoryState, WithheldCode};
 
@@ -82,6 +87,8 @@ pub enum Values {
     Trajectories(Vec<TrajectoryRow>),
     /// Of [`Part::Entries`].
     Entries(Vec<EntryRow>),
+    /// Of [`Part::Consents`].
+    Consents(ConsentRows),
 }
 
 /// What was decided of one dossier: of the fields that were asked for, and of no other.
@@ -279,7 +286,7 @@ impl DossierRow {
             Ok(Values::Trajectories(rows)) => ProtectedTrajectories::Granted(GrantedTrajectories {
                 value: rows.into_iter().map(Trajectory::from).collect(),
             }),
-            Ok(Values::Entries(_)) => ProtectedTrajectories::Granted(GrantedTrajectories { value: Vec::new() }),
+            Ok(_) => ProtectedTrajectories::Granted(GrantedTrajectories { value: Vec::new() }),
             Err(withheld) => ProtectedTrajectories::Withheld(withheld),
         }
     }
@@ -289,8 +296,18 @@ impl DossierRow {
             Ok(Values::Entries(rows)) => ProtectedEntries::Granted(GrantedEntries {
                 value: rows.into_iter().map(Entry::from).collect(),
             }),
-            Ok(Values::Trajectories(_)) => ProtectedEntries::Granted(GrantedEntries { value: Vec::new() }),
+            Ok(_) => ProtectedEntries::Granted(GrantedEntries { value: Vec::new() }),
             Err(withheld) => ProtectedEntries::Withheld(withheld),
+        }
+    }
+}
+
+impl DossierRow {
+    fn consents(&self, class: Class) -> ProtectedConsents {
+        match self.take(class, Part::Consents) {
+            Ok(Values::Consents(rows)) => ProtectedConsents::Granted(rows.into()),
+            Ok(_) => ProtectedConsents::Granted(GrantedConsents::from(ConsentRows::default())),
+            Err(withheld) => ProtectedConsents::Withheld(withheld),
         }
     }
 }
@@ -313,6 +330,12 @@ macro_rules! domain {
             #[graphql(tag = $tag)]
             async fn entries(&self) -> ProtectedEntries {
                 self.0.entries(Class::$class)
+            }
+
+            /// Who consented to what and who refused, what guidance rests on today, and what is to be done next.
+            #[graphql(tag = $tag)]
+            async fn consents(&self) -> ProtectedConsents {
+                self.0.consents(Class::$class)
             }
         }
     };
@@ -389,7 +412,11 @@ fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
         ("health", Class::Health),
         ("wellbeing", Class::Wellbeing),
     ];
-    const PARTS: [(&str, Part); 2] = [("trajectories", Part::Trajectories), ("entries", Part::Entries)];
+    const PARTS: [(&str, Part); 3] = [
+        ("trajectories", Part::Trajectories),
+        ("entries", Part::Entries),
+        ("consents", Part::Consents),
+    ];
     let mut fields = Vec::new();
     for (domain, class) in DOMAINS {
         for (part, of) in PARTS {

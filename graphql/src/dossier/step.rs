@@ -23,6 +23,8 @@ pub enum Stepped<T> {
     Changed(i32),
     /// This field of the input cannot be right.
     Invalid(&'static str),
+    /// Not in the state that it is in.
+    State,
     /// The viewer knows the pupil, and may not do this.
     NotAllowed,
     /// There is no such thing for this viewer.
@@ -286,6 +288,7 @@ macro_rules! payload {
                     Stepped::Done(id, version) => Self::Done($done::of(id, version)),
                     Stepped::Changed(version) => Self::Conflict(Conflict { version }),
                     Stepped::Invalid(field) => Self::Invalid(Invalid::of(field)),
+                    Stepped::State => Self::NotPossible(Reason::State.into()),
                     Stepped::NotAllowed => Self::NotPossible(Reason::NotAllowed.into()),
                     Stepped::Unknown => Self::NotPossible(Reason::Unknown.into()),
                 }
@@ -294,8 +297,10 @@ macro_rules! payload {
     };
 }
 
+pub(super) use payload;
+
 impl TrajectoryStepped {
-    const fn of(id: TrajectoryId, version: i32) -> Self {
+    pub(super) const fn of(id: TrajectoryId, version: i32) -> Self {
         Self {
             trajectory_id: Gid(id),
             version,
@@ -350,7 +355,7 @@ fn grounds(closed: Vec<ClosedGround>) -> ClosedGrounds {
         .collect()
 }
 
-fn is_text(text: &str) -> bool {
+pub(super) fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= LONGEST
 }
 

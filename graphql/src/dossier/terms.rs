@@ -1,11 +1,15 @@
 //! The closed lists of the dossier, as enums of the schema.
 
 use async_graphql::Enum;
+use hub_entities::dossier::consent::{
+    Capability as ACapability, ConsentTo as AnAim, Form as AForm, Giver as AGiver, Reply as AReply,
+};
 use hub_entities::dossier::entry::{About as AnAbout, ClosedGround as AGround};
 use hub_entities::dossier::trajectory::{
     AskedBy as AnAsker, Obligation as AnObligation, Phase as APhase, TrajectoryState as AState,
 };
 use hub_entities::dossier::{Domain as ADomain, Post as APost};
+use hub_entities::law::consent::{Decides as ADecider, NextStep as ANext, Standing as AStanding};
 use hub_entities::policy::secret::Code;
 
 /// One of the four domains of pupil guidance (begeleidingsdomein).
@@ -159,4 +163,133 @@ pub enum WithheldCode {
     /// With a stronger or fresher sign-in.
     #[graphql(tag = "class:public")]
     NeedsStepUp,
+}
+
+/// What is consented to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "AnAim")]
+pub enum ConsentTo {
+    /// The guidance of a trajectory.
+    #[graphql(tag = "class:public")]
+    Guidance,
+    /// Telling the school something of it.
+    #[graphql(tag = "class:public")]
+    Sharing,
+    /// Telling the school something that is health data: in writing.
+    #[graphql(tag = "class:public")]
+    SharingHealth,
+    /// Referral to a partner outside (draaischijf).
+    #[graphql(tag = "class:public")]
+    Referral,
+    /// That a parent reads what concerns a pupil who decides alone.
+    #[graphql(tag = "class:public")]
+    ParentReads,
+}
+
+/// Who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "AGiver")]
+pub enum ConsentGiver {
+    /// The pupil.
+    #[graphql(tag = "class:public")]
+    Pupil,
+    /// A parent with verified authority.
+    #[graphql(tag = "class:public")]
+    Parent,
+}
+
+/// In which form it was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "AForm")]
+pub enum ConsentForm {
+    /// Said, and noted here.
+    #[graphql(tag = "class:public")]
+    Noted,
+    /// In writing.
+    #[graphql(tag = "class:public")]
+    Written,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "AReply")]
+pub enum ConsentReply {
+    /// Yes.
+    #[graphql(tag = "class:public")]
+    Given,
+    /// No.
+    #[graphql(tag = "class:public")]
+    Refused,
+}
+
+/// Whether a minor can judge their own interests (bekwaamheid), as a team decided with reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "ACapability")]
+pub enum Capability {
+    /// Able to.
+    #[graphql(tag = "class:public")]
+    Capable,
+    /// Not able to.
+    #[graphql(tag = "class:public")]
+    NotCapable,
+}
+
+/// Who decides for a pupil today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "ADecider")]
+pub enum WhoDecides {
+    /// The pupil: from twelve, unless a team decided otherwise.
+    #[graphql(tag = "class:public")]
+    Pupil,
+    /// The parents.
+    #[graphql(tag = "class:public")]
+    Parents,
+    /// Nobody knows: the birth date is unknown, and no team has decided.
+    #[graphql(tag = "class:public")]
+    Unknown,
+}
+
+/// Whether guidance rests on the consent that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "AStanding")]
+pub enum ConsentStanding {
+    /// It cannot be refused: no consent is asked.
+    #[graphql(tag = "class:public")]
+    NotNeeded,
+    /// Whoever decides has consented.
+    #[graphql(tag = "class:public")]
+    Given,
+    /// The parents consented while they decided: it continues, and the pupil is asked now.
+    #[graphql(tag = "class:public")]
+    AskThePupil,
+    /// Nobody who decides has consented.
+    #[graphql(tag = "class:public")]
+    Missing,
+    /// It is not known who decides.
+    #[graphql(tag = "class:public")]
+    Waits,
+}
+
+/// What is to be done next so that guidance rests on consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "ANext")]
+pub enum ConsentStep {
+    /// Ask the parents, who decide.
+    #[graphql(tag = "class:public")]
+    AskTheParents,
+    /// Ask the pupil, who decides.
+    #[graphql(tag = "class:public")]
+    AskThePupil,
+    /// Ask the pupil too, who decides by now: what the parents began continues meanwhile.
+    #[graphql(tag = "class:public")]
+    AskThePupilToo,
+    /// Decide with the team whether the pupil can judge: the birth date is not known.
+    #[graphql(tag = "class:public")]
+    JudgeCapability,
+    /// Nothing obliges any more: obtain consent, or close.
+    #[graphql(tag = "class:public")]
+    AskOrClose,
+    /// Close: whoever decides said no.
+    #[graphql(tag = "class:public")]
+    Close,
 }

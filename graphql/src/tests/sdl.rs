@@ -231,6 +231,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &agreement[..],
                 &["openTrajectory", "assignTeam", "moveTrajectory"],
                 &["writeEntry", "correctEntry", "assignPost"],
+                &["recordConsent", "correctConsent", "withdrawConsent", "judgeCapability"],
             ]
             .concat(),
         ),
@@ -266,7 +267,15 @@ fn each_realm_has_its_roots_and_no_other() {
 #[test]
 fn no_realm_names_what_it_may_not_know() {
     // What is under secrecy exists in the realm that may have it: nobody else can even name it (design §3).
-    let secrets = ["dossier", "trajector", "secret", "medical", "withheldcode", "entry"];
+    let secrets = [
+        "dossier",
+        "trajector",
+        "secret",
+        "medical",
+        "withheldcode",
+        "entry",
+        "consent",
+    ];
     for realm in REALMS {
         let text = sdl(realm).to_lowercase();
         for word in secrets {

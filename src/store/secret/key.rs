@@ -128,7 +128,14 @@ pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Li
         let texts = "delete from entry_text where clb_id = ?
              and entry_id in (select e.id from entry e where e.clb_id = ? and e.pupil_id = ?)";
         execute(&tx, texts, vec![line.clb.into(), line.clb.into(), line.pupil.into()]).await?;
-        for table in ["entry", "team_member", "trajectory"] {
+        for table in [
+            "consent_said",
+            "consent",
+            "capability",
+            "entry",
+            "team_member",
+            "trajectory",
+        ] {
             let text = format!("delete from {table} where clb_id = ? and pupil_id = ?");
             execute(&tx, &text, vec![line.clb.into(), line.pupil.into()]).await?;
         }

@@ -5,6 +5,7 @@
 //! else, and every statement names them again: the one line holds where the other fails.
 
 pub mod chain;
+pub mod consent;
 pub mod key;
 pub mod line;
 pub mod opening;
@@ -13,7 +14,7 @@ pub mod writing;
 
 use std::sync::Arc;
 
-use hub_entities::id::{ClbId, EntryId, TrajectoryId};
+use hub_entities::id::{ClbId, ConsentId, EntryId, TrajectoryId};
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
@@ -65,6 +66,8 @@ pub enum What {
     Trajectory(TrajectoryId),
     /// An entry.
     Entry(EntryId),
+    /// A consent or a refusal.
+    Consent(ConsentId),
 }
 
 impl std::fmt::Debug for SecretDb {

@@ -11,9 +11,10 @@ use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
 
+use super::consent::{self, Consents};
 use super::line::{self, Line};
 use super::{Secrets, What, key};
-use crate::keys::{self, Place};
+use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{list, row, rows};
 
@@ -92,6 +93,32 @@ pub struct Found {
     pub trajectories: HashMap<(PupilId, Field), Vec<Trajectory>>,
     /// Entries.
     pub entries: HashMap<(PupilId, Field), Vec<Entry>>,
+    /// Consents.
+    pub consents: HashMap<(PupilId, Field), Consents>,
+}
+
+/// The keys of what was read, for opening it.
+pub(super) struct Unsealing<'a> {
+    /// The controller.
+    pub(super) clb: ClbId,
+    keys: &'a HashMap<PupilId, DataKey>,
+}
+
+impl Unsealing<'_> {
+    /// The text that stands in this place.
+    pub(super) fn text(&self, place: &Place, envelope: &[u8]) -> Result<String, DbError> {
+        let data_key = self.keys.get(&place.dossier).ok_or(DbError::Unreadable {
+            column: "dossier_key.id",
+        })?;
+        text_in(data_key, place, envelope)
+    }
+}
+
+/// The text that stands in this place, sealed with this key.
+pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Result<String, DbError> {
+    let text = keys::open(data_key, place, envelope)?;
+    let text = std::str::from_utf8(&text).map_err(|_not_utf8| DbError::Unreadable { column: place.column })?;
+    Ok(text.to_owned())
 }
 
 /// Writes the lines and opens what was granted, in one short transaction; only when it is committed is any value there.
@@ -108,7 +135,9 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     };
     let trajectories = trajectories(&tx, clb, &of(Part::Trajectories)).await?;
     let sealed = entries(&tx, clb, &of(Part::Entries)).await?;
-    let pupils: BTreeSet<PupilId> = sealed.iter().map(|one| one.entry.pupil).collect();
+    let consents = consent::read(&tx, clb, &of(Part::Consents)).await?;
+    let pupils = sealed.iter().map(|one| one.entry.pupil);
+    let pupils: BTreeSet<PupilId> = pupils.chain(consents.pupils()).collect();
     let wrapped = key::of_pupils(&tx, clb, pupils).await?;
     tx.commit().await?;
 
@@ -119,15 +148,14 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
         }
     }
     let data_keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
+    let with = Unsealing { clb, keys: &data_keys };
+    found.consents = consents.open(&with)?;
     for Sealed {
         mut entry,
         row,
         envelope,
     } in sealed
     {
-        let data_key = data_keys.get(&entry.pupil).ok_or(DbError::Unreadable {
-            column: "dossier_key.id",
-        })?;
         let place = Place {
             clb,
             dossier: entry.pupil,
@@ -135,11 +163,7 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
             column: "text",
             row,
         };
-        let text = keys::open(data_key, &place, &envelope)?;
-        let text = std::str::from_utf8(&text).map_err(|_not_utf8| DbError::Unreadable {
-            column: "entry_text.text",
-        })?;
-        text.clone_into(&mut entry.text);
+        entry.text = with.text(&place, &envelope)?;
         if let Some(field) = Field::new(entry.class, Part::Entries) {
             found.entries.entry((entry.pupil, field)).or_default().push(entry);
         }
@@ -148,7 +172,7 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
 }
 
 /// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class.
-fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> (String, Vec<Value>) {
+pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> (String, Vec<Value>) {
     let mut any: Vec<String> = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     for grant in grants {
@@ -286,6 +310,11 @@ pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Optio
         What::Entry(id) => (
             "select e.pupil_id, t.domain, e.medical from entry e join trajectory t on t.id = e.trajectory_id
              where e.clb_id = ? and e.id = ?",
+            id.into(),
+        ),
+        What::Consent(id) => (
+            "select c.pupil_id, t.domain, false from consent c join trajectory t on t.id = c.trajectory_id
+             where c.clb_id = ? and c.id = ?",
             id.into(),
         ),
     };

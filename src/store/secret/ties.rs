@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use hub_entities::dossier::Post;
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
-use hub_entities::law::consent::{ConsentLaw, Minor};
+use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
 use hub_entities::policy::secret::{Place, Posted, TieRows, Ties};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
@@ -25,26 +25,44 @@ pub struct Asker {
     pub day: NaiveDate,
 }
 
-/// The relations of the asker to each of these pupils, in their order; as many statements whatever there is.
+/// What is known of a pupil as a minor.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    born: Option<NaiveDate>,
+    judged: Vec<Judged>,
+}
+
+impl Known {
+    /// For the law.
+    pub fn minor(&self) -> Minor<'_> {
+        Minor {
+            born: self.born,
+            judged: &self.judged,
+        }
+    }
+}
+
+/// The relations of the asker to each of these pupils, in their order, and what is known of each as a minor; as many
+/// statements whatever there is.
 pub async fn load(
     db: &Db,
     secrets: &Secrets,
     law: &ConsentLaw,
     asker: Asker,
     pupils: &[PupilId],
-) -> Result<Vec<Ties>, DbError> {
-    let mut of: HashMap<PupilId, (TieRows, Minor)> = pupils
+) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
+    let mut of: HashMap<PupilId, (TieRows, Known)> = pupils
         .iter()
-        .map(|pupil| (*pupil, (TieRows::none(), Minor::default())))
+        .map(|pupil| (*pupil, (TieRows::none(), Known::default())))
         .collect();
     of_basic_data(db, asker, pupils, &mut of).await?;
     of_secrets(secrets, asker, pupils, &mut of).await?;
     let one = |pupil: &PupilId| {
-        let (mut rows, minor) = of.get(pupil).cloned().unwrap_or((TieRows::none(), Minor::default()));
-        rows.decides = law.decides(minor, asker.day);
-        Ties::of_rows(*pupil, rows)
+        let (mut rows, known) = of.get(pupil).cloned().unwrap_or((TieRows::none(), Known::default()));
+        rows.decides = law.decides(known.minor(), asker.day);
+        (Ties::of_rows(*pupil, rows), known)
     };
-    Ok(pupils.iter().map(one).collect())
+    Ok(pupils.iter().map(one).unzip())
 }
 
 fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbError> {
@@ -58,7 +76,7 @@ async fn of_basic_data(
     db: &Db,
     asker: Asker,
     pupils: &[PupilId],
-    of: &mut HashMap<PupilId, (TieRows, Minor)>,
+    of: &mut HashMap<PupilId, (TieRows, Known)>,
 ) -> Result<(), DbError> {
     let text = "select c.pupil_id, 'competent', c.begins_on, c.ends_on, cast(null as date), cast(null as date), cast(null as date)
            from competence c join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub'
@@ -76,14 +94,14 @@ async fn of_basic_data(
         list(pupils),
     ];
     for row in rows(db.reader(), text, values).await? {
-        let Some((ties, minor)) = of.get_mut(&row.try_get_by_index(0)?) else {
+        let Some((ties, known)) = of.get_mut(&row.try_get_by_index(0)?) else {
             continue;
         };
         let what: String = row.try_get_by_index(1)?;
         match what.as_str() {
             "competent" => ties.competent.extend(period(&row, 2)?),
             // Of two schools that disagree neither is believed: rights by age then wait for the team.
-            "born" => minor.born = row.try_get_by_index(6)?,
+            "born" => known.born = row.try_get_by_index(6)?,
             post => {
                 let post: Post = post
                     .parse()
@@ -108,12 +126,12 @@ fn both(one: Period, other: Period) -> Option<Period> {
     ends.is_none_or(|ends| begins < ends).then_some(Period { begins, ends })
 }
 
-/// The asker's places in teams, from the secrecy store.
+/// The asker's places in teams, and what teams decided of the pupils, from the secrecy store.
 async fn of_secrets(
     secrets: &Secrets,
     asker: Asker,
     pupils: &[PupilId],
-    of: &mut HashMap<PupilId, (TieRows, Minor)>,
+    of: &mut HashMap<PupilId, (TieRows, Known)>,
 ) -> Result<(), DbError> {
     let tx = secrets.apart.within(&[asker.clb]).await?;
     let text = "select m.pupil_id, m.begins_on, m.ends_on, t.id, t.domain from team_member m
@@ -121,7 +139,19 @@ async fn of_secrets(
          where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?";
     let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
     let found = rows(&tx, text, values).await?;
+    let text = "select pupil_id, judged, judged_on from capability where clb_id = ? and pupil_id in ?
+         order by judged_on, written_at, id";
+    let judged = rows(&tx, text, vec![asker.clb.into(), list(pupils)]).await?;
     tx.commit().await?;
+    for row in judged {
+        let judged = Judged {
+            capability: row.try_get_by_index(1)?,
+            from: row.try_get_by_index(2)?,
+        };
+        if let Some((_, known)) = of.get_mut(&row.try_get_by_index(0)?) {
+            known.judged.push(judged);
+        }
+    }
     for row in found {
         let place = period(&row, 1)?.map(|period| {
             Ok::<_, DbError>(Place {

@@ -9,6 +9,7 @@ use hub_entities::policy::secret::{Asked, Class, Grant, Rows, Step};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
 
+use super::consent::{self, MayGoOn};
 use super::line::{self, Line};
 use super::{Secrets, key};
 use crate::keys::{self, Place};
@@ -51,13 +52,15 @@ pub enum Changed {
     Done(i32),
     /// It has this version by now.
     Stale(i32),
+    /// It is not in a state that allows it.
+    NotNow,
     /// There is no such thing within the grant, or not in a state that allows it.
     Unknown,
 }
 
 impl Stepping<'_> {
     /// Begins: the line first. Refuses a grant for another step.
-    async fn begin(&self, secrets: &Secrets, step: Step) -> Result<DatabaseTransaction, DbError> {
+    pub(super) async fn begin(&self, secrets: &Secrets, step: Step) -> Result<DatabaseTransaction, DbError> {
         match self.grant.asked() {
             Asked::Do(granted, _) if granted == step => {}
             Asked::Do(..) | Asked::Read(_) => return Err(DbError::OutOfScope),
@@ -68,7 +71,7 @@ impl Stepping<'_> {
     }
 
     /// Whether the grant reaches this trajectory.
-    fn reaches(&self, trajectory: TrajectoryId) -> bool {
+    pub(super) fn reaches(&self, trajectory: TrajectoryId) -> bool {
         match self.grant.rows() {
             Rows::Of(own) => own.contains(&trajectory),
             Rows::All => true,
@@ -228,14 +231,20 @@ async fn touch(
     Ok(Changed::Done(next))
 }
 
-/// Sets the phase of a trajectory, or closes it. What was written in it stays.
+/// Sets the phase of a trajectory, or closes it. What was written in it stays. One that is to go on in another phase
+/// must rest on the consent that it needs: `may_go_on` says so of its obligation and of the answers about it.
 pub async fn move_trajectory(
     secrets: &Secrets,
     by: Stepping<'_>,
     (trajectory, version): (TrajectoryId, i32),
     (phase, close): (Option<Phase>, bool),
+    may_go_on: MayGoOn<'_>,
 ) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::MoveTrajectory).await?;
+    if phase.is_some() && !close && !rests_on_consent(secrets, &tx, &by, trajectory, may_go_on).await? {
+        tx.commit().await?;
+        return Ok(Changed::NotNow);
+    }
     let changed = touch(secrets, &tx, &by, trajectory, version).await?;
     if let Changed::Done(_) = changed {
         if let Some(phase) = phase {
@@ -255,6 +264,25 @@ pub async fn move_trajectory(
     }
     tx.commit().await?;
     Ok(changed)
+}
+
+/// Whether a trajectory rests on the consent that it needs; of one that is not the grant's nothing is told.
+async fn rests_on_consent(
+    secrets: &Secrets,
+    tx: &DatabaseTransaction,
+    by: &Stepping<'_>,
+    trajectory: TrajectoryId,
+    may_go_on: MayGoOn<'_>,
+) -> Result<bool, DbError> {
+    let lock = secrets.apart.dialect.for_update();
+    let text = format!("select obligation from trajectory where clb_id = ? and pupil_id = ? and id = ? {lock}");
+    let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), trajectory.into()];
+    let found = row(tx, &text, values).await?;
+    let Some(found) = found.filter(|_| by.reaches(trajectory)) else {
+        return Ok(true);
+    };
+    let answers = consent::answers(tx, by.clb, trajectory).await?;
+    Ok(may_go_on(found.try_get_by_index(0)?, &answers))
 }
 
 /// Writes an entry in a trajectory of the grant; `None` when there is no such open one.

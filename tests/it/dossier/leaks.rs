@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::consents::{self, NOTES};
 use super::{CANARIES, GUIDANCE, Guided, all_of, correct, id_of, open, told, write};
 use crate::support::coverage::Door;
 use crate::support::database::{Backend, TestDatabase, both_databases};
@@ -17,7 +18,7 @@ use crate::support::look::{list, meddle, number};
 use crate::support::town::Town;
 
 /// The answer and what it cost: statements of the main store and of the secrecy store.
-async fn cost(town: &Town, viewer: &Actor, question: &str) -> (String, u64, u64) {
+pub(super) async fn cost(town: &Town, viewer: &Actor, question: &str) -> (String, u64, u64) {
     // Who signs in is known already: what is read at a first sign-in tells of the viewer alone.
     town.ask(viewer, "{ viewer { role } }").await;
     let before = (town.world.db.statements(), town.apart.statements());
@@ -328,8 +329,9 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .iter()
             .any(|what| bytes.windows(what.len()).any(|window| window == what.as_bytes()))
     };
+    consents::noted(&mut door, &guided).await;
     let all = every_byte(database, &town).await;
-    for canary in CANARIES {
+    for canary in CANARIES.into_iter().chain(NOTES) {
         let found: Vec<&String> = all
             .iter()
             .filter(|(_, bytes)| has(bytes, canary))
@@ -355,7 +357,8 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     ];
     for reader in everyone {
         let answer = town.answer_for(reader, GUIDANCE, true, &ask).await.to_string();
-        assert!(!CANARIES.iter().any(|canary| answer.contains(canary)), "{reader:?}");
+        let mut canaries = CANARIES.iter().chain(&NOTES);
+        assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }
     // A school and an operator cannot even ask.
     for reader in [&town.viewers.north, &town.viewers.operator] {
@@ -368,7 +371,10 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .await
         .to_string();
     assert!(
-        has(own.as_bytes(), CANARIES[1]) && !has(own.as_bytes(), CANARIES[2]),
+        [CANARIES[1], NOTES[0], NOTES[1]]
+            .iter()
+            .all(|own_one| has(own.as_bytes(), own_one))
+            && !has(own.as_bytes(), CANARIES[2]),
         "the control: {own}"
     );
 

@@ -16,18 +16,25 @@ fn law() -> &'static ConsentLaw {
 /// Twelve on 7 October 2026.
 const BORN: &str = "2014-10-07";
 
-fn minor() -> Minor {
+fn minor() -> Minor<'static> {
     Minor {
         born: Some(day(BORN)),
-        judged: None,
+        judged: &[],
     }
 }
 
-fn judged(capability: Capability) -> Minor {
-    Minor {
-        judged: Some(capability),
-        ..minor()
-    }
+const CAPABLE: &[Judged] = &[Judged {
+    capability: Capability::Capable,
+    from: NaiveDate::MIN,
+}];
+
+const NOT_CAPABLE: &[Judged] = &[Judged {
+    capability: Capability::NotCapable,
+    from: NaiveDate::MIN,
+}];
+
+fn judged(judged: &[Judged]) -> Minor<'_> {
+    Minor { judged, ..minor() }
 }
 
 fn answer(to: ConsentTo, by: Giver, reply: Reply, on: &str) -> Consent {
@@ -56,13 +63,13 @@ fn the_pupil_decides_from_the_twelfth_birthday() {
     assert_eq!(law().decides(minor(), day("2026-10-07")), Decides::Pupil);
     let leap = Minor {
         born: Some(day("2012-02-29")),
-        judged: None,
+        judged: &[],
     };
     assert_eq!(law().decides(leap, day("2024-02-28")), Decides::Parents);
     assert_eq!(law().decides(leap, day("2024-02-29")), Decides::Pupil);
     let common = Minor {
         born: Some(day("2016-02-29")),
-        judged: None,
+        judged: &[],
     };
     assert_eq!(law().decides(common, day("2028-02-29")), Decides::Pupil);
     assert_eq!(law().decides(common, day("2028-02-28")), Decides::Parents);
@@ -70,14 +77,39 @@ fn the_pupil_decides_from_the_twelfth_birthday() {
 
 #[test]
 fn the_team_may_decide_otherwise_both_ways() {
-    assert_eq!(
-        law().decides(judged(Capability::Capable), day("2022-01-01")),
-        Decides::Pupil
-    );
-    assert_eq!(
-        law().decides(judged(Capability::NotCapable), day("2030-01-01")),
-        Decides::Parents
-    );
+    assert_eq!(law().decides(judged(CAPABLE), day("2022-01-01")), Decides::Pupil);
+    assert_eq!(law().decides(judged(NOT_CAPABLE), day("2030-01-01")), Decides::Parents);
+}
+
+#[test]
+fn what_the_team_decided_holds_from_its_day() {
+    let of = |capability, from: &str| Judged {
+        capability,
+        from: day(from),
+    };
+    let history = [
+        of(Capability::Capable, "2026-09-10"),
+        of(Capability::NotCapable, "2026-11-01"),
+        of(Capability::Capable, "2026-12-01"),
+        of(Capability::NotCapable, "2026-12-01"),
+    ];
+    for (on, expected) in [
+        ("2026-09-09", Decides::Parents),
+        ("2026-09-10", Decides::Pupil),
+        ("2026-11-01", Decides::Parents),
+        ("2026-12-01", Decides::Parents),
+    ] {
+        assert_eq!(law().decides(judged(&history), day(on)), expected, "{on}");
+    }
+    // What the parents consented to while they decided continues, whether by age or by what the team decided.
+    let on = |answers: &[Consent], on: &str| law().guidance(None, judged(&history[..2]), answers, day(on));
+    let before = yes(Giver::Parent, "2026-09-09");
+    assert_eq!(on(&[before], "2026-09-10"), Standing::AskThePupil);
+    assert_eq!(on(&[yes(Giver::Parent, "2026-09-10")], "2026-09-10"), Standing::Missing);
+    let later = [history[1], of(Capability::Capable, "2027-01-01")];
+    let while_not = yes(Giver::Parent, "2026-11-02");
+    let standing = law().guidance(None, judged(&later), &[while_not], day("2027-01-01"));
+    assert_eq!(standing, Standing::AskThePupil);
 }
 
 #[test]
@@ -90,7 +122,7 @@ fn without_a_birth_date_it_waits_for_the_team() {
     assert!(!standing.begins() && !standing.continues());
     let decided = Minor {
         born: None,
-        judged: Some(Capability::Capable),
+        judged: CAPABLE,
     };
     assert_eq!(
         law().guidance(None, decided, &answers, day("2026-10-07")),
@@ -271,4 +303,84 @@ proptest! {
         // Before twelve nobody is asked for what only a pupil can give.
         prop_assert!(offset >= 0 || standing != Standing::AskThePupil);
     }
+}
+
+fn next(answers: &[Consent], on: &str) -> Option<NextStep> {
+    law().next(OPEN, minor(), answers, day(on))
+}
+
+const OPEN: Course = Course {
+    open: true,
+    obligation: None,
+    lapsed: false,
+};
+
+#[test]
+fn what_is_to_be_done_follows_from_age_and_answers() {
+    let parent = yes(Giver::Parent, "2026-09-01");
+    // Under twelve.
+    assert_eq!(next(&[], "2026-10-06"), Some(NextStep::AskTheParents));
+    assert_eq!(next(&[parent], "2026-10-06"), None);
+    assert_eq!(
+        next(&[no(Giver::Parent, "2026-09-01")], "2026-10-06"),
+        Some(NextStep::Close)
+    );
+    // The day the pupil turns twelve.
+    assert_eq!(next(&[parent], "2026-10-07"), Some(NextStep::AskThePupilToo));
+    assert_eq!(next(&[], "2026-10-07"), Some(NextStep::AskThePupil));
+    assert_eq!(
+        next(&[no(Giver::Parent, "2026-09-01")], "2026-10-07"),
+        Some(NextStep::AskThePupil)
+    );
+    assert_eq!(next(&[parent, yes(Giver::Pupil, "2026-10-07")], "2026-10-07"), None);
+    assert_eq!(
+        next(&[parent, no(Giver::Pupil, "2026-10-07")], "2026-10-07"),
+        Some(NextStep::Close)
+    );
+    // Taken back is a no, over in time is none.
+    let pupil = yes(Giver::Pupil, "2026-10-07");
+    let taken_back = Consent {
+        revoked_on: Some(day("2026-10-20")),
+        ..pupil
+    };
+    assert_eq!(next(&[taken_back], "2026-10-19"), None);
+    assert_eq!(next(&[taken_back], "2026-10-20"), Some(NextStep::Close));
+    let over = Consent {
+        ends_on: Some(day("2026-11-01")),
+        ..pupil
+    };
+    assert_eq!(next(&[over], "2026-11-01"), Some(NextStep::AskThePupil));
+    // What was answered of anything else is no answer.
+    let other = Consent {
+        to: ConsentTo::Referral,
+        ..no(Giver::Pupil, "2026-10-07")
+    };
+    assert_eq!(next(&[other], "2026-10-08"), Some(NextStep::AskThePupil));
+}
+
+#[test]
+fn of_unknown_age_the_team_is_asked() {
+    let answers = [yes(Giver::Parent, "2026-09-01")];
+    let step = law().next(OPEN, Minor::default(), &answers, day("2026-10-07"));
+    assert_eq!(step, Some(NextStep::JudgeCapability));
+}
+
+#[test]
+fn what_obliges_asks_for_nothing_until_it_lapses() {
+    let truancy = Course {
+        obligation: Some(Obligation::CompulsoryEducation),
+        ..OPEN
+    };
+    let refused = [no(Giver::Pupil, "2026-10-07")];
+    let on = |course, answers: &[Consent]| law().next(course, minor(), answers, day("2026-10-08"));
+    assert_eq!(on(truancy, &refused), None);
+    let lapsed = Course {
+        lapsed: true,
+        ..truancy
+    };
+    assert_eq!(on(lapsed, &[]), Some(NextStep::AskOrClose));
+    assert_eq!(on(lapsed, &[yes(Giver::Pupil, "2026-10-07")]), None);
+    assert_eq!(on(lapsed, &refused), Some(NextStep::Close));
+    let closed = Course { open: false, ..lapsed };
+    assert_eq!(on(closed, &[]), None, "of what is over nothing is asked");
 }

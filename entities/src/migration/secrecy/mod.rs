@@ -11,6 +11,7 @@ use super::{add_column, drop_column, drop_tables, run};
 mod m20261126_000050_keys;
 mod m20261126_000051_dossiers;
 mod m20261126_000052_chain;
+mod m20261126_000060_consents;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000050_keys::Migration),
             Box::new(m20261126_000051_dossiers::Migration),
             Box::new(m20261126_000052_chain::Migration),
+            Box::new(m20261126_000060_consents::Migration),
         ]
     }
 }

@@ -1,0 +1,173 @@
+//! Consents: what guidance rests on, who decides, and what the worker is asked to do next.
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use hub_entities::dossier::consent::Consent;
+use hub_entities::dossier::trajectory::Obligation;
+use hub_entities::id::{ConsentId, PupilId, TrajectoryId};
+use hub_entities::law::consent::{ConsentLaw, Minor};
+use hub_entities::operation::Operation;
+use hub_entities::policy::secret::Step;
+use hub_graphql::dossier::{
+    ConsentRow, ConsentRows, CorrectConsent, GuidanceRow, JudgeCapability, JudgementRow, RecordConsent, Stepped,
+};
+use hub_graphql::hub::{Answer, Consents};
+
+use super::dossiers::stepped;
+use super::{App, failed};
+use crate::store::secret::What;
+use crate::store::secret::consent::{self, Answered, Change};
+use crate::store::secret::ties::Known;
+use crate::store::secret::writing::Stepping;
+
+/// A pupil before the law of consent, on one day.
+pub(super) struct Minority<'a> {
+    pub(super) pupil: PupilId,
+    law: &'a ConsentLaw,
+    minor: Minor<'a>,
+    day: NaiveDate,
+}
+
+impl Minority<'_> {
+    /// Whether guidance may go on.
+    pub(super) fn may_go_on(&self, obligation: Option<Obligation>, answers: &[Consent]) -> bool {
+        self.law.guidance(obligation, self.minor, answers, self.day).continues()
+    }
+
+    /// What was opened of one domain, with what follows from it today.
+    pub(super) fn consent_rows(&self, found: consent::Consents) -> ConsentRows {
+        let guidance = found.courses.iter().map(|(trajectory, course)| {
+            let about = found.said.iter().filter(|said| said.trajectory == *trajectory);
+            let answers: Vec<Consent> = about.map(|said| said.consent).collect();
+            GuidanceRow {
+                trajectory: *trajectory,
+                decides: self.law.decides(self.minor, self.day),
+                standing: self.law.guidance(course.obliges(), self.minor, &answers, self.day),
+                next: self.law.next(*course, self.minor, &answers, self.day),
+            }
+        });
+        ConsentRows {
+            guidance: guidance.collect(),
+            answers: found.said.into_iter().map(row).collect(),
+            judgements: found.judgements.into_iter().map(judgement).collect(),
+        }
+    }
+}
+
+fn row(said: consent::Said) -> ConsentRow {
+    ConsentRow {
+        id: said.id,
+        trajectory: said.trajectory,
+        consent: said.consent,
+        note: said.note,
+        author: said.author,
+        written_at: said.written_at,
+        version: said.version,
+    }
+}
+
+fn judgement(one: consent::Judgement) -> JudgementRow {
+    JudgementRow {
+        trajectory: one.trajectory,
+        capability: one.capability,
+        from: one.from,
+        author: one.author,
+        reason: one.reason,
+    }
+}
+
+impl App {
+    /// This pupil before the law, today.
+    pub(super) fn minority<'a>(&'a self, operation: &Operation, pupil: PupilId, known: &'a Known) -> Minority<'a> {
+        Minority {
+            pupil,
+            law: self.book.laws().consent(),
+            minor: known.minor(),
+            day: operation.today(),
+        }
+    }
+
+    async fn change_consent(
+        &self,
+        operation: &Operation,
+        of: (ConsentId, i32),
+        change: Change,
+    ) -> Answer<Stepped<ConsentId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Consent(of.0)).await?;
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::RecordConsent, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let changed = consent::change(reader.secrets, &*self.ids, by, of, change).await;
+        Ok(stepped(of.0, changed.map_err(|fault| failed(&fault))?))
+    }
+}
+
+#[async_trait]
+impl Consents for App {
+    async fn record_consent(&self, operation: &Operation, new: RecordConsent) -> Answer<Stepped<ConsentId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Trajectory(new.trajectory)).await?;
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::RecordConsent, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let answered = Answered {
+            consent: new.consent,
+            note: new.note,
+        };
+        let noted = consent::record(reader.secrets, &*self.ids, by, new.trajectory, &answered).await;
+        let noted = noted.map_err(|fault| failed(&fault))?;
+        Ok(noted.map_or(Stepped::Unknown, |id| Stepped::Done(id, 1)))
+    }
+
+    async fn correct_consent(&self, operation: &Operation, corrected: CorrectConsent) -> Answer<Stepped<ConsentId>> {
+        let answered = Answered {
+            consent: corrected.consent,
+            note: corrected.note,
+        };
+        let of = (corrected.id, corrected.version);
+        self.change_consent(operation, of, Change::Correct(answered)).await
+    }
+
+    async fn withdraw_consent(
+        &self,
+        operation: &Operation,
+        of: (ConsentId, i32),
+        on: NaiveDate,
+    ) -> Answer<Stepped<ConsentId>> {
+        self.change_consent(operation, of, Change::TakeBack(on)).await
+    }
+
+    async fn judge_capability(&self, operation: &Operation, judged: JudgeCapability) -> Answer<Stepped<TrajectoryId>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(Stepped::Unknown);
+        };
+        let (pupil, class) = self.place(&reader, What::Trajectory(judged.trajectory)).await?;
+        let Ok((grant, line)) = self.may(&reader, pupil, (Step::JudgeCapability, class)).await? else {
+            return Ok(Stepped::Unknown);
+        };
+        let by = Stepping {
+            grant: &grant,
+            clb: reader.clb,
+            line: &line,
+        };
+        let what = (judged.capability, operation.today(), judged.reason.as_str());
+        let noted = consent::judge(reader.secrets, &*self.ids, by, judged.trajectory, what).await;
+        let noted = noted.map_err(|fault| failed(&fault))?;
+        Ok(noted.map_or(Stepped::Unknown, |version| Stepped::Done(judged.trajectory, version)))
+    }
+}

@@ -1,0 +1,469 @@
+//! Consents and refusals, and what teams decided of who is able to judge: noted with their line, and never overwritten.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::dossier::Domain;
+use hub_entities::dossier::consent::{Capability, Consent, Reply};
+use hub_entities::dossier::trajectory::{Obligation, TrajectoryState};
+use hub_entities::id::{ClbId, ConsentId, Ids, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::law::consent::Course;
+use hub_entities::policy::secret::{Class, Field, Grant, Part, Step};
+use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use uuid::Uuid;
+
+use super::opening::{Unsealing, reached, text_in};
+use super::writing::{Changed, Stepping};
+use super::{Secrets, key};
+use crate::keys::{self, DataKey, Place};
+use crate::store::DbError;
+use crate::store::sql::{execute, row, rows};
+
+/// An answer as it is to stand.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// What the law needs of it.
+    pub consent: Consent,
+    /// What was said with it.
+    pub note: Option<String>,
+}
+
+/// An answer as it stands, opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Its id.
+    pub id: ConsentId,
+    /// About which trajectory.
+    pub trajectory: TrajectoryId,
+    /// What the law needs of it.
+    pub consent: Consent,
+    /// What was said with it.
+    pub note: Option<String>,
+    /// Who noted this version.
+    pub author: PrincipalId,
+    /// When.
+    pub written_at: DateTime<Utc>,
+    /// Which version it is.
+    pub version: i32,
+}
+
+/// What a team decided of a minor, opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// In which trajectory.
+    pub trajectory: TrajectoryId,
+    /// What.
+    pub capability: Capability,
+    /// From which day.
+    pub from: NaiveDate,
+    /// Who noted it.
+    pub author: PrincipalId,
+    /// Why.
+    pub reason: String,
+}
+
+/// All of one field.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Consents {
+    /// The courses of guidance that are answered about.
+    pub courses: Vec<(TrajectoryId, Course)>,
+    /// The answers.
+    pub said: Vec<Said>,
+    /// What teams decided.
+    pub judgements: Vec<Judgement>,
+}
+
+macro_rules! secret {
+    ($($name:ident),*) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                // A secret is written into no log.
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        })*
+    };
+}
+secret!(Answered, Said, Judgement, Consents);
+
+/// What changes of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It was noted wrongly.
+    Correct(Answered),
+    /// Who gave it takes it back from this day on.
+    TakeBack(NaiveDate),
+}
+
+const ANSWER: &str = "x.consents_to, x.given_by, x.form, x.reply, x.given_on, x.ends_on, x.revoked_on";
+
+/// The columns of [`ANSWER`].
+fn answer(row: &QueryResult) -> Result<Consent, DbError> {
+    Ok(Consent {
+        to: row.try_get_by_index(0)?,
+        by: row.try_get_by_index(1)?,
+        form: row.try_get_by_index(2)?,
+        reply: row.try_get_by_index(3)?,
+        given_on: row.try_get_by_index(4)?,
+        ends_on: row.try_get_by_index(5)?,
+        revoked_on: row.try_get_by_index(6)?,
+    })
+}
+
+/// Where the note of a version lies.
+const fn note_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
+    Place {
+        clb,
+        dossier,
+        table: "consent_said",
+        column: "note",
+        row,
+    }
+}
+
+/// The answers about a trajectory that stand in it now.
+pub(super) async fn answers(
+    tx: &DatabaseTransaction,
+    clb: ClbId,
+    trajectory: TrajectoryId,
+) -> Result<Vec<Consent>, DbError> {
+    let text = format!(
+        "select {ANSWER} from consent c
+         join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
+         where c.clb_id = ? and c.trajectory_id = ?"
+    );
+    let found = rows(tx, &text, vec![clb.into(), trajectory.into()]).await?;
+    found.iter().map(answer).collect()
+}
+
+/// What was read of the fields of some grants, and is not opened yet.
+pub(super) struct Sealed {
+    courses: Vec<(PupilId, Domain, TrajectoryId, Course)>,
+    said: Vec<(PupilId, Domain, Said, Uuid, Option<Vec<u8>>)>,
+    judgements: Vec<(PupilId, Domain, Judgement, Uuid, Vec<u8>)>,
+}
+
+impl Sealed {
+    /// Whose dossiers something sealed was read of.
+    pub(super) fn pupils(&self) -> impl Iterator<Item = PupilId> {
+        let noted = self.said.iter().filter(|(.., note)| note.is_some());
+        let noted = noted.map(|(pupil, ..)| *pupil);
+        noted.chain(self.judgements.iter().map(|(pupil, ..)| *pupil))
+    }
+
+    /// Opens it.
+    pub(super) fn open(self, with: &Unsealing<'_>) -> Result<HashMap<(PupilId, Field), Consents>, DbError> {
+        let mut all: HashMap<(PupilId, Field), Consents> = HashMap::new();
+        let of = |pupil, domain| Field::new(Class::of(domain), Part::Consents).map(|field| (pupil, field));
+        for (pupil, domain, trajectory, course) in self.courses {
+            if let Some(of) = of(pupil, domain) {
+                all.entry(of).or_default().courses.push((trajectory, course));
+            }
+        }
+        for (pupil, domain, mut said, row, envelope) in self.said {
+            if let Some(envelope) = envelope {
+                let place = note_place(with.clb, pupil, row);
+                said.note = Some(with.text(&place, &envelope)?);
+            }
+            if let Some(of) = of(pupil, domain) {
+                all.entry(of).or_default().said.push(said);
+            }
+        }
+        for (pupil, domain, mut judgement, row, envelope) in self.judgements {
+            let place = reason_place(with.clb, pupil, row);
+            judgement.reason = with.text(&place, &envelope)?;
+            if let Some(of) = of(pupil, domain) {
+                all.entry(of).or_default().judgements.push(judgement);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Reads what these grants reach.
+pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
+    let mut sealed = Sealed {
+        courses: Vec::new(),
+        said: Vec::new(),
+        judgements: Vec::new(),
+    };
+    if grants.is_empty() {
+        return Ok(sealed);
+    }
+    let (reached, values) = reached(grants, |_| None);
+    let values = [vec![Value::from(clb)], values].concat();
+    let text = format!(
+        "select t.pupil_id, t.domain, t.id, t.state, t.obligation from trajectory t
+         where t.clb_id = ? and ({reached}) order by t.opened_at, t.id"
+    );
+    for row in rows(tx, &text, values.clone()).await? {
+        let state: TrajectoryState = row.try_get_by_index(3)?;
+        let course = Course {
+            open: state == TrajectoryState::Open,
+            obligation: row.try_get_by_index(4)?,
+            lapsed: false,
+        };
+        let id = row.try_get_by_index(2)?;
+        let of = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        sealed.courses.push((of.0, of.1, id, course));
+    }
+    let text = format!(
+        "select {ANSWER}, t.pupil_id, t.domain, c.id, t.id, x.author, x.written_at, c.version, x.id, x.note
+         from consent c join trajectory t on t.id = c.trajectory_id and t.clb_id = c.clb_id
+         join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
+         where c.clb_id = ? and ({reached}) order by x.given_on, x.written_at, c.id"
+    );
+    for row in rows(tx, &text, values.clone()).await? {
+        let said = Said {
+            consent: answer(&row)?,
+            id: row.try_get_by_index(9)?,
+            trajectory: row.try_get_by_index(10)?,
+            author: row.try_get_by_index(11)?,
+            written_at: row.try_get_by_index(12)?,
+            version: row.try_get_by_index(13)?,
+            note: None,
+        };
+        let of = (row.try_get_by_index(7)?, row.try_get_by_index(8)?);
+        let (at, note) = (row.try_get_by_index(14)?, row.try_get_by_index(15)?);
+        sealed.said.push((of.0, of.1, said, at, note));
+    }
+    let text = format!(
+        "select t.pupil_id, t.domain, t.id, j.judged, j.judged_on, j.author, j.id, j.reason
+         from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id
+         where j.clb_id = ? and ({reached}) order by j.judged_on, j.written_at, j.id"
+    );
+    for row in rows(tx, &text, values).await? {
+        let judgement = Judgement {
+            trajectory: row.try_get_by_index(2)?,
+            capability: row.try_get_by_index(3)?,
+            from: row.try_get_by_index(4)?,
+            author: row.try_get_by_index(5)?,
+            reason: String::new(),
+        };
+        let of = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let (at, reason) = (row.try_get_by_index(6)?, row.try_get_by_index(7)?);
+        sealed.judgements.push((of.0, of.1, judgement, at, reason));
+    }
+    Ok(sealed)
+}
+
+/// Where the reason of a judgement lies.
+const fn reason_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
+    Place {
+        clb,
+        dossier,
+        table: "capability",
+        column: "reason",
+        row,
+    }
+}
+
+/// The version of this trajectory, if the grant reaches it; `open` asks for one in which guidance is given.
+async fn within(
+    tx: &DatabaseTransaction,
+    by: &Stepping<'_>,
+    trajectory: TrajectoryId,
+    open: bool,
+) -> Result<Option<i32>, DbError> {
+    let text = "select domain, state, version from trajectory where clb_id = ? and pupil_id = ? and id = ?";
+    let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), trajectory.into()];
+    let Some(found) = row(tx, text, values).await? else {
+        return Ok(None);
+    };
+    let (domain, state): (Domain, TrajectoryState) = (found.try_get_by_index(0)?, found.try_get_by_index(1)?);
+    let fits = by.grant.asked().class() == Class::of(domain) && by.reaches(trajectory);
+    let version = found.try_get_by_index(2)?;
+    Ok((fits && (!open || state == TrajectoryState::Open)).then_some(version))
+}
+
+/// Notes an answer about a trajectory of the grant; `None` when there is no such open one.
+pub async fn record(
+    secrets: &Secrets,
+    ids: &dyn Ids,
+    by: Stepping<'_>,
+    trajectory: TrajectoryId,
+    answered: &Answered,
+) -> Result<Option<ConsentId>, DbError> {
+    let tx = by.begin(secrets, Step::RecordConsent).await?;
+    if within(&tx, &by, trajectory, true).await?.is_none() {
+        tx.commit().await?;
+        return Ok(None);
+    }
+    let id = ConsentId(ids.blind());
+    let pupil = by.grant.pupil();
+    let values: Vec<Value> = vec![id.into(), by.clb.into(), pupil.into(), trajectory.into()];
+    let text = "insert into consent (id, clb_id, pupil_id, trajectory_id, version) values (?, ?, ?, ?, 1)";
+    execute(&tx, text, values).await?;
+    let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
+    put(&tx, &data_key, ids, &by, (id, 1), answered).await?;
+    tx.commit().await?;
+    Ok(Some(id))
+}
+
+/// Corrects an answer of the grant, or takes it back: a new version, and the former stays.
+pub async fn change(
+    secrets: &Secrets,
+    ids: &dyn Ids,
+    by: Stepping<'_>,
+    (consent, read): (ConsentId, i32),
+    change: Change,
+) -> Result<Changed, DbError> {
+    let tx = by.begin(secrets, Step::RecordConsent).await?;
+    let pupil = by.grant.pupil();
+    let lock = secrets.apart.dialect.for_update();
+    let text =
+        format!("select version, trajectory_id from consent where clb_id = ? and pupil_id = ? and id = ? {lock}");
+    let found = row(&tx, &text, vec![by.clb.into(), pupil.into(), consent.into()]).await?;
+    let found: Option<(i32, TrajectoryId)> = found
+        .map(|row| Ok::<_, DbError>((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .transpose()?;
+    let changed = match found {
+        Some((_, trajectory)) if within(&tx, &by, trajectory, false).await?.is_none() => Changed::Unknown,
+        None => Changed::Unknown,
+        Some((version, _)) if version != read => Changed::Stale(version),
+        Some((version, _)) => {
+            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
+            let former = former(&tx, &data_key, &by, (consent, version)).await?;
+            match changed_to(former, change) {
+                None => Changed::NotNow,
+                Some(answered) => {
+                    let next = version.saturating_add(1);
+                    put(&tx, &data_key, ids, &by, (consent, next), &answered).await?;
+                    let text = "update consent set version = ? where clb_id = ? and id = ?";
+                    execute(&tx, text, vec![next.into(), by.clb.into(), consent.into()]).await?;
+                    Changed::Done(next)
+                }
+            }
+        }
+    };
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// What an answer is from now on; none of one that is not there to be taken back, or is so already.
+fn changed_to(former: Answered, change: Change) -> Option<Answered> {
+    match change {
+        // That it was taken back is no matter of how it was noted.
+        Change::Correct(answered) => Some(Answered {
+            consent: Consent {
+                revoked_on: former.consent.revoked_on,
+                ..answered.consent
+            },
+            ..answered
+        }),
+        Change::TakeBack(on) => {
+            let given = former.consent.reply == Reply::Given && former.consent.given_on <= on;
+            (given && former.consent.revoked_on.is_none()).then(|| Answered {
+                consent: Consent {
+                    revoked_on: Some(on),
+                    ..former.consent
+                },
+                ..former
+            })
+        }
+    }
+}
+
+/// A version of an answer, opened.
+async fn former(
+    tx: &DatabaseTransaction,
+    data_key: &DataKey,
+    by: &Stepping<'_>,
+    (consent, version): (ConsentId, i32),
+) -> Result<Answered, DbError> {
+    let text = format!(
+        "select {ANSWER}, x.id, x.note from consent_said x where x.clb_id = ? and x.consent_id = ? and x.version = ?"
+    );
+    let values: Vec<Value> = vec![by.clb.into(), consent.into(), version.into()];
+    let unreadable = DbError::Unreadable {
+        column: "consent_said.version",
+    };
+    let found = row(tx, &text, values).await?.ok_or(unreadable)?;
+    let note: Option<Vec<u8>> = found.try_get_by_index(8)?;
+    let place = note_place(by.clb, by.grant.pupil(), found.try_get_by_index(7)?);
+    let note = note.map(|envelope| text_in(data_key, &place, &envelope)).transpose()?;
+    Ok(Answered {
+        consent: answer(&found)?,
+        note,
+    })
+}
+
+async fn put(
+    tx: &DatabaseTransaction,
+    data_key: &DataKey,
+    ids: &dyn Ids,
+    by: &Stepping<'_>,
+    (consent, version): (ConsentId, i32),
+    answered: &Answered,
+) -> Result<(), DbError> {
+    let place = note_place(by.clb, by.grant.pupil(), ids.blind());
+    let note = answered.note.as_ref();
+    let note = note.map(|note| keys::seal_afresh(data_key, &place, note.as_bytes()));
+    let said = answered.consent;
+    let values: Vec<Value> = vec![
+        place.row.into(),
+        by.clb.into(),
+        by.grant.pupil().into(),
+        consent.into(),
+        version.into(),
+        said.to.into(),
+        said.by.into(),
+        said.form.into(),
+        said.reply.into(),
+        said.given_on.into(),
+        said.ends_on.into(),
+        said.revoked_on.into(),
+        by.grant.viewer().into(),
+        by.line.at.into(),
+        note.transpose()?.into(),
+    ];
+    execute(
+        tx,
+        "insert into consent_said (id, clb_id, pupil_id, consent_id, version, consents_to, given_by, form, reply,
+             given_on, ends_on, revoked_on, author, written_at, note)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes what the team of a trajectory of the grant decided of the pupil from this day on; the version of
+/// that trajectory, or none when there is no such open one.
+pub async fn judge(
+    secrets: &Secrets,
+    ids: &dyn Ids,
+    by: Stepping<'_>,
+    trajectory: TrajectoryId,
+    (capability, from, reason): (Capability, NaiveDate, &str),
+) -> Result<Option<i32>, DbError> {
+    let tx = by.begin(secrets, Step::JudgeCapability).await?;
+    let version = within(&tx, &by, trajectory, true).await?;
+    if version.is_some() {
+        let pupil = by.grant.pupil();
+        let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
+        let place = reason_place(by.clb, pupil, ids.blind());
+        let values: Vec<Value> = vec![
+            place.row.into(),
+            by.clb.into(),
+            pupil.into(),
+            trajectory.into(),
+            capability.into(),
+            from.into(),
+            by.grant.viewer().into(),
+            by.line.at.into(),
+            keys::seal_afresh(&data_key, &place, reason.as_bytes())?.into(),
+        ];
+        execute(
+            &tx,
+            "insert into capability (id, clb_id, pupil_id, trajectory_id, judged, judged_on, author, written_at, reason)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(version)
+}
+
+/// Whether guidance may go on: of a course, under these answers.
+pub type MayGoOn<'a> = &'a (dyn Fn(Option<Obligation>, &[Consent]) -> bool + Send + Sync);
