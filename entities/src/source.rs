@@ -313,7 +313,8 @@ pub mod quarantine {
     use super::{KeyKind, RunKind};
     use crate::id::{QuarantineId, RunId, SchoolId, SourceId};
 
-    /// All rows of one source key that found no record.
+    /// All rows of one source key that found no record; or one place in a class, under its own key, that found no class
+    /// or no record.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "quarantine")]
     pub struct Model {
@@ -333,7 +334,8 @@ pub mod quarantine {
         pub key_kind: Option<KeyKind>,
         /// How many rows.
         pub rows: i32,
-        /// The rows, filtered by the agreement: half-days packed as when staged, numbers carried in as lines.
+        /// The rows, filtered by the agreement: half-days packed as when staged, numbers carried in as lines, a place in
+        /// a class as JSON.
         pub body: Vec<u8>,
         /// The run that brought the latest.
         pub run_id: RunId,

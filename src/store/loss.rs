@@ -112,16 +112,20 @@ pub async fn replace_in_quarantine(
 ) -> Result<(), DbError> {
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    put(
-        &tx,
-        &work,
-        kind,
-        unmatched,
-        "rows = excluded.rows, body = excluded.body",
-    )
-    .await?;
+    replace_unmatched(&tx, &work, kind, unmatched).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The same within a transaction that holds the lease of the source already.
+pub(super) async fn replace_unmatched(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    kind: RunKind,
+    unmatched: Vec<Unmatched>,
+) -> Result<(), DbError> {
+    let replaced = "rows = excluded.rows, body = excluded.body";
+    put(tx, work, kind, unmatched, replaced).await
 }
 
 async fn put(

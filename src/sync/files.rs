@@ -1,5 +1,6 @@
 //! Files of a school on their way in: hashed, then read as often as it takes.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -131,37 +132,51 @@ impl Sync {
             Ok(roster) => roster,
             Err(report) => return Err(self.refuse_roster(source, hash, report).await),
         };
-        let school_key = school_key_of(&roster, institution_number)?;
+        let school_key = school_key_of(&roster, institution_number, settings)?;
         let run = self.roster(source, &school_key, &roster, hash).await?;
         Ok((run, roster))
     }
 }
 
-/// The school of the connection, by its key in the roster.
-pub(super) fn school_key_of(roster: &Roster, institution_number: &str) -> Result<String, SyncError> {
-    let by_number = roster
+/// The school of the connection, by its key in the roster: the one that the settings name, or the one with its
+/// institution number.
+pub(super) fn school_key_of(
+    roster: &Roster,
+    institution_number: &str,
+    settings: &Settings,
+) -> Result<String, SyncError> {
+    let own = settings.school.as_deref();
+    let name = own.unwrap_or(institution_number);
+    let by_name = roster
         .schools
         .iter()
-        .find(|school| school.identifier.as_deref() == Some(institution_number));
-    // A delta may leave the school out; one school alone is the connection's own.
+        .find(|school| school.identifier.as_deref() == Some(name) || own == Some(school.source_key.as_str()));
+    // One school alone that has no number is the connection's own.
     let only = match roster.schools.as_slice() {
-        [only] if only.identifier.is_none() => Some(only),
+        [only] if only.identifier.is_none() && own.is_none() => Some(only),
         _ => None,
     };
-    match by_number.or(only) {
+    let none = || SyncError::NoSuchSchool(name.to_owned());
+    match by_name.or(only) {
         Some(school) => Ok(school.source_key.clone()),
-        None if roster.schools.is_empty() => Ok(only_school(roster).unwrap_or_default()),
-        None => Err(SyncError::NoSuchSchool(institution_number.to_owned())),
+        None if roster.schools.is_empty() => spoken_of(roster, own).ok_or_else(none),
+        None => Err(none()),
     }
 }
 
-/// The one school that the rows of a delta speak of.
-fn only_school(roster: &Roster) -> Option<String> {
+/// A delta may leave the school out: it is the one that its rows speak of. Of several the one that the settings name, and
+/// of none any.
+fn spoken_of(roster: &Roster, own: Option<&str>) -> Option<String> {
     let of_pupils = roster
         .pupils
         .iter()
-        .flat_map(|pupil| pupil.schools.iter().map(|place| &place.school_key));
-    let mut keys = of_pupils.chain(roster.memberships.iter().map(|membership| &membership.school_key));
-    let first = keys.next()?;
-    keys.all(|key| key == first).then(|| first.clone())
+        .flat_map(|pupil| pupil.schools.iter().map(|place| place.school_key.as_str()));
+    let of_places = roster.memberships.iter().map(|place| place.school_key.as_str());
+    let keys: BTreeSet<&str> = of_pupils.chain(of_places).collect();
+    let key = match own.filter(|own| keys.contains(own)) {
+        Some(own) => own,
+        None if keys.len() > 1 => return None,
+        None => keys.first().copied().unwrap_or_default(),
+    };
+    Some(key.to_owned())
 }

@@ -15,6 +15,14 @@ pub(super) fn keeps_absences(scope: &Scope) -> bool {
     }
 }
 
+/// Whether an agreement in force lets the hub keep anything of places in classes.
+pub(super) fn keeps_places(scope: &Scope) -> bool {
+    match scope.reach() {
+        Reach::Source { agreed, .. } => agreed.has(Category::Enrolment),
+        _ => false,
+    }
+}
+
 /// What a reading may become on its way to the staging tables.
 ///
 /// Without `attendance` a code other than B is health or private data: it goes on only as "not B",

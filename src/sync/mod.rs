@@ -96,8 +96,10 @@ pub enum SyncError {
     /// Absences name pupils by a number that the hub does not keep.
     #[error("absences can name a pupil by sourcedId, identifier or stamnummer; `{0}` is not kept")]
     NoSuchKey(String),
-    /// No school in the package is the connection's.
-    #[error("the package holds no school with institution number {0}")]
+    /// No school in the package is the connection's, by the name that it has there.
+    #[error(
+        "the package holds no school with number {0}; where it is called otherwise there, its source in the register says `school` under [source.roster]"
+    )]
     NoSuchSchool(String),
     /// The source could not be read to the end: nothing was changed, and the next read begins where this one did.
     #[error(transparent)]

@@ -1,5 +1,7 @@
 //! What of a roster is not known yet: only that is put aside, so that the same roster again costs next to nothing (R41).
 
+use std::collections::HashSet;
+
 use hub_connectors::roster::Roster;
 use hub_entities::category::{Categories, Category};
 use hub_entities::policy::Scope;
@@ -51,6 +53,8 @@ pub(super) struct News {
     pub(super) read: i64,
     /// Of those, the ones that say what is known.
     pub(super) known: i64,
+    /// Of those, places that wait in quarantine already, and go on waiting.
+    pub(super) waiting: i64,
     /// Pupils that are enrolled and were not held.
     pub(super) left: i64,
     /// What was in it and not agreed.
@@ -89,18 +93,23 @@ impl Sync {
                 pupils.push((key.clone(), body(said)?));
             }
         }
-        let places = filtered.memberships.iter();
-        let places = rows(places.filter(|(_, said)| !stands.has_place(said)))?;
+        let coming = (keys(&filtered.classes), keys(&filtered.pupils));
+        let coming = (&coming.0, &coming.1);
+        let is_waiting = |(key, said): &&(String, MembershipSaid)| stands.still_waits(key, said, coming);
+        let waiting = count(filtered.memberships.iter().filter(is_waiting).count());
+        let is_new = |one: &&(String, MembershipSaid)| !stands.has_place(&one.0, &one.1) && !is_waiting(one);
+        let places = rows(filtered.memberships.iter().filter(is_new))?;
         let read = [
             filtered.classes.len(),
             filtered.pupils.len(),
             filtered.memberships.len(),
         ];
         let read = read.into_iter().map(count).sum::<i64>();
-        let new = [classes.len(), pupils.len(), places.len()].into_iter().map(count).sum();
+        let new: i64 = [classes.len(), pupils.len(), places.len()].into_iter().map(count).sum();
         let mut news = News {
             read,
-            known: read.saturating_sub(new),
+            known: read.saturating_sub(new).saturating_sub(waiting),
+            waiting,
             dropped: filtered.dropped.iter().map(Category::name).collect(),
             rows: vec![("class", classes), ("pupil", pupils), ("membership", places)],
             ..News::default()
@@ -120,6 +129,10 @@ impl Sync {
         news.rows.push((REPORT_PLACE, rows(filtered.report_places.iter())?));
         Ok(news)
     }
+}
+
+fn keys<T>(rows: &[(String, T)]) -> HashSet<&str> {
+    rows.iter().map(|(key, _)| key.as_str()).collect()
 }
 
 fn count(of: usize) -> i64 {

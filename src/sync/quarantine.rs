@@ -10,12 +10,18 @@ use sha2::{Digest, Sha256};
 use super::{Source, Sync, SyncError, carried, filter};
 use crate::store::lease::Lease;
 use crate::store::loss::{resolve, waiting};
-use crate::store::roster::keys;
+use crate::store::roster::{keys, work_off_places};
 use crate::store::run::{self as runs, set_state};
 
 impl Sync {
     /// Works off what can be matched by now.
     pub(super) async fn work_off(&self, scope: &Scope, lease: &Lease, source: Source) -> Result<(), SyncError> {
+        if filter::keeps_places(scope) {
+            let places = waiting(&self.db, scope, RunKind::Roster).await?;
+            if let Some(brought) = places.first().map(|place| place.run_id) {
+                work_off_places(&self.db, self.work(scope, lease, brought)).await?;
+            }
+        }
         if !filter::keeps_absences(scope) {
             return Ok(());
         }

@@ -16,7 +16,6 @@ use serde::de::DeserializeOwned;
 use super::news::{Filtered, News, REPORT_CLASS, REPORT_PLACE};
 use super::{Source, Sync, SyncError, filter, traced};
 use crate::store::lease::Lease;
-use crate::store::loss::{Gap, note_gaps};
 use crate::store::roster::{
     ClassSaid, Ending, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships,
     end_missing_report_places, ending, forget_reports, merge_classes, merge_memberships, merge_pupils,
@@ -99,7 +98,7 @@ impl Sync {
         let run = self
             .merge_roster(&scope, lease, run, roster.complete.memberships)
             .await?;
-        // Half-days that waited for their pupil may have found one; those of a run that was killed come first.
+        // What waited for its pupil may have found one; half-days of a run that was killed come first.
         self.finish_cut_off(&scope, lease, source).await?;
         self.work_off(&scope, lease, source).await?;
         Ok((news, Some(run)))
@@ -120,6 +119,7 @@ impl Sync {
         }
         let next = run::Model {
             staged: news.read,
+            quarantined: news.waiting,
             dropped: serde_json::json!(news.dropped),
             ..run
         };
@@ -139,7 +139,7 @@ impl Sync {
         let total = u64::try_from(run.staged).unwrap_or_default();
         let mut done = u64::try_from(run.changed.saturating_add(run.unchanged)).unwrap_or_default();
         let (mut phase, mut after) = Phase::of_cursor(run.cursor.as_deref());
-        let mut dangling = 0_i64;
+        let mut quarantined = run.quarantined;
         while let Some(kind) = phase.kind() {
             let rows = next_rows(&self.db, run.id, kind, &after, CHUNK).await?;
             let Some((last, _)) = rows.last() else {
@@ -159,26 +159,18 @@ impl Sync {
                 }
                 Phase::Memberships | Phase::Endings => {
                     let said = parsed::<MembershipSaid>(rows)?;
-                    let (_, left) = merge_memberships(&self.db, work, &said, cursor).await?;
-                    dangling = dangling.saturating_add(left);
+                    let progress = merge_memberships(&self.db, work, &said, cursor).await?;
+                    quarantined = quarantined.saturating_add(progress.quarantined);
                 }
             }
             done = done.saturating_add(u64::try_from(count).unwrap_or_default());
             (self.progress)(done.min(total), total);
         }
-        if dangling > 0 {
-            let gap = Gap {
-                rule: "roster.dangling_membership",
-                detail: String::new(),
-                rows: dangling,
-            };
-            note_gaps(&self.db, self.work(scope, lease, run.id), vec![gap]).await?;
-        }
         // Last of all; whom a read did not hold is put aside only when it was complete.
         while end_missing(&self.db, self.work(scope, lease, run.id), CHUNK).await? > 0 {}
         end_missing_memberships(&self.db, self.work(scope, lease, run.id)).await?;
         self.merge_reported(scope, lease, &run, complete_memberships).await?;
-        self.finish(lease, run).await
+        self.finish(lease, run::Model { quarantined, ..run }).await
     }
 
     /// Merges what only a report may carry, all of it each time the run comes here, and forgets what none can need.

@@ -27,6 +27,10 @@ impl EndDates {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// The school of this connection as its packages call it, by `sourcedId` or `identifier` of `orgs.csv`, where that is not
+    /// the institution number (instellingsnummer).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub school: Option<String>,
     /// What an end date means.
     pub end_dates: EndDates,
     /// Columns of `users.csv` beyond the standard's.

@@ -7,6 +7,7 @@ use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
+use super::waiting::waits_left;
 use super::{end_enrolments, school_of};
 use crate::store::competence::derive_again;
 use crate::store::ledger::Work;
@@ -177,6 +178,7 @@ pub(in crate::store) async fn write_membership_endings(
     tx: &DatabaseTransaction,
     work: &Work<'_>,
 ) -> Result<u64, DbError> {
+    waits_left(tx, work).await?;
     let school = school_of(work.scope)?;
     let today = Value::from(work.scope.day());
     let values: Vec<Value> = vec![today.clone(), school.into(), today, work.run.into()];

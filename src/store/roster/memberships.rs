@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use hub_entities::id::{ClassId, MembershipId, RecordId};
 use sea_orm::{DatabaseTransaction, Value};
 
+use super::waiting::{wait, waits_no_longer};
 use super::{MembershipSaid, Noted, records_of, school_of};
 use crate::store::ledger::Work;
 use crate::store::run::{Progress, advance};
@@ -15,19 +16,25 @@ use crate::store::{Db, DbError};
 /// From when until when, where the source gives it.
 type Period = (Option<NaiveDate>, Option<NaiveDate>);
 
-/// Merges places in classes of the scope's school. One whose class or pupil is unknown is counted as a gap.
+/// Merges places in classes of the scope's school. One whose class or pupil is unknown waits in quarantine.
 pub async fn merge_memberships(
     db: &Db,
     work: Work<'_>,
     said: &[(String, MembershipSaid)],
     cursor: Option<String>,
-) -> Result<(Progress, i64), DbError> {
+) -> Result<Progress, DbError> {
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let (progress, changed) = write_memberships(&tx, &work, said).await?;
+    let (mut progress, changed) = write_memberships(&tx, &work, said).await?;
+    let unknown = said.iter().zip(changed).filter(|(_, changed)| changed.is_none());
+    let (gone, there): (Vec<_>, Vec<_>) = unknown.map(|(said, _)| said).partition(|(_, one)| one.gone);
+    // What never was and has ended changes nothing.
+    let ended = i64::try_from(gone.len()).unwrap_or(i64::MAX);
+    progress.unchanged = progress.unchanged.saturating_add(ended);
+    progress.quarantined = wait(&tx, &work, there.into_iter()).await?;
     advance(&tx, work.run, cursor, progress).await?;
     tx.commit().await?;
-    Ok((progress, dangling(said, &changed)))
+    Ok(progress)
 }
 
 /// How many of these name a class or a pupil that is not known.
@@ -40,7 +47,7 @@ pub(in crate::store) fn dangling(said: &[(String, MembershipSaid)], changed: &[O
 }
 
 /// The same within a transaction that holds the lease of the source already; says of each whether it changed something,
-/// and `None` of one whose class or pupil is not known.
+/// and `None` of one whose class or pupil is not known: what is done with it is the caller's.
 pub(in crate::store) async fn write_memberships(
     tx: &DatabaseTransaction,
     work: &Work<'_>,
@@ -67,6 +74,7 @@ pub(in crate::store) async fn write_memberships(
         known.insert(place, (row.try_get_by_index(2)?, row.try_get_by_index(3)?));
     }
 
+    let today = work.scope.day();
     let mut noted = Noted::default();
     let mut changed = Vec::with_capacity(said.len());
     let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
@@ -77,14 +85,14 @@ pub(in crate::store) async fn write_memberships(
         };
         let place = (*class, record.id);
         let ends = if one.gone {
-            Some(one.ends_on.unwrap_or_else(|| work.scope.day()))
+            Some(one.ends_on.map_or(today, |ends| ends.min(today)))
         } else {
             one.ends_on
         };
         let before = known.get(&place);
         let settled = match before {
             // A place that has ended stays as it ended.
-            Some((_, Some(_))) if one.gone => true,
+            Some((_, Some(ended))) if one.gone && *ended <= today => true,
             Some(days) => *days == (one.begins_on, ends),
             None => one.gone,
         };
@@ -110,5 +118,9 @@ pub(in crate::store) async fn write_memberships(
     let tail = "on conflict (class_id, record_id) do update set source_key = excluded.source_key,
                 begins_on = excluded.begins_on, ends_on = excluded.ends_on";
     bulk(tx, head, 8, written.into_values().collect::<Vec<_>>().into_iter(), tail).await?;
+    // What waited under one of these keys has had a later word.
+    let settled = said.iter().zip(&changed);
+    let settled = settled.filter(|((_, one), changed)| one.gone || changed.is_some());
+    waits_no_longer(tx, work, settled.map(|((key, _), _)| key.clone())).await?;
     Ok((noted.progress, changed))
 }

@@ -6,6 +6,7 @@ mod fresh;
 mod memberships;
 mod reported;
 mod standing;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -38,6 +39,7 @@ pub use reported::{
 use reported::{name_of, write_names};
 pub(super) use reported::{write_report_classes, write_report_endings, write_report_places};
 pub use standing::{Standing, standing};
+pub use waiting::work_off_places;
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
 /// is not in here.

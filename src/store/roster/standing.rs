@@ -7,6 +7,7 @@ use hub_entities::id::ClassId;
 use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 
+use super::waiting::waiting_places;
 use super::{ClassSaid, MembershipSaid, PupilSaid, Unsaid, school_of};
 use crate::store::sql::rows;
 use crate::store::{Db, DbError};
@@ -17,10 +18,14 @@ pub struct Standing {
     pupils: HashMap<String, Pupil>,
     /// By key and school year: name and grade.
     classes: HashMap<(String, SchoolYear), (String, Option<String>)>,
+    class_keys: HashSet<String>,
     /// By class and pupil, of the latest class with that key: from when until when.
     places: HashMap<(String, String), (Option<NaiveDate>, Option<NaiveDate>)>,
     /// Places that have not ended: their own key, and class and pupil.
     open_places: Vec<(String, (String, String))>,
+    /// Places that wait for their class or their pupil, by their own key.
+    waiting: HashMap<String, MembershipSaid>,
+    today: NaiveDate,
 }
 
 #[derive(Debug)]
@@ -34,7 +39,11 @@ struct Pupil {
 /// Reads the roster of the scope's school.
 pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
     let school = school_of(scope)?;
-    let mut standing = Standing::default();
+    let mut standing = Standing {
+        waiting: waiting_places(db.reader(), scope).await?,
+        today: scope.day(),
+        ..Standing::default()
+    };
     let text = "select r.source_key, r.content_hash,
          (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1),
          exists (select 1 from enrolment e where e.record_id = r.id and e.school_id = r.school_id
@@ -56,6 +65,7 @@ pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
         let key: String = row.try_get_by_index(0)?;
         let said = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
         latest.insert(key.clone(), row.try_get_by_index(4)?);
+        standing.class_keys.insert(key.clone());
         standing
             .classes
             .insert((key, SchoolYear(row.try_get_by_index(1)?)), said);
@@ -93,14 +103,29 @@ impl Standing {
         Ok(known.ends_on == said.ends_on && known.content_hash == said.content_hash()?)
     }
 
-    /// Whether what is said of a place in a class is known.
-    pub fn has_place(&self, said: &MembershipSaid) -> bool {
+    /// Whether what is said of a place in a class is known. What waits under its key has not had its last word.
+    pub fn has_place(&self, key: &str, said: &MembershipSaid) -> bool {
+        if self.waiting.contains_key(key) {
+            return false;
+        }
         let place = (said.class_key.clone(), said.pupil_key.clone());
         match self.places.get(&place) {
-            Some((_, ends)) if said.gone => ends.is_some(),
+            Some((_, ends)) if said.gone => ends.is_some_and(|ends| ends <= self.today),
             Some(known) => *known == (said.begins_on, said.ends_on),
             None => said.gone,
         }
+    }
+
+    /// Whether a place waits already with these very words, and neither its class nor its pupil is known or coming.
+    pub fn still_waits(
+        &self,
+        key: &str,
+        said: &MembershipSaid,
+        (classes, pupils): (&HashSet<&str>, &HashSet<&str>),
+    ) -> bool {
+        let has_class = |key: &str| classes.contains(key) || self.class_keys.contains(key);
+        let has_pupil = |key: &str| pupils.contains(key) || self.pupils.contains_key(key);
+        self.waiting.get(key) == Some(said) && !(has_class(&said.class_key) && has_pupil(&said.pupil_key))
     }
 
     /// The enrolled pupils that a read did not hold.
@@ -111,7 +136,7 @@ impl Standing {
         left.map(|(key, _)| key.clone()).collect()
     }
 
-    /// The places in classes that a read did not hold, by their own keys.
+    /// The places in classes that a read did not hold, those that wait among them, by their own keys.
     pub fn left_places<'a>(&self, held: impl Iterator<Item = (&'a str, &'a MembershipSaid)>) -> BTreeSet<String> {
         let mut keys = HashSet::new();
         let mut places = HashSet::new();
@@ -123,6 +148,7 @@ impl Standing {
             keys.contains(key) || places.contains(&(class.as_str(), pupil.as_str()))
         };
         let left = self.open_places.iter().filter(|(key, place)| !is_held(key, place));
-        left.map(|(key, _)| key.clone()).collect()
+        let waiting = self.waiting.keys().filter(|key| !keys.contains(key.as_str()));
+        left.map(|(key, _)| key).chain(waiting).cloned().collect()
     }
 }
