@@ -45,7 +45,9 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 
 /// A new signing key for ES256, as PKCS#8.
 pub fn new_signing_key() -> Result<Vec<u8>, NoRandomness> {
-    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+    #[expect(clippy::disallowed_methods, reason = "the one place that draws randomness")]
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
     key.map(|key| key.as_ref().to_vec())
         .map_err(|_unspecified| NoRandomness)
 }
@@ -139,10 +141,12 @@ pub struct SystemPause {
 impl SystemPause {
     /// Draws the seed.
     pub fn new() -> Result<Self, NoRandomness> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that measures waits")]
+        let begun = Instant::now();
         Ok(Self {
             seed: random()?,
             drawn: AtomicU64::new(0),
-            begun: Instant::now(),
+            begun,
         })
     }
 }

@@ -6,6 +6,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Lookahead, Ob
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::category::{Categories, Category};
 use hub_entities::id::{PrincipalId, PupilId, SignalId};
+use hub_entities::law::threshold::SignalKind as Rule;
 use hub_entities::signal::{SignalState as Standing, Track as Step};
 use hub_entities::time::SchoolYear;
 use uuid::Uuid;
@@ -113,6 +114,24 @@ pub enum SignalState {
     /// A correction took it back.
     #[graphql(tag = "class:case")]
     Withdrawn,
+}
+
+/// The rule that raises a signal, as a filter names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "Rule")]
+pub enum SignalKind {
+    /// `truancy.early`: a warning that both parties of an agreement asked for.
+    #[graphql(name = "TRUANCY_EARLY", tag = "class:case")]
+    TruancyEarly,
+    /// `truancy.5`: from five half-days the school must report to the CLB.
+    #[graphql(name = "TRUANCY_5", tag = "class:case")]
+    Truancy5,
+    /// `truancy.10`: the same duty before 2016-2017, from ten.
+    #[graphql(name = "TRUANCY_10", tag = "class:case")]
+    Truancy10,
+    /// `truancy.30`: problematically absent in the official figures (problematisch afwezig).
+    #[graphql(name = "TRUANCY_30", tag = "class:case")]
+    Truancy30,
 }
 
 /// The two steps of an obligatory signal.
@@ -304,9 +323,9 @@ pub struct SignalFilterInput {
     /// Standing or withdrawn.
     #[graphql(tag = "class:case")]
     pub state: Option<SignalState>,
-    /// Raised by this rule: `truancy.5`, `truancy.30`, `truancy.early`.
+    /// Raised by this rule.
     #[graphql(tag = "class:case")]
-    pub kind: Option<String>,
+    pub kind: Option<SignalKind>,
     /// Of this school year.
     #[graphql(tag = "class:public")]
     pub school_year: Option<Year>,
@@ -318,7 +337,7 @@ pub struct SignalFilter {
     /// Standing or withdrawn.
     pub state: Option<Standing>,
     /// Raised by this rule.
-    pub kind: Option<String>,
+    pub kind: Option<Rule>,
     /// Of this school year.
     pub year: Option<SchoolYear>,
 }
@@ -357,7 +376,7 @@ impl SignalRoot {
         let filter = filter.unwrap_or_default();
         let filter = SignalFilter {
             state: filter.state.map(Standing::from),
-            kind: filter.kind,
+            kind: filter.kind.map(Rule::from),
             year: filter.school_year.map(|year| year.0),
         };
         let list = format!("signals {filter:?}");

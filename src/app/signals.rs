@@ -80,7 +80,7 @@ impl Signals for App {
         };
         let filter = Filter {
             state: filter.state,
-            kind: filter.kind.clone(),
+            kind: filter.kind,
             year: filter.year,
         };
         let after = page

@@ -1,7 +1,8 @@
 //! The issuer of the demo: signs tokens for its personas.
 //!
-//! Only the verb `demo` builds one. The configuration of `serve` names issuers by their address
-//! and has no word for this one, and the router of `serve` takes none; a test asks it for these
+//! Only the verb `demo` builds one, and no other module of what is shipped may name it (`tests/it/architecture`). Its
+//! address is marked, its tokens say so, and the configuration of `serve` refuses an issuer with that mark, whatever keys are
+//! named for it: no `serve` takes a token of a demo. The router of `serve` takes no issuer either; a test asks it for these
 //! routes and finds none.
 
 use std::sync::Arc;
@@ -27,6 +28,20 @@ const ACR: &str = "urn:be:vlaanderen:authmech:eid";
 
 /// How long a demo token lives.
 pub const LIFETIME: Duration = Duration::from_hours(1);
+
+/// The path of every demo's issuer.
+const MARK: &str = "/clb-hub-demo";
+
+/// The address of the issuer of the demo that listens on this port of the loopback interface.
+pub fn address(port: u16) -> String {
+    format!("http://127.0.0.1:{port}{MARK}")
+}
+
+/// Whether this is the address of a demo's issuer. Its key lies in a data folder and it gives tokens to anyone on its
+/// machine.
+pub fn is_of_a_demo(issuer: &str) -> bool {
+    issuer.trim_end_matches('/').ends_with(MARK)
+}
 
 /// A signing key that cannot be used, or a token that cannot be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -100,21 +115,32 @@ impl DemoIssuer {
         Ok((profile, KeySource::Fixed(Arc::new(keys))))
     }
 
-    /// The discovery document (RFC 8414 §3) and the key set.
+    /// Its address: `iss` of its tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The discovery document and the key set. The well-known part stands between the host of the issuer and its path
+    /// (RFC 8414 §3.1).
     pub fn routes(&self) -> Router {
+        let address = self.issuer.trim_end_matches('/');
+        let after_host = address.split_once("://").map_or("", |(_, rest)| rest);
+        let path = after_host
+            .split_once('/')
+            .map_or_else(String::new, |(_, path)| format!("/{path}"));
         let discovery = json!({
             "issuer": self.issuer,
-            "jwks_uri": format!("{}/jwks", self.issuer.trim_end_matches('/')),
+            "jwks_uri": format!("{address}/jwks"),
             "response_types_supported": [],
             "grant_types_supported": [],
         });
         let jwks = self.jwks.clone();
         Router::new()
             .route(
-                "/.well-known/oauth-authorization-server",
+                &format!("/.well-known/oauth-authorization-server{path}"),
                 get(async move || Json(discovery)),
             )
-            .route("/jwks", get(async move || Json(jwks)))
+            .route(&format!("{path}/jwks"), get(async move || Json(jwks)))
     }
 }
 
@@ -154,21 +180,51 @@ mod tests {
 
     #[tokio::test]
     async fn the_published_keys_are_the_ones_it_signs_with() {
-        let issuer = issuer();
-        let get = async |path: &str| {
-            let request = Request::get(path).body(Body::empty()).expect("a request");
-            let answer = issuer.routes().oneshot(request).await.expect("an answer");
-            axum::body::to_bytes(answer.into_body(), 10_000).await.expect("a body")
-        };
-        let discovery: Value =
-            serde_json::from_slice(&get("/.well-known/oauth-authorization-server").await).expect("JSON");
-        assert_eq!(discovery["issuer"], "http://127.0.0.1:4000");
-        assert_eq!(discovery["jwks_uri"], "http://127.0.0.1:4000/jwks");
-        let keys = KeySet::parse(&get("/jwks").await).expect("a key set");
-        let source = KeySource::Fixed(Arc::new(keys));
-        let verifier = Verifier::new([(Profile::new("http://127.0.0.1:4000", "clb-hub"), source)]);
-        let token = issuer.mint("someone", at(0), Uuid::nil()).expect("a token");
-        assert!(verifier.verify(&token, at(0)).await.is_ok());
+        let key = new_signing_key().expect("randomness");
+        for (name, discovery) in [
+            (
+                "http://127.0.0.1:4000".to_owned(),
+                "/.well-known/oauth-authorization-server",
+            ),
+            (address(4_001), "/.well-known/oauth-authorization-server/clb-hub-demo"),
+        ] {
+            let issuer = DemoIssuer::new(&name, "clb-hub", &key).expect("a key");
+            let get = async |path: &str| {
+                let request = Request::get(path).body(Body::empty()).expect("a request");
+                let answer = issuer.routes().oneshot(request).await.expect("an answer");
+                axum::body::to_bytes(answer.into_body(), 10_000).await.expect("a body")
+            };
+            let discovery: Value = serde_json::from_slice(&get(discovery).await).expect("JSON");
+            assert_eq!(discovery["issuer"], name.as_str());
+            // Where it says that its keys are, they are.
+            let (host, path) = discovery["jwks_uri"]
+                .as_str()
+                .expect("an address")
+                .split_at("http://127.0.0.1:4000".len());
+            assert!(name.starts_with(host), "{discovery}");
+            let keys = KeySet::parse(&get(path).await).expect("a key set");
+            let verifier = Verifier::new([(Profile::new(&name, "clb-hub"), KeySource::Fixed(Arc::new(keys)))]);
+            let token = issuer.mint("someone", at(0), Uuid::nil()).expect("a token");
+            assert!(verifier.verify(&token, at(0)).await.is_ok());
+        }
+    }
+
+    #[test]
+    fn a_demo_is_known_by_its_address() {
+        for marked in [
+            address(4_000),
+            format!("{}/", address(1)),
+            "https://id.example/clb-hub-demo".to_owned(),
+        ] {
+            assert!(is_of_a_demo(&marked), "{marked}");
+        }
+        for other in [
+            "http://127.0.0.1:4000",
+            "https://clb-hub-demo.example",
+            "https://id.example/clb-hub-demo/tenant",
+        ] {
+            assert!(!is_of_a_demo(other), "{other}");
+        }
     }
 
     #[test]

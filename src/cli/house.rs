@@ -23,7 +23,7 @@ use crate::deliver::follower::Follower;
 use crate::deliver::sequencer::Sequencer;
 use crate::http::documents::Documents;
 use crate::http::house::House;
-use crate::http::limits::Limits;
+use crate::http::limits::{Limits, Lists};
 use crate::http::streams::Streams;
 use crate::http::{Bounds, Edge};
 use crate::runtime::{SystemClock, SystemIds};
@@ -173,6 +173,7 @@ impl Running {
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             limits,
+            lists: Lists::of_schemas(),
             documents: Documents::default(),
             bounds,
             streams,

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Section, Setting};
+use crate::auth::demo_issuer::is_of_a_demo;
 use crate::auth::{Algorithm, Profile, TokenType};
 
-/// One issuer whose tokens are taken. There is no word here for the demo's own issuer.
+/// One issuer whose tokens are taken. A demo's own issuer is none.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -166,6 +167,8 @@ impl Section for Issuer {
         needed(&self.issuer, "issuer")?;
         needed(&self.audience, "audience")?;
         match () {
+            // Its key lies in a folder, and it gives tokens to anyone on its machine.
+            () if is_of_a_demo(&self.issuer) => Err(("issuer", "an issuer that is not a demo's")),
             () if !is_safe(&self.jwks_url) => Err(("jwks_url", "an https address")),
             () if self.types.is_empty() => Err(("types", "at least one type")),
             () if self.algorithms.is_empty() => Err(("algorithms", "at least one algorithm")),

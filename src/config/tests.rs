@@ -100,6 +100,13 @@ fn what_is_refused_is_named_and_its_value_is_not() {
             format!("{issuer}jwks_url = \"http://localhost.canary\""),
             "hub.toml: [issuers.a] jwks_url takes an https address",
         ),
+        // However safe its keys are: whoever holds a token of a demo is nobody to `serve`.
+        (
+            "[issuers.a]\nissuer = \"http://127.0.0.1:4000/clb-hub-demo\"\naudience = \"urn:clb-hub:api\"\n\
+             jwks_url = \"http://127.0.0.1:4000/clb-hub-demo/jwks\""
+                .to_owned(),
+            "hub.toml: [issuers.a] issuer takes an issuer that is not a demo's",
+        ),
         (
             secure("algorithms = [\"HS256\"]"),
             "hub.toml: [issuers.a] algorithms takes a list of RS256, PS256, ES256 and EdDSA",
@@ -131,6 +138,14 @@ fn what_is_refused_is_named_and_its_value_is_not() {
     ] {
         assert_eq!(parse(&text, &[]).expect_err(&text), expected);
     }
+}
+
+/// An issuer of this machine is one like any other, as the benches have: only a demo's is refused.
+#[test]
+fn an_issuer_on_this_machine_is_taken() {
+    let issuer =
+        "[issuers.a]\nissuer = \"http://127.0.0.1:4000\"\naudience = \"b\"\njwks_url = \"http://127.0.0.1:4000/jwks\"";
+    assert_eq!(parse(issuer, &[]).map(|config| config.issuers.len()), Ok(1));
 }
 
 #[test]

@@ -36,7 +36,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::auth::Verifier;
 use documents::Documents;
-use limits::Limits;
+use limits::{Limits, Lists};
 use service::{GraphqlService, Principals, Ready};
 use streams::Streams;
 
@@ -56,6 +56,8 @@ pub struct Edge {
     pub ids: Arc<dyn Ids>,
     /// The bounds of a query.
     pub limits: Limits,
+    /// The lists that are read in pages.
+    pub lists: Arc<Lists>,
     /// What was read before.
     pub documents: Documents,
     /// The bounds of a request.

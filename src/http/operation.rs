@@ -49,7 +49,8 @@ pub(super) fn prepare(params: Params, edge: &Edge) -> Result<Prepared, Unfit> {
         Unread::Malformed(error) => Unfit::Document(ServerError::from(error)),
     })?;
     let document = read.document.document();
-    limits::check(document, &params.variables, &edge.limits).map_err(|refusal| Unfit::Refused(limited(refusal)))?;
+    limits::check(document, &params.variables, &edge.limits, &edge.lists)
+        .map_err(|refusal| Unfit::Refused(limited(refusal)))?;
     let chosen = choose(document, params.operation_name.as_deref()).map_err(document_error)?;
     if !has_required(chosen, &params.variables) {
         return Err(document_error("a required variable is missing or null"));

@@ -215,6 +215,7 @@ fn world_with(change: impl FnOnce(&mut Edge)) -> World {
         clock: Arc::new(FixedClock(now)),
         ids: Arc::new(SeededIds::new(1)),
         limits: Limits::DEFAULT,
+        lists: Lists::of_schemas(),
         documents: Documents::default(),
         bounds: Bounds::DEFAULT,
         streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),

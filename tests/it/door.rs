@@ -4,6 +4,7 @@
 //!
 //! What was granted is compared with the SDL: a field that no question here brings out fails.
 
+mod anonymous;
 mod clients;
 
 use std::collections::BTreeSet;

@@ -143,7 +143,7 @@ both_databases!(
             assert_eq!(total(viewer, "").await, all);
             assert_eq!(total(viewer, "filter: { state: RAISED }").await, raised);
             assert_eq!(total(viewer, "filter: { state: WITHDRAWN }").await, all - raised);
-            assert_eq!(total(viewer, "filter: { kind: \"truancy.30\" }").await, thirty);
+            assert_eq!(total(viewer, "filter: { kind: TRUANCY_30 }").await, thirty);
             assert_eq!(total(viewer, "filter: { schoolYear: \"2025-2026\" }").await, 0);
             let (whole, ..) = page(&town, viewer, "signals", "first: 200").await;
             assert_eq!(walked(&town, viewer, "signals", "").await, whole);

@@ -16,6 +16,7 @@ use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::evaluation::Said;
 use hub_entities::id::{EventId, Ids, PupilId, SignalId};
+use hub_entities::operation::{Actor, Role};
 use hub_entities::signal::{EventKind, outbox, row};
 use hub_entities::source::RunKind;
 use hub_entities::time::SchoolYear;
@@ -26,6 +27,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::support::database::{Backend, both_databases};
+use crate::support::door::Hub;
 use crate::support::look::{list, number};
 use crate::support::world::{World, am, born, pm};
 
@@ -198,6 +200,27 @@ both_databases!(a_reader_by_position_misses_nothing, async |database: &TestDatab
     assert!(lost > committed.len() / 10, "a reader by id lost only {lost}");
 });
 
+/// Goes on reading what `changes(after)` tells a worker, in small pages, until there is no more now.
+async fn follow(hub: &Hub, worker: &Actor, cursor: &mut Option<String>, told: &mut Vec<EventId>) {
+    loop {
+        let after = cursor
+            .as_ref()
+            .map_or_else(String::new, |cursor| format!("after: \"{cursor}\""));
+        let question = format!("{{ changes(first: 7 {after}) {{ hasMore endCursor changes {{ id }} }} }}");
+        let page = hub.ask(worker, &question).await["changes"].take();
+        let changes = page["changes"].as_array().unwrap();
+        told.extend(
+            changes
+                .iter()
+                .map(|change| change["id"].as_str().unwrap().parse::<EventId>().unwrap()),
+        );
+        *cursor = Some(page["endCursor"].as_str().unwrap().to_owned());
+        if page["hasMore"] == false {
+            return;
+        }
+    }
+}
+
 // The product's own writers, at once, while the sequencer runs beside them.
 both_databases!(
     real_writers_and_the_sequencer_at_once,
@@ -211,6 +234,9 @@ both_databases!(
             let pupils: Vec<_> = keys.iter().map(|key| (key.as_str(), born("2012-05-01"))).collect();
             all.push((school, world.pupils(school, &pupils).await));
         }
+        let worker = world.someone(Role::ClbWorker, None, Some(clb)).await;
+        let hub = Hub::over(world);
+        let world = &hub.world;
         let writers = all.iter().map(async |(school, pupils)| {
             let scope = world.source_scope(*school).await;
             let (lease, run) = world.run(*school, &scope, RunKind::Absences).await;
@@ -251,22 +277,26 @@ both_databases!(
         };
         let sequenced = async {
             let mut reader = Reader::default();
+            let (mut cursor, mut told) = (None, Vec::new());
             loop {
                 // Asked before sequencing: what is committed by then must be read in this round.
                 let last_round = !writing.load(Ordering::SeqCst);
                 sequence(&world.db, &lease, EPOCH).await.unwrap();
                 reader.read(&world.look).await;
+                follow(&hub, &worker, &mut cursor, &mut told).await;
                 if last_round {
-                    return reader;
+                    return (reader, told);
                 }
                 tokio::task::yield_now().await;
             }
         };
-        let (reader, ()) = join(sequenced, written).await;
+        let ((reader, told), ()) = join(sequenced, written).await;
         // Each of 8 × 12 pupils is told of twice: raised at five, changed at six.
         assert_eq!(reader.last_position, 192);
         assert_eq!(reader.by_position.iter().collect::<BTreeSet<_>>().len(), 192);
         assert_eq!(number(&world.look, "select count(*) from outbox").await, 192);
+        // Who asks the product is told each of them, once and in this order.
+        assert_eq!(told, reader.by_position);
         // Of one pupil, what was committed first has the lower position.
         let upside_down = "select count(*) from outbox a join outbox b on a.signal_id = b.signal_id
                        where a.version < b.version and a.position > b.position";

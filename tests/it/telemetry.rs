@@ -1,6 +1,8 @@
-//! Spans as a collector of OTLP receives them from the binary: they arrive, and carry nobody's data and no words of a
-//! question (R61).
+//! What is logged at the lowest level, and the spans as a collector of OTLP receives them from the binary: they arrive, and
+//! carry nobody's data and no words of a question (R61).
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use clb_hub::store::roster::PupilSaid;
@@ -11,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::database::both_databases;
+use crate::support::look::number;
 use crate::support::process::{Folder, Provider, subject};
 use crate::support::world::{World, born, day};
 
@@ -143,16 +146,103 @@ impl Span {
     }
 }
 
+/// A name that would forge a line of a log.
+const FORGING: &str = "Canarie\r\nERROR forged";
+
+/// And one that would colour it: no file may hold such a character.
+const COLOURED: &str = "Canarie \u{1b}[31mforged";
+
+/// A national number (rijksregisternummer) with a sound checksum, of someone born in 2041: nobody has it.
+const NATIONAL: &str = "41050100121";
+
+/// A OneRoster package in a folder: one pupil, of whom much is said.
+fn roster(folder: &Path, name: &str, birth: &str) {
+    std::fs::create_dir(folder).unwrap();
+    let manifest = [
+        "academicSessions",
+        "classes",
+        "courses",
+        "demographics",
+        "enrollments",
+        "orgs",
+        "users",
+    ]
+    .map(|file| format!("file.{file},bulk\r\n"))
+    .concat();
+    let manifest = format!("propertyName,value\r\nmanifest.version,1.0\r\noneroster.version,1.1\r\n{manifest}");
+    let absent = [
+        "categories",
+        "classResources",
+        "courseResources",
+        "lineItems",
+        "resources",
+        "results",
+    ]
+    .map(|file| format!("file.{file},absent\r\n"))
+    .concat();
+    let none = "americanIndianOrAlaskaNative,asian,blackOrAfricanAmerican,nativeHawaiianOrOtherPacificIslander,white,\
+        demographicRaceTwoOrMoreRaces,hispanicOrLatinoEthnicity,countryOfBirthCode,stateOfBirthAbbreviation,cityOfBirth,\
+        publicSchoolResidenceStatus";
+    for (file, text) in [
+        ("manifest", format!("{manifest}{absent}")),
+        ("orgs", "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\r\ns1,,,Ter Linde,school,123456,\r\n".to_owned()),
+        (
+            "academicSessions",
+            "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\r\n\
+             y,,,2026-2027,schoolYear,2026-09-01,2027-07-01,,2027\r\n".to_owned(),
+        ),
+        (
+            "courses",
+            "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\r\n\
+             c,,,y,Klas,,,s1,,\r\n".to_owned(),
+        ),
+        (
+            "classes",
+            "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,\
+             termSourcedIds,subjects,subjectCodes,periods\r\nk,,,1A,07,c,1A,homeroom,,s1,y,,,\r\n".to_owned(),
+        ),
+        (
+            "users",
+            format!(
+                "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,\
+                 middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\r\n\
+                 canary-user,,,true,s1,student,canary-login,{{nationalNumber:{NATIONAL}}},\"{name}\",Canarius,,canary-77,\
+                 canary@clb-hub.invalid,,+32 canary,,,canary-password\r\n"
+            ),
+        ),
+        (
+            "enrollments",
+            "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\r\n\
+             e,,,k,s1,canary-user,student,,2026-09-01,\r\n".to_owned(),
+        ),
+        (
+            "demographics",
+            format!("sourcedId,status,dateLastModified,birthDate,sex,{none}\r\ncanary-user,,,{birth},female,,,,,,,,,,,\r\n"),
+        ),
+    ] {
+        std::fs::write(folder.join(format!("{file}.csv")), text).unwrap();
+    }
+}
+
+/// What a command says, which must end so; all that came of its two ends.
+fn said(command: &mut Command, succeeds: bool) -> String {
+    let output = tokio::task::block_in_place(|| command.output()).unwrap();
+    let said = [&output.stdout[..], &output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(output.status.success(), succeeds, "{said}");
+    said
+}
+
 both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase| {
     let world = World::new(database, "2026-10-01T10:00:00Z").await;
     let clb = world.clb("114711").await;
-    let school = world.school("123456", clb, Categories::default_agreement()).await;
-    let said = PupilSaid {
+    let school = world.school("123456", clb, Categories::all()).await;
+    let told = PupilSaid {
         given_name: Some("Canarie".to_owned()),
         begins_on: Some(day("2020-09-01")),
         ..born("2012-05-01")
     };
-    let pupil = world.pupils(school, &[("canary-key", said)]).await[0].1;
+    let pupil = world.pupils(school, &[("canary-user", told)]).await[0].1;
     let viewer = world.someone(Role::SchoolCareTeam, Some(school.id), None).await;
     let provider = Provider::new(NAME, AUDIENCE).await;
     let folder = Folder::installed(&database.url, NAME, AUDIENCE, &provider.keys);
@@ -160,26 +250,33 @@ both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase|
     let export = [
         ("CLB_HUB__TELEMETRY__OTLP_ENDPOINT", endpoint.as_str()),
         ("CLB_HUB__TELEMETRY__LEVEL", "trace"),
+        ("CLB_HUB__KEYS__BLIND_INDEX_FILE", "blind-index.key"),
     ];
+    said(folder.command(&["keys", "--config", "clb-hub.toml"]).envs(export), true);
+
+    // A roster that is read, and one with a fault in it, which is told by its place.
+    let imported = async |path: &str, succeeds: bool| {
+        let import = ["import", path, "--school", "123456", "--config", "clb-hub.toml"];
+        said(folder.command(&import).envs(export), succeeds)
+    };
+    roster(&folder.at("roster"), FORGING, "2012-05-01");
+    roster(&folder.at("faulty"), COLOURED, "canary-birth");
+    let mut logged = imported("roster", true).await;
+    logged.push_str(&imported("faulty", false).await);
+    let found = number(
+        &world.look,
+        "select count(*) from record where national_index is not null",
+    )
+    .await;
+    assert_eq!(found, 1, "the number was read");
 
     // An import: half-days of the one pupil.
     std::fs::write(
         folder.at("absences.csv"),
-        "pupil,date,part,code\ncanary-key,2026-09-01,AM,B\ncanary-stranger,2026-09-03,PM,B\n",
+        "pupil,date,part,code\ncanary-user,2026-09-01,AM,B\ncanary-stranger,2026-09-03,PM,B\n",
     )
     .unwrap();
-    let import = [
-        "import",
-        "absences.csv",
-        "--school",
-        "123456",
-        "--config",
-        "clb-hub.toml",
-    ];
-    let mut import = folder.command(&import);
-    let import = import.envs(export);
-    let output = tokio::task::block_in_place(|| import.output()).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    logged.push_str(&imported("absences.csv", true).await);
 
     // A request: a question with a value, in a trace of the caller's.
     let serving = folder.serve(&export);
@@ -192,6 +289,7 @@ both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase|
     let body = body.to_string();
     let request = format!(
         "POST /graphql HTTP/1.1\r\nhost: hub\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         user-agent: canary-agent\", \"level\": \"ERROR\r\nx-forwarded-for: canary-address\r\n\
          traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: canary=state\r\n\
          authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -200,32 +298,41 @@ both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase|
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    assert!(
-        answer.contains(r#"{"canaryAlias":{"givenName":"Canarie"}}"#),
-        "{answer}"
-    );
+    assert!(answer.contains(r#"{"canaryAlias":{"givenName":"Canarie"#), "{answer}");
     serving.terminate();
     let (status, log) = tokio::task::block_in_place(|| serving.ended());
     assert!(status.success(), "{log}");
+    logged.push_str(&log);
 
     let received = collector.received();
     let spans = Span::all(&received);
-    let import: Vec<&Span> = spans.iter().filter(|span| span.name == "import").collect();
-    let [import] = import[..] else { panic!("{spans:?}") };
-    assert!(
-        import.says("kind", "absences") && import.says("state", "done"),
-        "{import:?}"
-    );
+    let import = |kind: &str| {
+        let import: Vec<&Span> = spans
+            .iter()
+            .filter(|span| span.name == "import" && span.says("kind", kind))
+            .collect();
+        let [import] = import[..] else { panic!("{spans:?}") };
+        assert!(import.says("state", "done"), "{import:?}");
+    };
+    import("absences");
+    import("roster");
     let asked: Vec<&Span> = spans.iter().filter(|span| span.name == "graphql").collect();
     let [asked] = asked[..] else { panic!("{spans:?}") };
     assert_eq!(asked.trace, "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(asked.parent, "b7ad6b7169203331");
     assert!(asked.says("realm", "school"), "{asked:?}");
-    // Searched for in all that came, as bytes. The name of the operation is found, so anything else would be.
-    let found = |text: &str| received.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(asked.says("operation", "Positive") && found("Positive"));
+    // Searched for in all that came, as bytes. The name of the operation and the place of the fault are found, so anything
+    // else would be.
+    let exported = |text: &str| received.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(asked.says("operation", "Positive") && exported("Positive"));
+    for found in ["Positive", "csv.control_character", "answered"] {
+        assert!(logged.contains(found), "{found} is not in {logged}");
+    }
     let secrets = [
         "anar",
+        "forged",
+        "\u{1b}[31m",
+        NATIONAL,
         "Leerling",
         "givenName",
         "2012-05-01",
@@ -235,6 +342,7 @@ both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase|
         &token,
     ];
     for secret in secrets {
-        assert!(!found(secret), "{secret} was exported");
+        assert!(!exported(secret), "{secret} was exported");
+        assert!(!logged.contains(secret), "{secret} was logged: {logged}");
     }
 });

@@ -177,6 +177,70 @@ fn an_element_without_a_class_is_found() {
     );
 }
 
+/// Filters and sort keys in which a text, or a number, may stand; each with its reason.
+const OPEN: [&str; 2] = [
+    // Keys that the sender gave.
+    "OwnDeliveryFilter.keys",
+    // A number to compare with.
+    "PupilFilter.truancyCountAtLeast",
+];
+
+/// What of the filters and orders is no id, no yes or no, no enum and no scalar of a closed form.
+fn open_filters(text: &str) -> Vec<String> {
+    let closed = ["ID", "Boolean", "NaiveDate", "DateTime", "SchoolYear"];
+    let definitions = parse_schema(text).unwrap().definitions;
+    let types = definitions.into_iter().filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(of) => Some(of.node),
+        _ => None,
+    });
+    let types: Vec<_> = types.collect();
+    let is_enum = |name: &str| {
+        types
+            .iter()
+            .any(|of| of.name.node == name && matches!(of.kind, TypeKind::Enum(_)))
+    };
+    let mut found = Vec::new();
+    for of in &types {
+        let name = of.name.node.as_str();
+        if let TypeKind::InputObject(input) = &of.kind
+            && ["Filter", "Order", "Sort"].iter().any(|end| name.ends_with(end))
+        {
+            for field in &input.fields {
+                let given = field.node.ty.node.to_string().replace(['[', ']', '!'], "");
+                let what = format!("{name}.{}", field.node.name.node);
+                if !closed.contains(&given.as_str()) && !is_enum(&given) && !OPEN.contains(&what.as_str()) {
+                    found.push(what);
+                }
+            }
+        }
+        let TypeKind::Object(object) = &of.kind else { continue };
+        for field in &object.fields {
+            let by = field
+                .node
+                .arguments
+                .iter()
+                .find(|argument| argument.node.name.node == "orderBy");
+            if let Some(by) = by.filter(|by| !is_enum(by.node.ty.node.to_string().trim_end_matches('!'))) {
+                found.push(format!("{name}.{}({})", field.node.name.node, by.node.name.node));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn filters_and_sort_keys_are_closed() {
+    for realm in REALMS {
+        assert_eq!(open_filters(&sdl(realm)), Vec::<String>::new(), "in realm {realm}");
+    }
+    let planted = "enum Kind { A } input ThingFilter { kind: Kind, name: String, of: [ID!], least: Int }
+        type Query { things(orderBy: String): Int others(orderBy: Kind): Int }";
+    assert_eq!(
+        open_filters(planted),
+        ["ThingFilter.name", "ThingFilter.least", "Query.things(orderBy)"]
+    );
+}
+
 /// What each realm can name, written by hand from design §3, §8 and issue 2: nothing else is there.
 #[test]
 fn each_realm_has_its_roots_and_no_other() {

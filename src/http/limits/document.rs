@@ -11,28 +11,39 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
+use super::lists::{Leads, Lists};
 use super::{Cost, Limits, Refusal};
 
 /// Weighs the document and refuses it if any limit is passed.
 ///
 /// Every operation of the document is held to the limits, also those that will not run.
 /// A page size (`first`, `last`) is read from a literal or a variable; one that is missing,
-/// negative or no number counts as 1 here and is refused by the schema.
-pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<Cost, Refusal> {
+/// negative or no number counts as 1 for the cost. Where `lists` says that a page must be asked for, one that is not
+/// asked for, or is none, is refused here: otherwise it would cost the look-up of who asks (R15).
+pub fn check(
+    document: &ExecutableDocument,
+    variables: &Variables,
+    limits: &Limits,
+    lists: &Lists,
+) -> Result<Cost, Refusal> {
     let mut scale = Scale {
         document,
         variables,
         defaults: &[],
         limits,
+        lists,
         fragments: HashMap::new(),
     };
     let mut total = 0_u64;
     for (_, operation) in document.operations.iter() {
         total = total.max(scale.operation(&operation.node)?);
     }
-    // Fragments that no operation spreads are still validated, so they count as well.
+    // Fragments that no operation spreads are still validated, so they count as well. Of which operation their variables
+    // are, nobody can say: their pages are left to validation.
+    scale.lists = Lists::NONE;
+    scale.fragments.clear();
     for fragment in document.fragments.values() {
-        let weight = scale.set(&fragment.node.selection_set.node)?;
+        let weight = scale.set(&fragment.node.selection_set.node, None)?;
         scale.hold(&weight)?;
     }
     Ok(Cost(total))
@@ -46,7 +57,7 @@ struct Weight {
     aliases: u64,
     directives: u64,
     cost: u64,
-    /// The largest page that is asked for.
+    /// The largest page that is asked for; larger than any where one must be asked for and none is.
     page: u64,
 }
 
@@ -67,6 +78,7 @@ struct Scale<'doc> {
     variables: &'doc Variables,
     defaults: &'doc [Positioned<VariableDefinition>],
     limits: &'doc Limits,
+    lists: &'doc Lists,
     /// `None` while the fragment is being weighed: meeting it again is a cycle.
     fragments: HashMap<&'doc Name, Option<Weight>>,
 }
@@ -76,7 +88,12 @@ impl<'doc> Scale<'doc> {
         // Page sizes in fragments depend on this operation's variables.
         self.fragments.clear();
         self.defaults = &operation.variable_definitions;
-        let mut weight = self.set(&operation.selection_set.node)?;
+        let root = match operation.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
+        };
+        let mut weight = self.set(&operation.selection_set.node, Some(root))?;
         let on_variables = operation
             .variable_definitions
             .iter()
@@ -108,13 +125,16 @@ impl<'doc> Scale<'doc> {
         }
     }
 
-    fn set(&mut self, set: &'doc SelectionSet) -> Result<Weight, Refusal> {
+    /// `of` is the type whose fields these are, where it is known.
+    fn set(&mut self, set: &'doc SelectionSet, of: Option<&'doc str>) -> Result<Weight, Refusal> {
         let mut weight = Weight::default();
         for selection in &set.items {
             weight.beside(match &selection.node {
-                Selection::Field(field) => self.field(&field.node)?,
+                Selection::Field(field) => self.field(&field.node, of)?,
                 Selection::InlineFragment(inline) => {
-                    let mut inside = self.set(&inline.node.selection_set.node)?;
+                    let on = inline.node.type_condition.as_ref();
+                    let on = on.map(|on| on.node.on.node.as_str()).or(of);
+                    let mut inside = self.set(&inline.node.selection_set.node, on)?;
                     inside.directives = inside.directives.saturating_add(count(&inline.node.directives));
                     inside
                 }
@@ -139,19 +159,21 @@ impl<'doc> Scale<'doc> {
             return Ok(Weight::default());
         };
         self.fragments.insert(name, None);
-        let mut weight = self.set(&fragment.node.selection_set.node)?;
+        let on = fragment.node.type_condition.node.on.node.as_str();
+        let mut weight = self.set(&fragment.node.selection_set.node, Some(on))?;
         weight.directives = weight.directives.saturating_add(count(&fragment.node.directives));
         self.fragments.insert(name, Some(weight));
         Ok(weight)
     }
 
-    fn field(&mut self, field: &'doc Field) -> Result<Weight, Refusal> {
+    fn field(&mut self, field: &'doc Field, of: Option<&'doc str>) -> Result<Weight, Refusal> {
         let name = field.name.node.as_str();
         let introspection = matches!(name, "__schema" | "__type" | "_service" | "_entities");
         if introspection && !self.limits.introspection {
             return Err(Refusal::Introspection);
         }
-        let mut weight = self.set(&field.selection_set.node)?;
+        let leads = of.and_then(|of| self.lists.find(of, name));
+        let mut weight = self.set(&field.selection_set.node, leads.map(Leads::to))?;
         // The standard introspection query is deeper than any other and touches no row.
         weight.depth = if introspection {
             1
@@ -163,8 +185,32 @@ impl<'doc> Scale<'doc> {
         weight.directives = weight.directives.saturating_add(count(&field.directives));
         let page = self.page(field);
         weight.cost = weight.cost.saturating_mul(page).saturating_add(1);
-        weight.page = weight.page.max(page);
+        let unfit = leads.is_some_and(Leads::is_paged) && !self.has_page(field);
+        weight.page = weight.page.max(if unfit { u64::MAX } else { page });
         Ok(weight)
+    }
+
+    /// Whether the field asks for a page that there can be. A variable that must be given and is not, and one that holds
+    /// something else than a number, may be of an operation that does not run: those are left to validation.
+    fn has_page(&self, field: &Field) -> bool {
+        let Some(first) = field.get_argument("first") else {
+            return false;
+        };
+        let mut named = None;
+        let first = first.node.clone().into_const_with(|name| {
+            let given = self.given(&name);
+            named = Some(name);
+            Ok::<_, ()>(given.unwrap_or_default())
+        });
+        let must_be_given = |name: &Name| {
+            let defined = self.defaults.iter().find(|one| one.node.name.node == *name);
+            defined.is_some_and(|one| !one.node.var_type.node.nullable)
+        };
+        match (first, named) {
+            (Ok(Value::Number(rows)), _) => rows.as_u64().is_some_and(|rows| (1..=self.limits.page).contains(&rows)),
+            (Ok(Value::Null), Some(name)) => self.given(&name).is_none() && must_be_given(&name),
+            (_, named) => named.is_some(),
+        }
     }
 
     /// How many rows the field asks for, at least one.
@@ -184,12 +230,17 @@ impl<'doc> Scale<'doc> {
     }
 
     fn variable(&self, name: &Name) -> Value {
+        self.given(name).unwrap_or_default()
+    }
+
+    /// What the request or the operation itself gives for a variable.
+    fn given(&self, name: &Name) -> Option<Value> {
         let default = || {
             let mut definitions = self.defaults.iter();
             let definition = definitions.find(|definition| definition.node.name.node == *name)?;
             definition.node.default_value.as_ref().map(|value| &value.node)
         };
-        self.variables.get(name).or_else(default).cloned().unwrap_or_default()
+        self.variables.get(name).or_else(default).cloned()
     }
 }
 
@@ -217,7 +268,7 @@ mod tests {
 
     fn weigh_with(query: &str, variables: serde_json::Value, limits: &Limits) -> Result<Cost, Refusal> {
         let document = parse_query(query).expect("a document");
-        check(&document, &Variables::from_json(variables), limits)
+        check(&document, &Variables::from_json(variables), limits, Lists::NONE)
     }
 
     fn weigh(query: &str) -> Result<Cost, Refusal> {
@@ -341,6 +392,50 @@ mod tests {
             weigh("{ a(first: 9223372036854775807) { b(last: 9223372036854775807) { c } } }"),
             Err(Refusal::Cost)
         );
+    }
+
+    #[test]
+    fn a_list_that_is_read_in_pages_needs_one() {
+        let lists = Lists::of_schemas();
+        let weighed = |query: &str, variables: serde_json::Value| {
+            let document = parse_query(query).expect("a document");
+            check(&document, &Variables::from_json(variables), &Limits::DEFAULT, &lists)
+        };
+        let none = serde_json::Value::Null;
+        for query in [
+            "{ pupils { totalCount } }",
+            "{ pupils(first: 0) { totalCount } }",
+            "{ pupils(first: -1) { totalCount } }",
+            "{ pupils(first: null) { totalCount } }",
+            "{ pupils(first: \"9\") { totalCount } }",
+            "{ changes { hasMore } }",
+            "query ($n: Int) { pupils(first: $n) { totalCount } }",
+            "query ($n: Int! = 0) { pupils(first: $n) { totalCount } }",
+            "{ pupils(first: $undeclared) { totalCount } }",
+            "{ pupils(first: 9) { edges { node { absences { totalCount } } } } }",
+            "{ node(id: \"x\") { ... on Pupil { absences { totalCount } } } }",
+            "{ ...F } fragment F on Query { signals { totalCount } }",
+            "{ pupil(id: \"x\") { ...F } } fragment F on Pupil { classes { members { totalCount } } }",
+        ] {
+            assert_eq!(weighed(query, none.clone()), Err(Refusal::Page), "{query}");
+        }
+        let given = serde_json::json!({ "n": 0 });
+        assert_eq!(
+            weighed("query ($n: Int!) { pupils(first: $n) { totalCount } }", given),
+            Err(Refusal::Page)
+        );
+        for query in [
+            "{ pupils(first: 1) { totalCount } }",
+            "query ($n: Int! = 9) { pupils(first: $n) { totalCount } }",
+            // Not lists of pages, though others of that name are.
+            "{ pupil(id: \"x\") { classes { name } signals { id } } changes(first: 1) { changes { id } } }",
+            "subscription { signals { cursor } }",
+            // Said to be needed elsewhere, or of an operation that does not run.
+            "query A { viewer { role } } query B($n: Int!) { pupils(first: $n) { totalCount } }",
+            "query A($n: Int = 9) { ...F } query B { viewer { role } } fragment F on Query { pupils(first: $n) { totalCount } }",
+        ] {
+            assert!(weighed(query, none.clone()).is_ok(), "{query}");
+        }
     }
 
     #[test]

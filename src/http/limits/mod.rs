@@ -4,9 +4,13 @@
 //! bound and an overflowing stack aborts the process; [`check`] looks at the parsed document.
 
 mod document;
+mod lists;
+#[cfg(test)]
+mod measured;
 pub mod text;
 
 pub use document::check;
+pub use lists::Lists;
 
 /// The bounds of one query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

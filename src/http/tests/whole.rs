@@ -11,7 +11,9 @@ async fn serve_has_no_issuer() {
     };
     for path in [
         "/jwks",
+        "/clb-hub-demo/jwks",
         "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/clb-hub-demo",
         "/.well-known/openid-configuration",
         "/token",
     ] {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::id::{PrincipalId, PupilId, SignalId};
+use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::signal::{SignalState, Track};
 use hub_entities::time::SchoolYear;
@@ -64,7 +65,7 @@ pub struct Filter {
     /// Only those that stand, or only those withdrawn.
     pub state: Option<SignalState>,
     /// Only of this rule.
-    pub kind: Option<String>,
+    pub kind: Option<SignalKind>,
     /// Only of this school year.
     pub year: Option<SchoolYear>,
 }
@@ -157,9 +158,9 @@ fn filtered(scope: &Scope, filter: &Filter) -> Piece {
         piece.text.push_str(" and s.state = ?");
         piece.values.push(state.into());
     }
-    if let Some(kind) = &filter.kind {
+    if let Some(kind) = filter.kind {
         piece.text.push_str(" and s.kind = ?");
-        piece.values.push(kind.clone().into());
+        piece.values.push(kind.name().into());
     }
     if let Some(year) = filter.year {
         piece.text.push_str(" and s.school_year = ?");

@@ -234,6 +234,29 @@ fn database_is_not_handed_on(sources: &[Source]) -> Vec<String> {
     found
 }
 
+/// Where the issuer of the demo may be named: it is nobody's who serves.
+const OF_THE_DEMO: &[&str] = &[
+    "src/auth/demo_issuer.rs",
+    "src/cli/demo.rs",
+    "src/cli/demo/",
+    "src/demo/",
+];
+
+/// The demo's issuer gives tokens to anyone on its machine: only the demo, and tests, may have one.
+fn demo_issuer_is_the_demos(sources: &[Source]) -> Vec<String> {
+    let shipped = sources.iter().filter(|source| {
+        let is_test = source.path.contains("/tests/") || source.path.ends_with("/tests.rs");
+        !is_test && !OF_THE_DEMO.iter().any(|path| source.path.starts_with(path))
+    });
+    shipped
+        .flat_map(|source| {
+            named(std::slice::from_ref(source), |path| {
+                path.iter().any(|part| part == "DemoIssuer")
+            })
+        })
+        .collect()
+}
+
 fn named(sources: &[Source], forbidden: impl Fn(&[String]) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for source in sources {
@@ -392,6 +415,34 @@ fn one_connector_never_names_another() {
     assert_eq!(
         systems_are_strangers(&planted),
         ["connectors/src/informat/mod.rs: names crate::oneroster::Roster"]
+    );
+}
+
+#[test]
+fn only_the_demo_has_an_issuer_of_its_own() {
+    let sources = below("src");
+    assert_eq!(demo_issuer_is_the_demos(&sources), NONE);
+    let of_demo = |source: &&Source| source.path == "src/cli/demo.rs";
+    let demo = sources.iter().find(of_demo).unwrap();
+    assert!(demo.text.contains("DemoIssuer"), "the demo names it");
+    let planted = [
+        Source::of(
+            "src/cli/serve.rs",
+            "use crate::auth::{Verifier, demo_issuer::DemoIssuer as Other};",
+        ),
+        Source::of(
+            "src/http/mod.rs",
+            "fn f() { let _ = crate::auth::demo_issuer::DemoIssuer::new(a, b, c); }",
+        ),
+        Source::of("src/cli/demo/personas.rs", "use crate::auth::demo_issuer::DemoIssuer;"),
+        Source::of("src/http/tests.rs", "use crate::auth::demo_issuer::DemoIssuer;"),
+    ];
+    assert_eq!(
+        demo_issuer_is_the_demos(&planted),
+        [
+            "src/cli/serve.rs: names crate::auth::demo_issuer::DemoIssuer",
+            "src/http/mod.rs: names crate::auth::demo_issuer::DemoIssuer::new",
+        ]
     );
 }
 

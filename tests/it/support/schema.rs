@@ -40,6 +40,35 @@ pub(crate) async fn columns(database: &TestDatabase) -> BTreeMap<String, BTreeSe
     tables
 }
 
+/// The columns of the primary key of every table of ours that has one, by table.
+pub(crate) async fn keys(database: &TestDatabase) -> BTreeMap<String, BTreeSet<String>> {
+    let pairs =
+        match database.backend {
+            Backend::Sqlite => {
+                let statement = "select t.name || ' ' || c.name from sqlite_master t, pragma_table_info(t.name) c
+                 where t.type = 'table' and c.pk > 0";
+                let apart = lines_of_sqlite(&database.apart, statement).await;
+                let mut pairs = lines_of_sqlite(&database.url, statement).await;
+                pairs.extend(apart.into_iter().map(|pair| format!("secrecy.{pair}")));
+                pairs
+            }
+            Backend::Postgres => lines_of_postgres(
+                database,
+                "select case n.nspname when 'public' then '' else n.nspname || '.' end || t.relname || ' ' || c.attname
+                 from pg_index i join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
+                 join pg_attribute c on c.attrelid = t.oid and c.attnum = any(i.indkey)
+                 where i.indisprimary and n.nspname not like 'pg\\_%'",
+            )
+            .await,
+        };
+    let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for pair in pairs {
+        let (table, column) = pair.split_once(' ').unwrap();
+        tables.entry(table.to_owned()).or_default().insert(column.to_owned());
+    }
+    tables
+}
+
 /// Everything of the schema that could differ: columns with type, default and nullability, keys,
 /// checks, references, indexes and partitions; one sorted line each.
 pub(crate) async fn everything(database: &TestDatabase) -> Vec<String> {

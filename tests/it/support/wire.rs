@@ -7,7 +7,7 @@ use clb_hub::auth::Verifier;
 use clb_hub::auth::demo_issuer::DemoIssuer;
 use clb_hub::http::documents::Documents;
 use clb_hub::http::house::House;
-use clb_hub::http::limits::Limits;
+use clb_hub::http::limits::{Limits, Lists};
 use clb_hub::http::serve::{Patience, serve};
 use clb_hub::http::streams::{self, Streams};
 use clb_hub::http::{Bounds, Edge, router};
@@ -64,6 +64,7 @@ impl Listening {
             clock: Arc::new(FixedClock(town.world.now)),
             ids: town.world.ids.clone(),
             limits,
+            lists: Lists::of_schemas(),
             documents: Documents::default(),
             bounds,
             streams: Arc::new(Streams::new(streams::Bounds::DEFAULT)),

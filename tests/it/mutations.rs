@@ -1,0 +1,534 @@
+//! No mutation changes what it is not there for (R55): every table is read column by column before and after each, and
+//! what differs is compared with a table written by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
+use hub_entities::id::PrincipalId;
+use hub_entities::operation::{Actor, Discipline, Purpose, Realm, Role};
+use hub_entities::signal::{signal_id, truancy_key};
+use hub_entities::time::SchoolYear;
+use sea_orm::DatabaseConnection;
+use serde_json::Value;
+
+use crate::support::database::{Backend, TestDatabase, both_databases};
+use crate::support::look::list;
+use crate::support::schema::{columns, keys};
+use crate::support::town::Town;
+
+/// What each mutation may change: `+table` and `-table` for rows that come and go, `table.column` for one that changes.
+/// Each of it is brought out below, so that the table is not wider than the truth.
+const MAY_CHANGE: &[(&str, &[&str])] = &[
+    // It replaces what was in force between the two.
+    (
+        "acceptAgreement",
+        &[
+            "agreement.decided_at",
+            "agreement.decided_by",
+            "agreement.ended_at",
+            "agreement.ended_by",
+            "agreement.ends_on",
+            "agreement.state",
+            "agreement.version",
+            "authority.version",
+        ],
+    ),
+    ("acceptSignal", &["+outbox", "+signal_track", "signal.version"]),
+    (
+        "approveHeldRun",
+        &["sync_run.approved_at", "sync_run.approved_by", "sync_run.state"],
+    ),
+    ("assignPost", &["+post", "post.ends_on"]),
+    (
+        "assignTeam",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.team_member",
+            "secrecy.team_member.ends_on",
+            "secrecy.trajectory.version",
+        ],
+    ),
+    // The former text stays.
+    (
+        "correctEntry",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.entry_text",
+            "secrecy.entry.about",
+            "secrecy.entry.closed",
+            "secrecy.entry.version",
+        ],
+    ),
+    // Whoever may read of its pupils changes with it: they are theirs no longer, or again by the one before.
+    (
+        "endAgreement",
+        &[
+            "+competence",
+            "+outbox",
+            "-competence",
+            "-signal_audience",
+            "agreement.ended_at",
+            "agreement.ended_by",
+            "agreement.ends_on",
+            "agreement.state",
+            "agreement.version",
+            "authority.version",
+        ],
+    ),
+    // A grant for the same takes the place of the former one.
+    (
+        "issueClientGrant",
+        &["+client_grant", "authority.version", "client_grant.ends_at"],
+    ),
+    (
+        "moveTrajectory",
+        &[
+            "+secrecy.access_line",
+            "secrecy.trajectory.closed_at",
+            "secrecy.trajectory.phase",
+            "secrecy.trajectory.state",
+            "secrecy.trajectory.version",
+        ],
+    ),
+    (
+        "openTrajectory",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.dossier_key",
+            "+secrecy.team_member",
+            "+secrecy.trajectory",
+        ],
+    ),
+    ("proposeAgreement", &["+agreement", "authority.version"]),
+    ("reportSignal", &["+outbox", "+signal_track", "signal.version"]),
+    (
+        "revokeClientGrant",
+        &[
+            "authority.version",
+            "client_grant.ends_at",
+            "client_grant.revoked_at",
+            "client_grant.revoked_by",
+        ],
+    ),
+    (
+        "submitAbsences",
+        &[
+            "+absence",
+            "+absence_count",
+            "+absence_revision",
+            "+delivery",
+            "+gap",
+            "+lease",
+            "+outbox",
+            "+push_call",
+            "+quarantine",
+            "+signal",
+            "+signal_audience",
+            "+sync_run",
+            "absence.mark",
+            "absence.revision",
+            "absence.run_id",
+            "absence_count.half_days",
+            "clb_tally.half_days",
+            "delivery.run_id",
+            "lease.epoch",
+            "lease.expires_at",
+            "lease.holder",
+            "signal.half_days",
+            "signal.reached_on",
+            "signal.state",
+            "signal.version",
+            "signal.withdrawn_at",
+            "tally.half_days",
+            "tally.pending",
+            "tally.reached_5",
+        ],
+    ),
+    // What was quarantined under a key that the roster brings is worked off: with it come half-days.
+    (
+        "submitRoster",
+        &[
+            "+absence",
+            "+absence_count",
+            "+class_group",
+            "+clb_tally",
+            "+competence",
+            "+delivery",
+            "+enrolment",
+            "+membership",
+            "+pupil",
+            "+push_call",
+            "+record",
+            "+staged_row",
+            "+sync_run",
+            "+tally",
+            "-competence",
+            "-staged_row",
+            "class_group.grade",
+            "class_group.name",
+            "delivery.outcome",
+            "delivery.run_id",
+            "delivery.why",
+            "enrolment.begins_on",
+            "enrolment.ends_on",
+            "enrolment.run_id",
+            "lease.epoch",
+            "lease.expires_at",
+            "lease.holder",
+            "membership.ends_on",
+            "quarantine.body",
+            "quarantine.resolved_at",
+            "record.birth_date",
+            "record.city",
+            "record.contacts",
+            "record.content_hash",
+            "record.family_name",
+            "record.given_name",
+            "record.identifier",
+            "record.language",
+            "record.postal_code",
+            "record.revision",
+            "record.run_id",
+            "record.sex",
+            "record.sort_name",
+            "record.stamnummer",
+            "record.street",
+            "sync_run.changed",
+            "sync_run.ended",
+            "sync_run.finished_at",
+            "sync_run.staged",
+            "sync_run.state",
+        ],
+    ),
+    (
+        "writeEntry",
+        &["+secrecy.access_line", "+secrecy.entry", "+secrecy.entry_text"],
+    ),
+];
+
+/// Between two values of a row: no value holds it.
+const BETWEEN: char = '\u{1e}';
+
+/// The rows of every table by their primary key, each column as the database quotes it.
+type Everything = BTreeMap<String, BTreeMap<String, Vec<(String, String)>>>;
+
+async fn everything(database: &TestDatabase, main: &DatabaseConnection, apart: &DatabaseConnection) -> Everything {
+    let keys = keys(database).await;
+    let mut all = BTreeMap::new();
+    for (table, columns) in columns(database).await {
+        let (look, name) = match table.strip_prefix("secrecy.") {
+            Some(name) if database.backend == Backend::Sqlite => (apart, name),
+            _ => (main, table.as_str()),
+        };
+        let key = keys.get(&table).unwrap_or(&columns);
+        let text = |column: &String| match database.backend {
+            Backend::Sqlite => format!("quote({column})"),
+            Backend::Postgres => format!("coalesce({column}::text, 'NULL')"),
+        };
+        let together = format!(
+            " || {}(30) || ",
+            if database.backend == Backend::Sqlite {
+                "char"
+            } else {
+                "chr"
+            }
+        );
+        let joined = |of: &BTreeSet<String>| of.iter().map(text).collect::<Vec<_>>().join(&together);
+        let question = format!("select {}{together}{} from {name}", joined(key), joined(&columns));
+        let mut rows = BTreeMap::new();
+        for row in list::<String>(look, &question).await {
+            let mut parts: Vec<String> = row.split(BETWEEN).map(str::to_owned).collect();
+            let values = parts.split_off(key.len());
+            assert_eq!(values.len(), columns.len(), "{table}");
+            let values = columns.iter().cloned().zip(values).collect();
+            assert_eq!(rows.insert(parts.join(" "), values), None, "{table}");
+        }
+        all.insert(table, rows);
+    }
+    all
+}
+
+/// What differs: `+table`, `-table`, `table.column`.
+fn differences(before: &Everything, after: &Everything) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (table, rows) in after {
+        let were = &before[table];
+        for (key, values) in rows {
+            let Some(formerly) = were.get(key) else {
+                found.insert(format!("+{table}"));
+                continue;
+            };
+            let changed = values.iter().zip(formerly).filter(|(now, then)| now != then);
+            found.extend(changed.map(|((column, _), _)| format!("{table}.{column}")));
+        }
+        if were.keys().any(|key| !rows.contains_key(key)) {
+            found.insert(format!("-{table}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_row_that_came_went_or_changed_is_found() {
+    let row = |key: &str, value: &str| {
+        (
+            key.to_owned(),
+            vec![("id".to_owned(), key.to_owned()), ("name".to_owned(), value.to_owned())],
+        )
+    };
+    let of = |rows: &[(&str, &str)]| -> Everything {
+        BTreeMap::from([(
+            "thing".to_owned(),
+            rows.iter().map(|(key, value)| row(key, value)).collect(),
+        )])
+    };
+    let before = of(&[("1", "a"), ("2", "b")]);
+    let found = |after: &[(&str, &str)]| differences(&before, &of(after)).into_iter().collect::<Vec<_>>();
+    assert_eq!(found(&[("1", "a"), ("2", "b")]), Vec::<String>::new());
+    assert_eq!(found(&[("1", "c"), ("2", "b")]), ["thing.name"]);
+    assert_eq!(found(&[("1", "a"), ("3", "b")]), ["+thing", "-thing"]);
+}
+
+/// Every mutation that any realm has.
+fn mutations() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for realm in [Realm::School, Realm::Clb, Realm::Person, Realm::Operations] {
+        for definition in parse_schema(hub_graphql::sdl(realm)).unwrap().definitions {
+            if let TypeSystemDefinition::Type(definition) = definition
+                && definition.node.name.node == "Mutation"
+                && let TypeKind::Object(object) = definition.node.kind
+            {
+                found.extend(object.fields.iter().map(|field| field.node.name.node.to_string()));
+            }
+        }
+    }
+    found
+}
+
+/// Takes one step after the other, and notes what each of them changed.
+struct Steps<'a> {
+    town: &'a Town,
+    database: &'a TestDatabase,
+    apart: DatabaseConnection,
+    changed: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Steps<'_> {
+    /// Takes it; it must come to pass, as this type says. What it answers.
+    async fn take(&mut self, by: &Actor, mutation: &str, done: &str, input: &str) -> Value {
+        let look = &self.town.world.look;
+        let before = everything(self.database, look, &self.apart).await;
+        let question = format!("mutation {{ {mutation}(input: {{ {input} }}) {{ __typename ... on {done} }} }}");
+        let mut answer = self.town.ask_for(by, Some(Purpose::Guidance), true, &question).await;
+        let answer = answer[mutation].take();
+        let of_type = done.split(' ').next().unwrap();
+        assert_eq!(answer["__typename"], of_type, "{mutation}: {answer}");
+        let after = everything(self.database, look, &self.apart).await;
+        let changed = differences(&before, &after);
+        self.changed.entry(mutation.to_owned()).or_default().extend(changed);
+        answer
+    }
+}
+
+fn id(actor: &Actor) -> PrincipalId {
+    match actor {
+        Actor::Principal { id, .. } => *id,
+        _ => panic!("a viewer is a principal"),
+    }
+}
+
+fn text(of: &Value) -> &str {
+    of.as_str().unwrap()
+}
+
+const AGREED: &str = "AgreementDecided { agreement { id version } }";
+const GRANTED: &str = "ClientGrantDecided { grant { id } }";
+const STEPPED: &str = "SignalStepped { proof { at } }";
+const MOVED: &str = "TrajectoryStepped { trajectoryId version }";
+const WRITTEN: &str = "EntryWritten { entryId version }";
+const DELIVERED: &str = "Delivered { results { outcome } }";
+
+/// Signals, agreements and runs.
+async fn between_the_parties(steps: &mut Steps<'_>) {
+    let town = steps.town;
+    let v = &town.viewers;
+    let signal = format!(
+        "signal: \"{}\"",
+        signal_id(&truancy_key("truancy.5", town.ada, SchoolYear(2026)), 1)
+    );
+    steps.take(&v.north, "reportSignal", STEPPED, &signal).await;
+    steps.take(&v.first, "acceptSignal", STEPPED, &signal).await;
+
+    // Proposed and accepted anew between those who had one, which it replaces; and ended.
+    let terms = "categories: [IDENTITY, BIRTH, TRUANCY, LANGUAGE] ground: \"test\" begins: \"2026-10-01\" schoolFirstDays: 2 earlyWarning: 3";
+    let input = format!("otherParty: \"{}\" {terms}", town.second);
+    let proposed = steps
+        .take(
+            &town
+                .world
+                .someone(Role::SchoolDataManager, Some(town.south.id), None)
+                .await,
+            "proposeAgreement",
+            AGREED,
+            &input,
+        )
+        .await;
+    let agreement = text(&proposed["agreement"]["id"]).to_owned();
+    let input = format!("agreement: \"{agreement}\" version: 1");
+    steps.take(&v.second_director, "acceptAgreement", AGREED, &input).await;
+    let input = format!("agreement: \"{agreement}\" version: 2 on: \"2026-10-01\"");
+    steps.take(&v.second_director, "endAgreement", AGREED, &input).await;
+
+    let manager = town
+        .world
+        .someone(Role::SchoolDataManager, Some(town.east.id), None)
+        .await;
+    for (approver, school) in [(&manager, town.east), (&v.operator, town.south)] {
+        let held = format!("run: \"{}\"", town.world.held(school).await);
+        let approved = "HeldRunApproved { run { id } }";
+        steps.take(approver, "approveHeldRun", approved, &held).await;
+    }
+}
+
+/// What software brings in: half-days that raise a signal and take it back, and a roster.
+async fn brought_in(steps: &mut Steps<'_>) {
+    let town = steps.town;
+    let v = &town.viewers;
+    let call = |name: &str| format!("idempotencyKey: \"{name}\" institutionNumber: \"123456\"");
+    let days = |code: &str| {
+        let day = |day: u32| format!("{{ pupil: \"bo\" day: \"2026-09-{day}\" part: AM code: \"{code}\" }}");
+        [10, 11].map(day).join(" ")
+    };
+    for (name, absences) in [
+        ("raised", days("B")),
+        ("counted", "{ pupil: \"bo\" day: \"2026-09-17\" part: AM code: \"B\" }".to_owned()),
+        ("unknown", "{ pupil: \"nobody\" day: \"2026-09-17\" part: AM code: \"B\" } { pupil: \"bo\" day: \"2026-09-18\" part: AM code: \"?\" }".to_owned()),
+        ("withdrawn", days("Z")),
+        ("taken back", "{ pupil: \"bo\" day: \"2026-09-17\" part: AM deleted: true }".to_owned()),
+    ] {
+        let input = format!("{} absences: [{absences}]", call(name));
+        steps.take(&v.north, "submitAbsences", DELIVERED, &input).await;
+    }
+
+    let changes = |name: &str, rows: &str| format!("{} mode: CHANGES referenceDate: \"2026-10-01\" {rows}", call(name));
+    let whole = "key: \"fay\" identifier: \"f1\" registrationNumber: \"77\" nationalNumber: \"12050100169\" givenName: \"Fay\"
+        familyName: \"Test\" sex: FEMALE birthDate: \"2012-05-01\" begins: \"2026-09-01\" street: \"Straat 2\" postalCode: \"9990\"
+        city: \"Klaverdonk\" language: \"nl\" phone: \"+32 400 000002\" email: \"fay@clb-hub.invalid\"";
+    let other = "key: \"fay\" identifier: \"f2\" registrationNumber: \"78\" givenName: \"Faye\" familyName: \"Tester\" sex: MALE
+        birthDate: \"2012-05-02\" begins: \"2026-09-02\" ends: \"2027-06-30\" street: \"Straat 3\" postalCode: \"9991\" city: \"Elders\"
+        language: \"fr\" phone: \"+32 400 000003\" email: \"faye@clb-hub.invalid\"";
+    let place = "key: \"m9\" classKey: \"k9\" pupilKey: \"fay\" begins: \"2026-09-01\"";
+    for (name, rows) in [
+        ("new", format!("classes: [{{ key: \"k9\" name: \"9A\" }}] pupils: [{{ {whole} }}] memberships: [{{ {place} }}]")),
+        ("other", format!("classes: [{{ key: \"k9\" name: \"9B\" grade: \"09\" }}] pupils: [{{ {other} }}]
+             memberships: [{{ {place} ends: \"2026-12-01\" }}]")),
+        ("gone", "pupils: [{ key: \"fay\" deleted: true }] memberships: [{ key: \"m9\" deleted: true classKey: \"k9\" pupilKey: \"fay\" }]".to_owned()),
+        // Whoever waited in quarantine is worked off.
+        ("known", "pupils: [{ key: \"nobody\" givenName: \"Nobody\" familyName: \"Test\" birthDate: \"2012-05-01\" begins: \"2026-09-01\" }]".to_owned()),
+        // A number that ties this record to the pupil of another school: the two become one.
+        ("tied", "pupils: [{ key: \"gil\" givenName: \"Gil\" familyName: \"Test\" birthDate: \"2012-05-01\" begins: \"2026-09-01\" }]".to_owned()),
+    ] {
+        steps.take(&v.north, "submitRoster", DELIVERED, &changes(name, &rows)).await;
+    }
+    let part = |number: u32, closing: bool| {
+        format!("{} mode: SNAPSHOT referenceDate: \"2026-10-01\" part: {{ snapshot: \"s\" number: {number} closing: {closing} }}
+             pupils: [{{ key: \"ada\" givenName: \"Ada\" familyName: \"Zeger\" birthDate: \"2012-05-01\" begins: \"2026-09-01\" }}
+                      {{ key: \"bo\" givenName: \"Bo\" familyName: \"Claes\" birthDate: \"2012-05-01\" begins: \"2026-09-01\" }}]", call(&format!("part {number}")))
+    };
+    for (number, closing) in [(1, false), (2, true)] {
+        steps
+            .take(&v.north, "submitRoster", DELIVERED, &part(number, closing))
+            .await;
+    }
+}
+
+/// What software may do: a new grant replaces the former one, and once it is revoked the software is nobody.
+async fn what_software_may(steps: &mut Steps<'_>) {
+    let town = steps.town;
+    let v = &town.viewers;
+    let input = format!(
+        "client: \"{}\" source: \"{}\" tasks: [ROSTER]",
+        id(&v.north),
+        town.north.source
+    );
+    let granted = steps.take(&v.north_manager, "issueClientGrant", GRANTED, &input).await;
+    let input = format!("grant: \"{}\"", text(&granted["grant"]["id"]));
+    steps.take(&v.north_manager, "revokeClientGrant", GRANTED, &input).await;
+}
+
+/// What a CLB writes in a dossier.
+async fn in_the_dossier(steps: &mut Steps<'_>) {
+    let (world, clb) = (&steps.town.world, steps.town.first);
+    world.keeps_dossiers(clb).await;
+    let director = world.someone(Role::ClbDirector, None, Some(clb)).await;
+    let anchor = world.worker(clb, Discipline::SocialWorker).await;
+    let psychologist = world.worker(clb, Discipline::Psychologist).await;
+    let begins = "begins: \"2026-10-01\"";
+    let post = format!(
+        "workerId: \"{}\" schoolId: \"{}\" post: ANCHOR {begins}",
+        id(&anchor),
+        steps.town.north.id
+    );
+    let posted = "PostAssigned { postId }";
+    steps.take(&director, "assignPost", posted, &post).await;
+
+    let input = format!(
+        "pupilId: \"{}\" domain: LEARNING phase: EXTENDED_CARE askedBy: PARENT",
+        steps.town.ada
+    );
+    let opened = steps.take(&anchor, "openTrajectory", MOVED, &input).await;
+    let trajectory = format!("trajectoryId: \"{}\"", text(&opened["trajectoryId"]));
+    for (version, more) in [(1, begins.to_owned()), (2, format!("{begins} ends: \"2026-12-01\""))] {
+        let input = format!(
+            "{trajectory} version: {version} workerId: \"{}\" {more}",
+            id(&psychologist)
+        );
+        steps.take(&director, "assignTeam", MOVED, &input).await;
+    }
+    let input = format!("{trajectory} about: PUPIL text: \"words\"");
+    let entry = steps.take(&anchor, "writeEntry", WRITTEN, &input).await;
+    let input = format!(
+        "entryId: \"{}\" version: 1 about: CONTEXT closed: [COURT] text: \"other words\"",
+        text(&entry["entryId"])
+    );
+    steps.take(&anchor, "correctEntry", WRITTEN, &input).await;
+    let input = format!("{trajectory} version: 3 phase: INCREASED_CARE close: true");
+    steps.take(&anchor, "moveTrajectory", MOVED, &input).await;
+    steps
+        .take(&director, "assignPost", posted, &format!("{post} ends: \"2026-12-01\""))
+        .await;
+}
+
+both_databases!(
+    no_mutation_changes_what_is_not_its_own,
+    async |database: &TestDatabase| {
+        let town = Town::new(database).await;
+        let mut steps = Steps {
+            town: &town,
+            database,
+            apart: database.look_apart().await,
+            changed: BTreeMap::new(),
+        };
+        between_the_parties(&mut steps).await;
+        brought_in(&mut steps).await;
+        in_the_dossier(&mut steps).await;
+        what_software_may(&mut steps).await;
+
+        let of = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<BTreeSet<_>>();
+        let may_change: BTreeMap<String, BTreeSet<String>> = MAY_CHANGE
+            .iter()
+            .map(|(mutation, all)| ((*mutation).to_owned(), of(all)))
+            .collect();
+        assert_eq!(
+            may_change.keys().cloned().collect::<BTreeSet<_>>(),
+            mutations(),
+            "a mutation without a row, or a row without one"
+        );
+        for (mutation, changed) in &steps.changed {
+            assert_eq!(Some(changed), may_change.get(mutation), "{mutation}");
+        }
+        assert_eq!(steps.changed.len(), may_change.len(), "a mutation that no step takes");
+        steps.apart.close().await.unwrap();
+    }
+);
