@@ -34,6 +34,7 @@ use crate::page::{Page, Slice};
 use crate::problem::Problem;
 use crate::pupil::{Enrolment, PupilRow};
 use crate::pupils::{PupilFilter, PupilOrder};
+use crate::quarantine::WaitingRow;
 use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPupilInput};
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
@@ -469,6 +470,13 @@ pub trait Operations: Send + Sync {
     async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>>;
 }
 
+/// Whom what was said belongs to.
+#[async_trait]
+pub trait Matching: Send + Sync {
+    /// What waits because no roster of the viewer's school names its pupil, the longest first.
+    async fn quarantine(&self, operation: &Operation, page: &Page) -> Answer<Slice<WaitingRow>>;
+}
+
 /// What is under professional secrecy, and the steps in it.
 #[async_trait]
 pub trait Dossiers: Send + Sync {
@@ -512,11 +520,21 @@ pub trait Dossiers: Send + Sync {
 
 /// Everything that is asked of the hub.
 pub trait Hub:
-    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers
+    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Matching + Dossiers
 {
 }
 
-impl<T: Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers> Hub
-    for T
+impl<T> Hub for T where
+    T: Pupils
+        + Classes
+        + Schools
+        + Signals
+        + Changes
+        + Agreements
+        + Clients
+        + Submissions
+        + Operations
+        + Matching
+        + Dossiers
 {
 }

@@ -26,6 +26,7 @@ pub mod page;
 pub mod problem;
 pub mod pupil;
 pub mod pupils;
+pub mod quarantine;
 pub mod roster_submission;
 pub mod scalar;
 pub mod school;

@@ -22,6 +22,7 @@ use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
 use crate::page::CursorKey;
 use crate::pupils::PupilRoot;
+use crate::quarantine::QuarantineRoot;
 use crate::roster_submission::RosterMutation;
 use crate::school::SchoolRoot;
 use crate::signal::{AcceptMutation, ReportMutation, SignalRoot};
@@ -44,6 +45,7 @@ struct SchoolQuery(
     ClientRoot,
     SubmissionRoot,
     DeliveryRoot,
+    QuarantineRoot,
 );
 
 /// What may be asked by CLBs.

@@ -12,6 +12,7 @@ mod classes;
 mod clients;
 mod deliveries;
 mod dossiers;
+mod matching;
 mod operations;
 mod pupils;
 mod schools;

@@ -5,6 +5,7 @@
 //! What was granted is compared with the SDL: a field that no question here brings out fails.
 
 mod clients;
+mod matching;
 
 use std::collections::BTreeSet;
 
@@ -438,6 +439,7 @@ both_databases!(
         crate::dossier::brought_out(&mut door).await;
         followed(&mut door).await;
         clients::submissions(&mut door).await;
+        matching::waits(&mut door).await;
         clients::grants(&mut door).await;
 
         // Never brought out here, and why. Only what is needed may stand here.

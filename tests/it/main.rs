@@ -26,6 +26,7 @@ mod dossier;
 mod early;
 mod evidence;
 mod http;
+mod joins;
 mod leases;
 mod lists;
 mod live;

@@ -201,6 +201,7 @@ fn each_realm_has_its_roots_and_no_other() {
             "clients",
             "deliveryLimits",
             "ownDeliveries",
+            "quarantine",
         ],
     ]
     .concat();
