@@ -3,6 +3,8 @@
 //! Every method takes the operation first; who may see what is decided behind these traits and
 //! nowhere before them. Lists of ids are asked at once, so that a list level is one statement.
 
+mod matching;
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -34,11 +36,11 @@ use crate::page::{Page, Slice};
 use crate::problem::Problem;
 use crate::pupil::{Enrolment, PupilRow};
 use crate::pupils::{PupilFilter, PupilOrder};
-use crate::quarantine::WaitingRow;
 use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPupilInput};
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
+pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
 pub type Answer<T> = Result<T, Problem>;
@@ -468,13 +470,6 @@ pub trait Operations: Send + Sync {
 
     /// Lets a held run go on; `None` when no such run is held within the viewer's reach.
     async fn approve_run(&self, operation: &Operation, run: RunId) -> Answer<Option<RunRow>>;
-}
-
-/// Whom what was said belongs to.
-#[async_trait]
-pub trait Matching: Send + Sync {
-    /// What waits because no roster of the viewer's school names its pupil, the longest first.
-    async fn quarantine(&self, operation: &Operation, page: &Page) -> Answer<Slice<WaitingRow>>;
 }
 
 /// What is under professional secrecy, and the steps in it.

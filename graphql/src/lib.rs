@@ -17,6 +17,7 @@ pub mod client;
 pub mod delivery;
 pub mod dossier;
 pub mod hub;
+pub mod merge;
 pub mod node;
 pub mod operations;
 pub mod operations_node;

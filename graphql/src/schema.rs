@@ -17,6 +17,7 @@ use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
 use crate::dossier::{DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
+use crate::merge::{MergeMutation, MergeRoot};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
@@ -46,6 +47,7 @@ struct SchoolQuery(
     SubmissionRoot,
     DeliveryRoot,
     QuarantineRoot,
+    MergeRoot,
 );
 
 /// What may be asked by CLBs.
@@ -60,6 +62,7 @@ struct ClbQuery(
     AgreementRoot,
     NodeRoot,
     DossierRoot,
+    MergeRoot,
 );
 
 /// What schools may do.
@@ -72,12 +75,13 @@ struct SchoolMutation(
     ClientMutation,
     SubmissionMutation,
     RosterMutation,
+    MergeMutation,
 );
 
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation);
+struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation, MergeMutation);
 
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]

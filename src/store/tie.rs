@@ -126,9 +126,24 @@ pub async fn tie(db: &Db, scope: &Scope, judge: &Judge<'_>, new: NewTie) -> Resu
         });
     }
     let moved = Moved {
-        records: ids(&tx, "select id from record where pupil_id = ? order by id", vec![from.into()]).await?,
-        pupils: ids(&tx, "select id from pupil where merged_into = ? order by id", vec![from.into()]).await?,
-        signals: ids(&tx, "select id from signal where pupil_id = ? order by id", vec![from.into()]).await?,
+        records: ids(
+            &tx,
+            "select id from record where pupil_id = ? order by id",
+            vec![from.into()],
+        )
+        .await?,
+        pupils: ids(
+            &tx,
+            "select id from pupil where merged_into = ? order by id",
+            vec![from.into()],
+        )
+        .await?,
+        signals: ids(
+            &tx,
+            "select id from signal where pupil_id = ? order by id",
+            vec![from.into()],
+        )
+        .await?,
         competences: ids(
             &tx,
             "select id from competence where pupil_id = ? and ground in (?, ?) order by id",
@@ -187,7 +202,7 @@ pub async fn untie(db: &Db, scope: &Scope, judge: &Judge<'_>, undo: Undo) -> Res
         column: "pupil_merge.moved",
     })?;
     let records = with_same_number(&tx, joint, &moved.records).await?;
-    let text = "select id from record where pupil_id = ? and id not in ?";
+    let text = "select id from record where pupil_id = ? and not (id in ?)";
     let stays: Vec<RecordId> = ids(&tx, text, vec![joint.into(), list(&records)]).await?;
     if stays.is_empty() || records.is_empty() {
         return Ok(Tied::State);
@@ -245,8 +260,18 @@ async fn take_apart(
         execute(tx, &text, values).await?;
     }
     let values: Vec<Value> = vec![apart.into(), joint.into(), list(&moved.pupils)];
-    execute(tx, "update pupil set merged_into = ? where merged_into = ? and id in ?", values).await?;
-    execute(tx, "update pupil set merged_into = null where id = ?", vec![apart.into()]).await?;
+    execute(
+        tx,
+        "update pupil set merged_into = ? where merged_into = ? and id in ?",
+        values,
+    )
+    .await?;
+    execute(
+        tx,
+        "update pupil set merged_into = null where id = ?",
+        vec![apart.into()],
+    )
+    .await?;
     Ok(())
 }
 

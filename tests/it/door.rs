@@ -441,6 +441,7 @@ both_databases!(
         clients::submissions(&mut door).await;
         matching::waits(&mut door).await;
         clients::grants(&mut door).await;
+        matching::ties(&mut door).await;
 
         // Never brought out here, and why. Only what is needed may stand here.
         let exempt: BTreeSet<&str> = [

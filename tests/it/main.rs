@@ -31,6 +31,7 @@ mod leases;
 mod lists;
 mod live;
 mod live_years;
+mod merges;
 mod migrations;
 mod minimise;
 mod operator;

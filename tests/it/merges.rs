@@ -3,7 +3,7 @@
 
 use clb_hub::store::ledger::Judge;
 use clb_hub::store::tie::{NewTie, Tied, Undo, tie, untie};
-use futures::future::join3;
+use futures::future::{join, join3};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
@@ -119,12 +119,18 @@ async fn stands(database: &TestDatabase, world: &World, pupil: PupilId) -> Vec<S
         ("enrolment", &["id", "record_id", "begins_on", "ends_on"]),
         ("membership", &["id", "record_id", "class_id", "ends_on"]),
         ("carried_in", &["record_id", "half_days", "begins_on"]),
-        ("absence", &["record_id", "day", "part", "mark", "revision", "school_year"]),
+        (
+            "absence",
+            &["record_id", "day", "part", "mark", "revision", "school_year"],
+        ),
         ("absence_count", &["school_year", "school_id", "mark", "half_days"]),
         ("competence", &["clb_id", "ground", "begins_on", "ends_on"]),
         ("clb_tally", &["clb_id", "school_year", "half_days"]),
     ] {
-        let text = format!("select '{table} ' || {} from {table} where pupil_id = {id}", row(columns));
+        let text = format!(
+            "select '{table} ' || {} from {table} where pupil_id = {id}",
+            row(columns)
+        );
         all.extend(list::<String>(&world.look, &text).await);
     }
     all.sort_unstable();
@@ -152,76 +158,109 @@ async fn signals_of(world: &World, pupil: PupilId) -> Vec<(String, i32)> {
 }
 
 // For every pair of counts on either side of the threshold: one is what both were, and two again are what each was.
-both_databases!(tied_and_taken_apart_each_is_as_before, async |database: &TestDatabase| {
-    let scene = Scene::new(database).await;
-    let world = &scene.world;
-    let days = half_days(16);
-    for (place, (of_one, of_other)) in [0, 3, 5, 6]
-        .into_iter()
-        .flat_map(|one| [0, 2, 4, 5, 7].map(|other| (one, other)))
-        .enumerate()
-    {
-        let (one, other) = (format!("a{place}"), format!("b{place}"));
-        let [(here, from), (there, into)] = scene.pupils([one.as_str(), other.as_str()]).await;
-        world.say(scene.school, &all_b(here, &days[..of_one])).await;
-        world.say(scene.school, &all_b(there, &days[8..8 + of_other])).await;
-        let before = (stands(database, world, from).await, stands(database, world, into).await);
+both_databases!(
+    tied_and_taken_apart_each_is_as_before,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let world = &scene.world;
+        let days = half_days(16);
+        for (place, (of_one, of_other)) in [0, 3, 5, 6]
+            .into_iter()
+            .flat_map(|one| [0, 2, 4, 5, 7].map(|other| (one, other)))
+            .enumerate()
+        {
+            let (one, other) = (format!("a{place}"), format!("b{place}"));
+            let [(here, from), (there, into)] = scene.pupils([one.as_str(), other.as_str()]).await;
+            world.say(scene.school, &all_b(here, &days[..of_one])).await;
+            world.say(scene.school, &all_b(there, &days[8..8 + of_other])).await;
+            let before = (stands(database, world, from).await, stands(database, world, into).await);
 
-        let merge = scene.tied(from, into).await;
-        let both = of_one + of_other;
-        assert_eq!(signals_of(world, into).await, due(both), "{of_one} and {of_other}");
-        assert_eq!(totals(&world.look, into, 2026).await, (i64::try_from(both).unwrap(), 0));
-        assert_eq!(stands(database, world, from).await, ["tally (0, 0)"]);
-        // What is said now is said of the one.
-        world.say(scene.school, &all_b(here, &days[7..8])).await;
-        assert_eq!(signals_of(world, into).await, due(both + 1));
-        world.say(scene.school, &[(here, days[7], Reading::Present)]).await;
+            let merge = scene.tied(from, into).await;
+            let both = of_one + of_other;
+            assert_eq!(signals_of(world, into).await, due(both), "{of_one} and {of_other}");
+            assert_eq!(totals(&world.look, into, 2026).await, (i64::try_from(both).unwrap(), 0));
+            assert_eq!(stands(database, world, from).await, ["tally (0, 0)"]);
 
-        scene.is_apart(merge).await;
-        let after = (stands(database, world, from).await, stands(database, world, into).await);
-        assert_eq!(after, before, "{of_one} and {of_other}");
+            scene.is_apart(merge).await;
+            let after = (stands(database, world, from).await, stands(database, world, into).await);
+            assert_eq!(after, before, "{of_one} and {of_other}");
+        }
+        let standing = number(&world.look, "select count(*) from signal where state = 'raised'").await;
+        assert_eq!(told_to_stand(world).await, standing, "told once for each that stands");
+        // Nothing is left to put right.
+        let checked = sync(world).recheck(SchoolYear(2026), None, false).await.unwrap();
+        assert_eq!(checked.unsettled, 0);
     }
-    let standing = number(&world.look, "select count(*) from signal where state = 'raised'").await;
-    assert_eq!(told_to_stand(world).await, standing, "told once for each that stands");
-    // Nothing is left to put right.
-    let checked = sync(world).recheck(SchoolYear(2026), None, false).await.unwrap();
-    assert_eq!(checked.unsettled, 0);
-});
+);
 
 // Half-days that are written while two are tied, and while they are taken apart: none is lost and none counts twice.
-both_databases!(half_days_written_meanwhile_count_once, async |database: &TestDatabase| {
+both_databases!(
+    half_days_written_meanwhile_count_once,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let world = &scene.world;
+        let second = world.another_source(scene.school, "second").await;
+        let days = half_days(12);
+        for place in 0..6 {
+            let (one, other) = (format!("a{place}"), format!("b{place}"));
+            let [(here, from), (there, into)] = scene.pupils([one.as_str(), other.as_str()]).await;
+            world.say(scene.school, &all_b(here, &days[..2])).await;
+            world.say(scene.school, &all_b(there, &days[6..8])).await;
+            // The fifth comes from either side.
+            let (said, more) = (all_b(here, &days[2..3]), all_b(there, &days[8..9]));
+            let (merge, _, _) = join3(
+                scene.tied(from, into),
+                world.say(scene.school, &said),
+                world.say(second, &more),
+            )
+            .await;
+            assert_eq!(signals_of(world, into).await, due(6));
+            assert_eq!(signals_of(world, from).await, []);
+            // What is said now is said of the one.
+            world.say(scene.school, &all_b(here, &days[3..4])).await;
+            assert_eq!(signals_of(world, into).await, due(7));
+            let (said, more) = (all_b(here, &days[4..5]), all_b(there, &days[9..10]));
+            join3(
+                scene.is_apart(merge),
+                world.say(scene.school, &said),
+                world.say(second, &more),
+            )
+            .await;
+            assert_eq!(
+                (signals_of(world, from).await, signals_of(world, into).await),
+                (due(5), due(4))
+            );
+        }
+        let standing = number(&world.look, "select count(*) from signal where state = 'raised'").await;
+        assert_eq!((standing, told_to_stand(world).await), (6, 6));
+        let checked = sync(world).recheck(SchoolYear(2026), None, false).await.unwrap();
+        assert_eq!(checked.unsettled, 0);
+    }
+);
+
+// Two people tie the same two at once, each the other way round: one of them does, and the other is told.
+both_databases!(tied_both_ways_at_once_is_tied_once, async |database: &TestDatabase| {
     let scene = Scene::new(database).await;
     let world = &scene.world;
-    let second = world.another_source(scene.school, "second").await;
-    let days = half_days(12);
-    for place in 0..6 {
+    let days = half_days(6);
+    for place in 0..8 {
         let (one, other) = (format!("a{place}"), format!("b{place}"));
-        let [(here, from), (there, into)] = scene.pupils([one.as_str(), other.as_str()]).await;
-        world.say(scene.school, &all_b(here, &days[..2])).await;
-        world.say(scene.school, &all_b(there, &days[6..8])).await;
-        // The fifth comes from either side.
-        let (said, more) = (all_b(here, &days[2..3]), all_b(there, &days[8..9]));
-        let (merge, _, _) = join3(
-            scene.tied(from, into),
-            world.say(scene.school, &said),
-            world.say(second, &more),
-        )
-        .await;
-        assert_eq!(signals_of(world, into).await, due(6));
-        assert_eq!(signals_of(world, from).await, []);
-        let (said, more) = (all_b(here, &days[3..5]), all_b(there, &days[9..10]));
-        join3(
-            scene.is_apart(merge),
-            world.say(scene.school, &said),
-            world.say(second, &more),
-        )
-        .await;
-        assert_eq!((signals_of(world, from).await, signals_of(world, into).await), (due(5), due(4)));
+        let [(here, a), (there, b)] = scene.pupils([one.as_str(), other.as_str()]).await;
+        world.say(scene.school, &all_b(here, &days[..3])).await;
+        world.say(scene.school, &all_b(there, &days[3..])).await;
+        let (first, second) = join(scene.tie(a, b), scene.tie(b, a)).await;
+        let (into, from, told) = match (first, second) {
+            (Tied::Done(_), told) => (b, a, told),
+            (told, Tied::Done(_)) => (a, b, told),
+            neither => panic!("{neither:?}"),
+        };
+        assert_eq!(told, Tied::Changed(1));
+        assert_eq!(
+            (signals_of(world, into).await, signals_of(world, from).await),
+            (due(6), due(0))
+        );
     }
-    let standing = number(&world.look, "select count(*) from signal where state = 'raised'").await;
-    assert_eq!((standing, told_to_stand(world).await), (6, 6));
-    let checked = sync(world).recheck(SchoolYear(2026), None, false).await.unwrap();
-    assert_eq!(checked.unsettled, 0);
+    assert_eq!(number(&world.look, "select count(*) from pupil_merge").await, 8);
 });
 
 // One that was tied to one that was tied: the last is taken apart first.
@@ -267,7 +306,9 @@ both_databases!(what_was_tied_last_comes_apart_first, async |database: &TestData
 both_databases!(a_number_is_stronger_than_a_person, async |database: &TestDatabase| {
     let scene = Scene::new(database).await;
     let world = &scene.world;
-    let other = world.school("222222", world.clb("114712").await, Categories::all()).await;
+    let other = world
+        .school("222222", world.clb("114712").await, Categories::all())
+        .await;
     let numbered = |number: u8| clb_hub::store::roster::PupilSaid {
         national_index: Some(vec![number; 32]),
         ..born("2012-05-01")
@@ -347,12 +388,23 @@ both_databases!(a_person_ties_only_its_own, async |database: &TestDatabase| {
         (&administration, &a, &foreign),
         (&far_away, &foreign, &b),
     ] {
-        assert_eq!(ask(who, &merging(pupil, into, "sure"), "mergePupils").await, unknown, "{who:?}");
+        assert_eq!(
+            ask(who, &merging(pupil, into, "sure"), "mergePupils").await,
+            unknown,
+            "{who:?}"
+        );
     }
     let nobody = "pup_00000000000000000000000000000007";
-    assert_eq!(ask(&manager, &merging(&a, nobody, "sure"), "mergePupils").await, unknown);
+    assert_eq!(
+        ask(&manager, &merging(&a, nobody, "sure"), "mergePupils").await,
+        unknown
+    );
     for who in &others {
-        assert_eq!(ask(who, &merging(&a, &b, "sure"), "mergePupils").await, unknown, "{who:?}");
+        assert_eq!(
+            ask(who, &merging(&a, &b, "sure"), "mergePupils").await,
+            unknown,
+            "{who:?}"
+        );
     }
     for (pupil, into, reason, field) in [
         ("a", b.as_str(), "sure", "pupil"),
@@ -362,19 +414,41 @@ both_databases!(a_person_ties_only_its_own, async |database: &TestDatabase| {
         (&a, &b, &"x".repeat(501), "reason"),
     ] {
         let invalid = json!({ "__typename": "Invalid", "field": field });
-        assert_eq!(ask(&manager, &merging(pupil, into, reason), "mergePupils").await, invalid);
+        assert_eq!(
+            ask(&manager, &merging(pupil, into, reason), "mergePupils").await,
+            invalid
+        );
     }
-    assert_eq!(everything(database, &world.look).await, before, "a refusal changes nothing");
+    assert_eq!(
+        everything(database, &world.look).await,
+        before,
+        "a refusal changes nothing"
+    );
 
     let made = ask(&manager, &merging(&a, &b, "seen both papers"), "mergePupils").await["merge"].clone();
     assert_eq!(
-        (&made["pupilId"], &made["formerId"], &made["reason"], &made["version"], &made["undoneAt"]),
-        (&json!(b), &json!(a), &json!("seen both papers"), &json!(1), &Value::Null)
+        (
+            &made["pupilId"],
+            &made["formerId"],
+            &made["reason"],
+            &made["version"],
+            &made["undoneAt"]
+        ),
+        (
+            &json!(b),
+            &json!(a),
+            &json!("seen both papers"),
+            &json!(1),
+            &Value::Null
+        )
     );
     let found = hub.ask(&manager, &format!("{{ pupil(id: \"{a}\") {{ id }} }}")).await;
     assert_eq!(found["pupil"]["id"], json!(b), "the former id leads to the other");
     let conflict = |version: i32| json!({ "__typename": "Conflict", "version": version });
-    assert_eq!(ask(&administration, &merging(&b, &a, "again"), "mergePupils").await, conflict(1));
+    assert_eq!(
+        ask(&administration, &merging(&b, &a, "again"), "mergePupils").await,
+        conflict(1)
+    );
     let listed = format!("{{ pupilMerges(first: 9) {{ totalCount edges {{ node {{ {MERGE} }} }} }} }}");
     for who in [&manager, &administration] {
         let expected = json!({ "totalCount": 1, "edges": [{ "node": made }] });
@@ -383,17 +457,36 @@ both_databases!(a_person_ties_only_its_own, async |database: &TestDatabase| {
     for who in &others {
         let nothing = json!({ "totalCount": 0, "edges": [] });
         assert_eq!(ask(who, &listed, "pupilMerges").await, nothing, "{who:?}");
-        assert_eq!(ask(who, &unmerging(&made["id"], 1, "no"), "unmergePupils").await, unknown, "{who:?}");
+        assert_eq!(
+            ask(who, &unmerging(&made["id"], 1, "no"), "unmergePupils").await,
+            unknown,
+            "{who:?}"
+        );
     }
-    assert_eq!(ask(&manager, &unmerging(&made["id"], 3, "no"), "unmergePupils").await, conflict(1));
+    assert_eq!(
+        ask(&manager, &unmerging(&made["id"], 3, "no"), "unmergePupils").await,
+        conflict(1)
+    );
     let invalid = json!({ "__typename": "Invalid", "field": "reason" });
-    assert_eq!(ask(&manager, &unmerging(&made["id"], 1, ""), "unmergePupils").await, invalid);
-    let apart = ask(&administration, &unmerging(&made["id"], 1, "two after all"), "unmergePupils").await["merge"].clone();
+    assert_eq!(
+        ask(&manager, &unmerging(&made["id"], 1, ""), "unmergePupils").await,
+        invalid
+    );
+    let apart = ask(
+        &administration,
+        &unmerging(&made["id"], 1, "two after all"),
+        "unmergePupils",
+    )
+    .await["merge"]
+        .clone();
     assert_eq!(
         (&apart["undoneReason"], &apart["version"], &apart["mergedBy"]),
         (&json!("two after all"), &json!(2), &made["mergedBy"])
     );
-    assert_eq!(ask(&manager, &unmerging(&made["id"], 1, "no"), "unmergePupils").await, conflict(2));
+    assert_eq!(
+        ask(&manager, &unmerging(&made["id"], 1, "no"), "unmergePupils").await,
+        conflict(2)
+    );
     let found = hub.ask(&manager, &format!("{{ pupil(id: \"{a}\") {{ id }} }}")).await;
     assert_eq!(found["pupil"]["id"], json!(a));
 

@@ -95,6 +95,7 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
             | Action::ApproveHeldRun
             | Action::ReadOperations
             | Action::ReadQuarantine
+            | Action::TiePupils
             | Action::GrantClients,
             SchoolDataManager,
         ) => of_school(),
@@ -113,6 +114,8 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
                 .map(|(school, _)| school)
                 .collect(),
         }),
+        // Design §3: pupils whom no number ties are tied by a person: the school's data manager or CLB administration.
+        (Action::TiePupils, ClbAdministration) => of_clb(),
         // Design §4: the CLB takes it up, with who and when.
         (Action::AcceptSignal, ClbWorker | ClbDirector) => of_clb(),
         // Domain facts §3.2: the director signs for the CLB.

@@ -202,10 +202,11 @@ fn each_realm_has_its_roots_and_no_other() {
             "deliveryLimits",
             "ownDeliveries",
             "quarantine",
+            "pupilMerges",
         ],
     ]
     .concat();
-    let of_clb = [&shared[..], &["dossier"]].concat();
+    let of_clb = [&shared[..], &["dossier", "pupilMerges"]].concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
@@ -220,6 +221,8 @@ fn each_realm_has_its_roots_and_no_other() {
                     "revokeClientGrant",
                     "submitAbsences",
                     "submitRoster",
+                    "mergePupils",
+                    "unmergePupils",
                 ],
             ]
             .concat(),
@@ -232,6 +235,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &agreement[..],
                 &["openTrajectory", "assignTeam", "moveTrajectory"],
                 &["writeEntry", "correctEntry", "assignPost"],
+                &["mergePupils", "unmergePupils"],
             ]
             .concat(),
         ),

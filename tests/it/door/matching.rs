@@ -40,3 +40,56 @@ pub(super) async fn waits(door: &mut Door<'_>) {
         }
     }
 }
+
+/// Two of north's pupils are tied by its data manager and taken apart by the administration of its CLB; nobody else does
+/// either, or finds it.
+pub(super) async fn ties(door: &mut Door<'_>) {
+    let town = door.town;
+    let v = &town.viewers;
+    let administration = &v.first_administration;
+    let merge = "id pupilId formerId reason mergedBy mergedAt undoneReason undoneBy undoneAt version";
+    let outcome = format!(
+        "__typename ... on PupilMergeDecided {{ merge {{ {merge} }} }} ... on Conflict {{ version }} ... on NotPossible {{ reason }}"
+    );
+    let tie = format!(
+        "mutation {{ mergePupils(input: {{ pupil: \"{}\", into: \"{}\", reason: \"same\" }}) {{ {outcome} }} }}",
+        town.bo, town.ada
+    );
+    let all = format!(
+        "{{ pupilMerges(first: 9) {{ totalCount pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+         edges {{ cursor node {{ {merge} }} }} }} }}"
+    );
+    let unknown = json!({ "__typename": "NotPossible", "reason": "UNKNOWN" });
+    for viewer in [&v.east, &v.south, &v.first, &v.second] {
+        assert_eq!(door.ask(viewer, &tie).await["mergePupils"], unknown, "{viewer:?}");
+    }
+    let made = door.ask(&v.north_manager, &tie).await["mergePupils"]["merge"].clone();
+    assert_eq!(
+        (&made["pupilId"], &made["version"]),
+        (&json!(town.ada.to_string()), &json!(1))
+    );
+    let untie = format!(
+        "mutation {{ unmergePupils(input: {{ merge: {}, version: 1, reason: \"two\" }}) {{ {outcome} }} }}",
+        made["id"]
+    );
+    for viewer in [&v.east, &v.south, &v.first, &v.second] {
+        assert_eq!(door.ask(viewer, &untie).await["unmergePupils"], unknown, "{viewer:?}");
+        assert_eq!(
+            door.ask(viewer, &all).await["pupilMerges"]["totalCount"],
+            0,
+            "{viewer:?}"
+        );
+    }
+    let apart = door.ask(administration, &untie).await["unmergePupils"]["merge"].clone();
+    assert_eq!((&apart["version"], &apart["undoneReason"]), (&json!(2), &json!("two")));
+    let again = door.ask(administration, &tie).await["mergePupils"]["merge"]["id"].clone();
+    let untie = untie.replace(&made["id"].to_string(), &again.to_string());
+    door.ask(&v.north_manager, &untie).await;
+    for viewer in [&v.north_manager, administration] {
+        assert_eq!(
+            door.ask(viewer, &all).await["pupilMerges"]["totalCount"],
+            2,
+            "{viewer:?}"
+        );
+    }
+}

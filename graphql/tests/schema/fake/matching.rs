@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use hub_entities::operation::Operation;
-use hub_graphql::hub::{Answer, Matching};
+use hub_graphql::hub::{Answer, Matching, Merged, NewMerge, UndoMerge};
+use hub_graphql::merge::MergeRow;
 use hub_graphql::page::{Page, Slice};
 use hub_graphql::quarantine::WaitingRow;
 
@@ -13,5 +14,20 @@ impl Matching for Fake {
     async fn quarantine(&self, _: &Operation, page: &Page) -> Answer<Slice<WaitingRow>> {
         self.count()?;
         Ok(Slice::empty(page.count))
+    }
+
+    async fn merges(&self, _: &Operation, page: &Page) -> Answer<Slice<MergeRow>> {
+        self.count()?;
+        Ok(Slice::empty(page.count))
+    }
+
+    async fn merge_pupils(&self, _: &Operation, _: NewMerge) -> Answer<Merged> {
+        self.count()?;
+        Ok(Merged::State)
+    }
+
+    async fn unmerge_pupils(&self, _: &Operation, _: UndoMerge) -> Answer<Merged> {
+        self.count()?;
+        Ok(Merged::Changed(2))
     }
 }
