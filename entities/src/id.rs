@@ -95,6 +95,8 @@ ids! {
     PupilId = "pup";
     /// What one school says of a pupil.
     RecordId = "rec";
+    /// The tying of two pupils into one by a person.
+    MergeId = "mrg";
     /// An enrolment of a pupil at a school (inschrijving).
     EnrolmentId = "enr";
     /// A class of a school in one school year (klas).

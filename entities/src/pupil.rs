@@ -29,6 +29,62 @@ pub mod link {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Two pupils that a person tied into one.
+pub mod merge {
+    use sea_orm::entity::prelude::*;
+
+    use crate::id::{CompetenceId, MergeId, PrincipalId, PupilId, RecordId, SignalId};
+
+    /// One tying, with what went along, so that taking apart brings back exactly that; and who said so, when and why.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pupil_merge")]
+    pub struct Model {
+        /// Our id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: MergeId,
+        /// The pupil whose id gave way: it goes on resolving, to the other one.
+        pub from_pupil: PupilId,
+        /// The pupil that goes on.
+        pub into_pupil: PupilId,
+        /// What went along: a [`Moved`].
+        pub moved: Json,
+        /// Why, in the words of whoever tied them.
+        pub reason: String,
+        /// Who tied them.
+        pub merged_by: PrincipalId,
+        /// When.
+        pub merged_at: DateTimeUtc,
+        /// Why they were taken apart.
+        pub undone_reason: Option<String>,
+        /// Who took them apart.
+        pub undone_by: Option<PrincipalId>,
+        /// When.
+        pub undone_at: Option<DateTimeUtc>,
+        /// 1 when they were tied, 2 once they were taken apart.
+        pub version: i32,
+    }
+
+    /// What went from one pupil to the other.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Moved {
+        /// What schools say of it; enrolments, places, half-days and numbers carried in go with these.
+        pub records: Vec<RecordId>,
+        /// Pupils that had become it before.
+        pub pupils: Vec<PupilId>,
+        /// Its signals.
+        pub signals: Vec<SignalId>,
+        /// Its ties to CLBs that do not follow from an enrolment.
+        pub competences: Vec<CompetenceId>,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What one school says of one pupil.
 pub mod record {
     use sea_orm::entity::prelude::*;

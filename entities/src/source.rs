@@ -110,6 +110,10 @@ pub mod run {
         pub unchanged: i64,
         /// Rows in quarantine.
         pub quarantined: i64,
+        /// Pupils that its rows name by a key, where they do.
+        pub named: Option<i64>,
+        /// Of those, the ones that the roster knows by it: the join rate is `found` of `named`.
+        pub found: Option<i64>,
         /// Rows ended because they were missing.
         pub ended: i64,
         /// Signals raised.

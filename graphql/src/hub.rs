@@ -4,6 +4,7 @@
 //! nowhere before them. Lists of ids are asked at once, so that a list level is one statement.
 
 mod guidance;
+mod matching;
 
 use std::collections::HashMap;
 
@@ -41,6 +42,7 @@ use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
 pub use guidance::Consents;
+pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
 pub type Answer<T> = Result<T, Problem>;
@@ -515,7 +517,18 @@ pub trait Dossiers: Send + Sync {
 
 /// Everything that is asked of the hub.
 pub trait Hub:
-    Pupils + Classes + Schools + Signals + Changes + Agreements + Clients + Submissions + Operations + Dossiers + Consents
+    Pupils
+    + Classes
+    + Schools
+    + Signals
+    + Changes
+    + Agreements
+    + Clients
+    + Submissions
+    + Operations
+    + Matching
+    + Dossiers
+    + Consents
 {
 }
 
@@ -529,6 +542,7 @@ impl<T> Hub for T where
         + Clients
         + Submissions
         + Operations
+        + Matching
         + Dossiers
         + Consents
 {

@@ -28,6 +28,28 @@ pub struct SourceRow {
     /// The school it speaks for.
     #[graphql(tag = "class:public")]
     pub school: SchoolRow,
+    /// How well what it says of absences finds its pupils in the school's roster, whichever source brings that; null
+    /// while it has named none.
+    #[graphql(tag = "class:operations")]
+    pub join: Option<JoinRow>,
+    /// How many keys wait because no roster names their pupil.
+    #[graphql(tag = "class:operations")]
+    pub waiting: i64,
+}
+
+/// How many of the pupils that a source names are in the school's roster by the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject)]
+#[graphql(name = "Join")]
+pub struct JoinRow {
+    /// Pupils that were named.
+    #[graphql(tag = "class:operations")]
+    pub named: i64,
+    /// Of those, the ones that the roster knows.
+    #[graphql(tag = "class:operations")]
+    pub found: i64,
+    /// When that was measured.
+    #[graphql(tag = "class:operations")]
+    pub measured_at: DateTime<Utc>,
 }
 
 /// What a run brings.
@@ -97,6 +119,12 @@ pub struct RunRow {
     /// Rows that found no pupil and wait.
     #[graphql(tag = "class:operations")]
     pub quarantined: i64,
+    /// Pupils that its rows name by a key; null where they name none so, as those of a roster.
+    #[graphql(tag = "class:operations")]
+    pub named: Option<i64>,
+    /// Of those, the ones that the roster knows by it.
+    #[graphql(tag = "class:operations")]
+    pub found: Option<i64>,
     /// Rows ended because they were missing.
     #[graphql(tag = "class:operations")]
     pub ended: i64,

@@ -17,11 +17,13 @@ use crate::delivery::DeliveryRoot;
 use crate::dossier::{ConsentMutation, DossierMutation, DossierRoot};
 use crate::hub::{Alerts, Hub};
 use crate::known::Known;
+use crate::merge::{MergeMutation, MergeRoot};
 use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
 use crate::page::CursorKey;
 use crate::pupils::PupilRoot;
+use crate::quarantine::QuarantineRoot;
 use crate::roster_submission::RosterMutation;
 use crate::school::SchoolRoot;
 use crate::signal::{AcceptMutation, ReportMutation, SignalRoot};
@@ -44,6 +46,8 @@ struct SchoolQuery(
     ClientRoot,
     SubmissionRoot,
     DeliveryRoot,
+    QuarantineRoot,
+    MergeRoot,
 );
 
 /// What may be asked by CLBs.
@@ -58,6 +62,7 @@ struct ClbQuery(
     AgreementRoot,
     NodeRoot,
     DossierRoot,
+    MergeRoot,
 );
 
 /// What schools may do.
@@ -70,12 +75,19 @@ struct SchoolMutation(
     ClientMutation,
     SubmissionMutation,
     RosterMutation,
+    MergeMutation,
 );
 
 /// What CLBs may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct ClbMutation(AcceptMutation, AgreementMutation, DossierMutation, ConsentMutation);
+struct ClbMutation(
+    AcceptMutation,
+    AgreementMutation,
+    DossierMutation,
+    ConsentMutation,
+    MergeMutation,
+);
 
 /// What may be asked by operators: no pupil content.
 #[derive(MergedObject, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hub_entities::access_line;
 use hub_entities::category::Categories;
-use hub_entities::id::{AccessLineId, Ids, PupilId};
+use hub_entities::id::{AccessLineId, Ids, PupilId, QuarantineId};
 use hub_entities::operation::{Actor, Operation};
 use tokio::sync::mpsc;
 
@@ -25,6 +25,8 @@ const AT_ONCE: usize = 128;
 pub(super) struct Seen {
     pub(super) categories: Categories,
     pub(super) pupils: BTreeSet<PupilId>,
+    /// Keys that name nobody, by what waits under them.
+    pub(super) waiting: BTreeSet<QuarantineId>,
 }
 
 /// Where lines are put.
@@ -49,10 +51,11 @@ impl Place {
         let Actor::Principal { id, role, .. } = &operation.actor else {
             return;
         };
-        if seen.pupils.is_empty() {
+        if seen.pupils.is_empty() && seen.waiting.is_empty() {
             return;
         }
-        let pupils: Vec<PupilId> = seen.pupils.into_iter().collect();
+        let pupils = seen.pupils.iter().map(PupilId::to_string);
+        let pupils: Vec<String> = pupils.chain(seen.waiting.iter().map(QuarantineId::to_string)).collect();
         let line = access_line::Model {
             id: AccessLineId(ids.next(operation.now)),
             at: operation.now,

@@ -13,6 +13,7 @@ mod clients;
 mod consents;
 mod deliveries;
 mod dossiers;
+mod matching;
 mod operations;
 mod pupils;
 mod schools;

@@ -8,7 +8,7 @@ use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Scope};
 use hub_entities::source::{connection, gap, run};
 use hub_graphql::hub::{Answer, Operations};
-use hub_graphql::operations::{GapRow, RunRow, SourceRow};
+use hub_graphql::operations::{GapRow, JoinRow, RunRow, SourceRow};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
 use hub_graphql::problem::Problem;
 use hub_graphql::scalar::Gid;
@@ -16,13 +16,20 @@ use hub_graphql::school::SchoolRow;
 
 use super::answer::{counted, schools, slice, text, time};
 use super::{App, failed};
-use crate::store::read::operations;
+use crate::store::read::operations::{self, Joined};
 use crate::store::run as runs;
 use crate::sync::{Source, SyncError};
 
-fn source_row(school: SchoolRow, source: connection::Model) -> SourceRow {
+fn source_row(school: SchoolRow, source: connection::Model, joined: Option<&Joined>) -> SourceRow {
+    let last = joined.and_then(|joined| joined.last);
     SourceRow {
         school,
+        join: last.map(|(join, measured_at)| JoinRow {
+            named: join.named,
+            found: join.found,
+            measured_at,
+        }),
+        waiting: joined.map_or(0, |joined| joined.waiting),
         id: Gid(source.id),
         name: source.name,
         letters: source.letters,
@@ -40,6 +47,8 @@ fn run_row(school: SchoolId, run: &run::Model) -> RunRow {
         changed: run.changed,
         unchanged: run.unchanged,
         quarantined: run.quarantined,
+        named: run.named,
+        found: run.found,
         ended: run.ended,
         raised: run.raised,
         withdrawn: run.withdrawn,
@@ -103,7 +112,13 @@ impl Operations for App {
         let found = operations::sources(&self.db, &scope, after, page.first).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let schools = schools(&self.db, &scope, found.iter().map(|source| source.school_id)).await?;
-        let row = |source: connection::Model| Some(source_row(schools.get(&source.school_id)?.clone(), source));
+        let ids: Vec<SourceId> = found.iter().map(|source| source.id).collect();
+        let joined = operations::joined(&self.db, &scope, &ids).await;
+        let joined = joined.map_err(|fault| failed(&fault))?;
+        let row = |source: connection::Model| {
+            let joined = joined.get(&source.id);
+            Some(source_row(schools.get(&source.school_id)?.clone(), source, joined))
+        };
         Ok(slice(found.into_iter().filter_map(row).collect(), page, total, |row| {
             let key = SortKey::Id;
             (Mark { key, id: row.id.0.0 }, row)
@@ -155,7 +170,9 @@ impl Operations for App {
         let found = operations::source(&self.db, &scope, id).await;
         let found = found.map_err(|fault| failed(&fault))?;
         let mut schools = schools(&self.db, &scope, found.iter().map(|source| source.school_id)).await?;
-        Ok(found.and_then(|source| Some(source_row(schools.remove(&source.school_id)?, source))))
+        let joined = operations::joined(&self.db, &scope, &[id]).await;
+        let joined = joined.map_err(|fault| failed(&fault))?;
+        Ok(found.and_then(|source| Some(source_row(schools.remove(&source.school_id)?, source, joined.get(&id)))))
     }
 
     async fn run(&self, operation: &Operation, id: RunId) -> Answer<Option<RunRow>> {

@@ -135,8 +135,12 @@ fn told(run: &run::Model) -> String {
         RunState::Staging | RunState::Merging => "under way",
         RunState::Refused => "refused",
     };
+    let join = match (run.found, run.named) {
+        (Some(found), Some(named)) => format!("{found} of the {named} pupils named are in the roster; "),
+        _ => String::new(),
+    };
     format!(
-        "{outcome}: {} rows, {} changed, {} unchanged, {} in quarantine, {} ended; {} signals raised, {} withdrawn; categories not agreed and dropped: {}",
+        "{outcome}: {} rows, {} changed, {} unchanged, {} in quarantine, {} ended; {join}{} signals raised, {} withdrawn; categories not agreed and dropped: {}",
         run.staged, run.changed, run.unchanged, run.quarantined, run.ended, run.raised, run.withdrawn, run.dropped
     )
 }

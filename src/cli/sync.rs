@@ -81,7 +81,7 @@ impl Sync {
                 Stream::Absences => "absences",
             };
             let (good, told) = match outcome {
-                Ok(brought) => (!is_held(&brought), self.told(&brought)),
+                Ok(brought) => (!is_held(&brought), self.told(&brought, stream)),
                 Err(failure) => (false, failure.to_string()),
             };
             failed = failed.saturating_add(u32::from(!good));
@@ -97,20 +97,14 @@ impl Sync {
     }
 
     /// What a pull brought, in a line for a person.
-    fn told(&self, brought: &Brought) -> String {
+    fn told(&self, brought: &Brought, stream: Stream) -> String {
         let new = brought.records.saturating_sub(brought.known);
         let would = if self.dry_run {
             "would leave"
         } else {
             "not held any more"
         };
-        let mut counts = vec![
-            (brought.left, format!("pupils {would}")),
-            (
-                brought.named.saturating_sub(brought.found),
-                "pupils named that the roster does not know".to_owned(),
-            ),
-        ];
+        let mut counts = vec![(brought.left, format!("pupils {would}"))];
         let gaps = brought.gaps.iter();
         counts.extend(gaps.map(|gap| (gap.rows, format!("times {} {}", gap.rule, gap.detail))));
         if let Some(run) = &brought.run {
@@ -119,6 +113,12 @@ impl Sync {
         }
         let counted = counts.into_iter().filter(|(count, _)| *count > 0);
         let mut told: Vec<String> = vec![format!("{} records, {new} of them new", brought.records)];
+        if stream == Stream::Absences && brought.named > 0 {
+            told.push(format!(
+                "{} of the {} pupils named are in the roster",
+                brought.found, brought.named
+            ));
+        }
         told.extend(counted.map(|(count, what)| format!("{count} {}", what.trim_end())));
         let mut parts = vec![told.join(", ")];
         if !brought.dropped.is_empty() {

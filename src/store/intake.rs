@@ -22,7 +22,7 @@ use super::lease::Lease;
 use super::ledger::{Work, merge_said};
 use super::loss::{Gap, Unmatched, write_gaps, write_unmatched};
 use super::roster::keys_among;
-use super::run::Progress;
+use super::run::{Join, Progress};
 use super::sql::{list_from, row};
 use super::{Db, DbError};
 
@@ -184,6 +184,7 @@ impl Intake {
         self,
         scope: &Scope,
         progress: Progress,
+        join: Join,
         records: Vec<Record>,
         told: Vec<Told>,
     ) -> Result<Vec<Told>, DbError> {
@@ -200,6 +201,8 @@ impl Intake {
             changed: progress.changed,
             unchanged: progress.unchanged,
             quarantined: count(told.iter().filter(|one| one.outcome == Outcome::Quarantined).count()),
+            named: Some(join.named),
+            found: Some(join.found),
             ended: progress.ended,
             raised: progress.raised,
             withdrawn: progress.withdrawn,

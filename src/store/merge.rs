@@ -9,7 +9,7 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::clb_tally::follow;
 use super::competence::derive_untold;
-use super::ledger::{Work, reevaluate};
+use super::ledger::{Judge, reevaluate};
 use super::run::Progress;
 use super::sql::{execute, list};
 use super::{DbError, audience};
@@ -18,7 +18,7 @@ use super::{DbError, audience};
 /// The caller holds the locks of both.
 pub(super) async fn merge(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     from: PupilId,
     into: PupilId,
     progress: &mut Progress,
@@ -50,13 +50,13 @@ pub(super) async fn merge(
         values,
     )
     .await?;
-    settle(tx, work, &[from, into], progress).await
+    settle(tx, judge, &[from, into], progress).await
 }
 
 /// Counts the half-days of these pupils from the rows, derives their CLBs and evaluates them.
-async fn settle(
+pub(super) async fn settle(
     tx: &DatabaseTransaction,
-    work: &Work<'_>,
+    judge: &Judge<'_>,
     pupils: &[PupilId],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
@@ -68,9 +68,9 @@ async fn settle(
          from absence a join record r on r.id = a.record_id
          where a.pupil_id in ? group by a.pupil_id, a.school_year, r.school_id, a.mark";
     execute(tx, text, vec![of_pupils]).await?;
-    derive_untold(tx, work.ids, pupils, work.now).await?;
-    reevaluate(tx, &work.judge(), pupils, progress).await?;
+    derive_untold(tx, judge.ids, pupils, judge.now).await?;
+    reevaluate(tx, judge, pupils, progress).await?;
     follow(tx, pupils).await?;
     // Of what stands now.
-    audience::settle(tx, work.ids, pupils, work.now).await
+    audience::settle(tx, judge.ids, pupils, judge.now).await
 }

@@ -37,6 +37,7 @@ pub mod setup;
 pub mod signal;
 mod sql;
 pub mod staging;
+pub mod tie;
 pub mod turn;
 pub mod wake;
 

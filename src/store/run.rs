@@ -109,6 +109,8 @@ async fn insert(tx: &sea_orm::DatabaseTransaction, coming: Coming) -> Result<run
         changed: 0,
         unchanged: 0,
         quarantined: 0,
+        named: None,
+        found: None,
         ended: 0,
         raised: 0,
         withdrawn: 0,
@@ -120,6 +122,15 @@ async fn insert(tx: &sea_orm::DatabaseTransaction, coming: Coming) -> Result<run
         approved_at: None,
     };
     Ok(model.into_active_model().insert(tx).await?)
+}
+
+/// How many of the pupils that a source names are in the school's roster by the same key, whichever source brings that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Join {
+    /// Pupils that were named.
+    pub named: i64,
+    /// Of those, the ones that the roster knows.
+    pub found: i64,
 }
 
 /// What one transaction adds to a run.
@@ -191,6 +202,8 @@ pub(super) async fn write_state(
         next.state.into(),
         next.staged.into(),
         next.quarantined.into(),
+        next.named.into(),
+        next.found.into(),
         next.dropped.clone().into(),
         next.report.clone().into(),
         next.finished_at.into(),
@@ -199,8 +212,8 @@ pub(super) async fn write_state(
     ];
     execute(
         tx,
-        "update sync_run set state = ?, staged = ?, quarantined = ?, dropped = ?, report = ?, finished_at = ?,
-         unchanged = unchanged + ? where id = ?",
+        "update sync_run set state = ?, staged = ?, quarantined = ?, named = ?, found = ?, dropped = ?, report = ?,
+         finished_at = ?, unchanged = unchanged + ? where id = ?",
         values,
     )
     .await?;

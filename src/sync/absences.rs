@@ -125,7 +125,7 @@ impl Sync {
         }
         let packs = staging.empty();
         self.put_aside(lease, run.id, sequence, packs).await?;
-        let (staged, quarantined) = (staging.rows, staging.quarantined);
+        let (staged, quarantined, join) = (staging.rows, staging.quarantined, staging.join());
         let (gaps, unmatched) = staging.losses(rows.key_kind());
         let work = self.work(scope, lease, run.id);
         note_gaps(&self.db, work, gaps).await?;
@@ -134,6 +134,8 @@ impl Sync {
             state: RunState::Merging,
             staged,
             quarantined,
+            named: Some(join.named),
+            found: Some(join.found),
             report: super::faults(&report),
             ..run
         };

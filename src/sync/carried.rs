@@ -1,6 +1,6 @@
 //! Files of numbers carried in: `pupil,halfDays,begins,former`, a line per pupil.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -72,9 +72,12 @@ impl Sync {
             waiting.body.extend(line.packed());
         }
         let unmatched: Vec<Unmatched> = unmatched.into_values().collect();
+        let found = said.iter().map(|one| one.record).collect::<BTreeSet<_>>().len();
         let run = run::Model {
             staged,
             quarantined: unmatched.iter().map(|one| i64::from(one.rows)).sum(),
+            named: i64::try_from(found.saturating_add(unmatched.len())).ok(),
+            found: i64::try_from(found).ok(),
             ..run
         };
         put_in_quarantine(

@@ -333,19 +333,19 @@ impl Sync {
         let finished = self.read(lease, pull, &ask, &mut taken).await?;
         let mut gaps = taken.gaps;
         gaps.extend(staging.gaps());
-        let unknown = count(staging.unmatched.len());
+        let join = staging.join();
+        let unknown = join.named.saturating_sub(join.found);
         gaps.extend((unknown > 0).then(|| Gap {
             rule: "absence.unknown_pupil",
             detail: by.name().to_owned(),
             rows: unknown,
         }));
         let packs = staging.empty();
-        let found = count(staging.found.len());
         let brought = Brought {
             records: staging.rows,
             known: staging.known,
-            named: found.saturating_add(unknown),
-            found,
+            named: join.named,
+            found: join.found,
             gaps,
             ..Brought::default()
         };
@@ -416,6 +416,8 @@ impl Sync {
             state: RunState::Merging,
             staged: brought.records,
             quarantined,
+            named: Some(brought.named),
+            found: Some(brought.found),
             ..run
         };
         let run = runs::staged(&self.db, lease, next, brought.known).await?;

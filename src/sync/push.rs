@@ -125,6 +125,7 @@ impl Sync {
                 .zip(&taken)
                 .filter_map(|(row, taken)| said(row, taken))
                 .collect();
+            let join = staging.join();
             let (gaps, unmatched) = staging.losses(by);
             let run = intake.run();
             let lease = intake.lease().clone();
@@ -139,7 +140,7 @@ impl Sync {
                 .map(|(row, taken)| told(row, taken, &changed))
                 .collect();
             let records = rows.iter().map(record).collect();
-            let told = intake.finish(scope, progress, records, told).await?;
+            let told = intake.finish(scope, progress, join, records, told).await?;
             return Ok(Pushed::Answered(run, RunState::Done, told));
         }
     }

@@ -14,6 +14,7 @@ use hub_entities::time::{HalfDay, SchoolYear};
 
 use super::{Sync, filter, half_day};
 use crate::store::loss::{Gap, Unmatched};
+use crate::store::run::Join;
 
 /// Half-days by pupil and record, packed.
 pub(super) type Packs = BTreeMap<(PupilId, RecordId), Vec<u8>>;
@@ -50,8 +51,8 @@ pub(super) struct Staging<'a> {
     stands: Option<HashMap<(RecordId, HalfDay), Mark>>,
     /// Rows that were left out for it.
     pub(super) known: i64,
-    /// Records that rows were found for, where they are compared with what stands.
-    pub(super) found: HashSet<RecordId>,
+    /// Records that rows were found for.
+    found: HashSet<RecordId>,
 }
 
 impl<'a> Staging<'a> {
@@ -93,6 +94,16 @@ impl<'a> Staging<'a> {
         std::mem::take(&mut self.packs)
     }
 
+    /// How many pupils the rows name, and how many of them are known.
+    pub(super) fn join(&self) -> Join {
+        let count = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
+        let found = count(self.found.len());
+        Join {
+            named: found.saturating_add(count(self.unmatched.len())),
+            found,
+        }
+    }
+
     /// What could not be taken over, as far as it is new.
     pub(super) fn gaps(&self) -> Vec<Gap> {
         let gap = |((rule, detail), rows): (&(&'static str, String), &i64)| Gap {
@@ -126,8 +137,10 @@ impl<'a> Staging<'a> {
         };
         let reading = filter::reading(said, agreed)?;
         let place = self.by_key.get(row.pupil_key).copied();
-        if let (Some((record, _)), Some(stands)) = (place, &mut self.stands) {
+        if let Some((record, _)) = place {
             self.found.insert(record);
+        }
+        if let (Some((record, _)), Some(stands)) = (place, &mut self.stands) {
             let at = (record, row.at);
             let before = stands.get(&at).copied();
             let after = minimise(reading, agreed, before);

@@ -6,6 +6,7 @@
 
 mod anonymous;
 mod clients;
+mod matching;
 
 use std::collections::BTreeSet;
 
@@ -439,7 +440,9 @@ both_databases!(
         crate::dossier::brought_out(&mut door).await;
         followed(&mut door).await;
         clients::submissions(&mut door).await;
+        matching::waits(&mut door).await;
         clients::grants(&mut door).await;
+        matching::ties(&mut door).await;
 
         // Never brought out here, and why. Only what is needed may stand here.
         let exempt: BTreeSet<&str> = [

@@ -13,9 +13,10 @@ use crate::support::look::{list, meddle};
 use crate::support::town::Town;
 
 const SCHOOL: &str = "id institutionNumber name city";
-const SOURCE: &str = "id name letters school { id institutionNumber name city }";
-const RUN: &str = "id sourceId schoolId kind state staged changed unchanged quarantined ended raised withdrawn
-    startedAt finishedAt approvedAt";
+const SOURCE: &str =
+    "id name letters school { id institutionNumber name city } join { named found measuredAt } waiting";
+const RUN: &str = "id sourceId schoolId kind state staged changed unchanged quarantined named found ended raised
+    withdrawn startedAt finishedAt approvedAt";
 const GAP: &str = "id sourceId rule detail occurrences firstSeenAt lastSeenAt";
 const AGREEMENT: &str =
     "id school { id institutionNumber name city } clb { id institutionNumber name } state categories
@@ -41,6 +42,11 @@ both_databases!(
         let held = town.world.held(town.north).await;
         let gap = town.world.gap(town.north, held, "Q", 3).await;
         let at = "2026-10-01T10:00:00+00:00";
+        meddle(
+            &town.world.look,
+            "update sync_run set named = 3, found = 2 where kind = 'absences'",
+        )
+        .await;
 
         let north = json!({ "id": town.north.id.to_string(), "institutionNumber": "123456", "name": "School",
             "city": "Gemeente" });
@@ -49,7 +55,7 @@ both_databases!(
         assert_eq!(node(&mut door, &town.north.id.to_string()).await, expected);
         let source = town.north.source.to_string();
         let expected = json!({ "__typename": "Source", "id": source, "name": "files", "letters": "discimus",
-            "school": north });
+            "school": north, "join": { "named": 3, "found": 2, "measuredAt": at }, "waiting": 0 });
         assert_eq!(node(&mut door, &source).await, expected);
         let run = node(&mut door, &held.to_string()).await;
         assert_eq!(

@@ -25,6 +25,8 @@ mod m20261126_000032_delivery;
 mod m20261126_000040_pulls;
 mod m20261126_000041_turns;
 mod m20261126_000060_guidance;
+mod m20261126_000070_join;
+mod m20261126_000071_merge;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -53,6 +55,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000041_turns::Migration),
             Box::new(m20261126_000021_early_warnings::Migration),
             Box::new(m20261126_000060_guidance::Migration),
+            Box::new(m20261126_000070_join::Migration),
+            Box::new(m20261126_000071_merge::Migration),
         ]
     }
 }

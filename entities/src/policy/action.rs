@@ -25,6 +25,10 @@ closed_enum! {
         AssignPost = "assign_post",
         /// Read sources, runs and gaps: class `operations`; of one's own school, to know what one approves.
         ReadOperations = "read_operations",
+        /// Read what waits because no roster names its pupil, under the key that names nobody.
+        ReadQuarantine = "read_quarantine",
+        /// Tie two pupils whom no number ties, and take them apart again.
+        TiePupils = "tie_pupils",
         /// Let a held run go on.
         ApproveHeldRun = "approve_held_run",
         /// Issue and revoke what vendors' software acts by.

@@ -89,9 +89,14 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
         (Action::SubmitAbsences, SchoolClient) => through(Task::Absences),
         // Domain facts §3.2: the school takes the initiative for the agreement, not its software.
         // R08: a person of the school may let a held run of its own go on, and must find it to do so.
-        // Design §3: the school issues what its software acts by.
+        // Design §3: the school issues what its software acts by. What waits for its pupil is the school's to put right.
         (
-            Action::DecideAgreement | Action::ApproveHeldRun | Action::ReadOperations | Action::GrantClients,
+            Action::DecideAgreement
+            | Action::ApproveHeldRun
+            | Action::ReadOperations
+            | Action::ReadQuarantine
+            | Action::TiePupils
+            | Action::GrantClients,
             SchoolDataManager,
         ) => of_school(),
         // Design §3: the CLB competent for the pupil, by the agreement in force on the day.
@@ -109,6 +114,8 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
                 .map(|(school, _)| school)
                 .collect(),
         }),
+        // Design §3: pupils whom no number ties are tied by a person: the school's data manager or CLB administration.
+        (Action::TiePupils, ClbAdministration) => of_clb(),
         // Design §4: the CLB takes it up, with who and when.
         (Action::AcceptSignal, ClbWorker | ClbDirector) => of_clb(),
         // Domain facts §3.2: the director signs for the CLB.

@@ -265,10 +265,12 @@ fn each_realm_has_its_roots_and_no_other() {
             "clients",
             "deliveryLimits",
             "ownDeliveries",
+            "quarantine",
+            "pupilMerges",
         ],
     ]
     .concat();
-    let of_clb = [&shared[..], &["dossier"]].concat();
+    let of_clb = [&shared[..], &["dossier", "pupilMerges"]].concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
@@ -283,6 +285,8 @@ fn each_realm_has_its_roots_and_no_other() {
                     "revokeClientGrant",
                     "submitAbsences",
                     "submitRoster",
+                    "mergePupils",
+                    "unmergePupils",
                 ],
             ]
             .concat(),
@@ -296,6 +300,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["openTrajectory", "assignTeam", "moveTrajectory"],
                 &["writeEntry", "correctEntry", "assignPost"],
                 &["recordConsent", "correctConsent", "withdrawConsent", "judgeCapability"],
+                &["mergePupils", "unmergePupils"],
             ]
             .concat(),
         ),

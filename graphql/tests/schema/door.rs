@@ -63,6 +63,7 @@ async fn a_realm_cannot_name_what_it_does_not_have() {
             r#"mutation { reportSignal(input: { signal: "sig_1" }) { __typename } }"#,
         ),
         (ClbWorker, "{ gaps(first: 1) { totalCount } }"),
+        (Operator, "{ quarantine(first: 1) { totalCount } }"),
         (Operator, "{ pupils(first: 1) { totalCount } }"),
         (Operator, r#"{ pupil(id: "pup_1") { id } }"#),
         (SchoolClient, "{ __schema { types { name } } }"),

@@ -1,6 +1,7 @@
 //! A hub of a few rows that counts what it is asked.
 
 mod dossiers;
+mod matching;
 mod software;
 
 use std::collections::HashMap;

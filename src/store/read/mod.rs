@@ -13,6 +13,7 @@ pub mod enrolment;
 pub mod event;
 pub mod operations;
 pub mod pupil;
+pub mod quarantine;
 pub mod report;
 pub mod school;
 pub mod signal;

@@ -8,8 +8,10 @@ use hub_entities::id::{GapId, RunId, SchoolId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{connection, gap, run};
 use sea_orm::sea_query::{Condition, SimpleExpr};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
 
+use crate::store::run::Join;
+use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
 /// The sources that the scope reaches: all of them, or those of one school.
@@ -80,6 +82,49 @@ pub async fn run(db: &Db, scope: &Scope, id: RunId) -> Result<Option<run::Model>
 pub async fn gap(db: &Db, scope: &Scope, id: GapId) -> Result<Option<gap::Model>, DbError> {
     let query = gap::Entity::find_by_id(id).filter(of_reached(scope, gap::Column::SourceId)?);
     Ok(query.one(db.reader()).await?)
+}
+
+/// How well a source's rows find their pupils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joined {
+    /// How many of those whom it named were known, and when that was: by the last pull, or the last run that names any.
+    pub last: Option<(Join, DateTime<Utc>)>,
+    /// Under how many keys something waits for its pupil.
+    pub waiting: i64,
+}
+
+/// How well the rows of these sources find their pupils, as far as the scope reaches.
+pub async fn joined(db: &Db, scope: &Scope, sources: &[SourceId]) -> Result<HashMap<SourceId, Joined>, DbError> {
+    let (everywhere, school) = match scope.reach() {
+        Reach::Operations => (true, None),
+        Reach::School(own) => (false, Some(*own)),
+        _ => return Err(DbError::OutOfScope),
+    };
+    let text = "select s.id, p.named, p.found, p.pulled_at, r.named, r.found, r.started_at,
+             (select count(*) from quarantine q where q.source_id = s.id and q.resolved_at is null)
+         from source s
+         left join pull p on p.source_id = s.id and p.kind = 'absences'
+         left join sync_run r on r.id = (select l.id from sync_run l where l.source_id = s.id and l.named is not null
+                                         order by l.started_at desc, l.id desc limit 1)
+         where s.id in ? and (? or s.school_id = ?)";
+    let values: Vec<Value> = vec![list(sources), everywhere.into(), school.into()];
+    let mut found = HashMap::new();
+    for row in rows(db.reader(), text, values).await? {
+        let mut measured = Vec::new();
+        for (named, rate, at) in [(1, 2, 3), (4, 5, 6)] {
+            let at: Option<DateTime<Utc>> = row.try_get_by_index(at)?;
+            let (named, rate) = (row.try_get_by_index(named)?, row.try_get_by_index(rate)?);
+            if let (Some(named), Some(found), Some(at)) = (named, rate, at) {
+                measured.push((Join { named, found }, at));
+            }
+        }
+        let joined = Joined {
+            last: measured.into_iter().max_by_key(|(_, at)| *at),
+            waiting: row.try_get_by_index(7)?,
+        };
+        found.insert(row.try_get_by_index(0)?, joined);
+    }
+    Ok(found)
 }
 
 /// A page of runs, latest first; one more than asked for tells of a next.

@@ -310,7 +310,7 @@ pub(super) async fn write_pupils(
     for (from, into) in same_person {
         let (from, into) = (end_of(&became, from), end_of(&became, into));
         if from != into {
-            merge(tx, work, from, into, &mut noted.progress).await?;
+            merge(tx, &work.judge(), from, into, &mut noted.progress).await?;
             became.insert(from, into);
         }
     }

@@ -46,6 +46,7 @@ pub(crate) struct Viewers {
     pub(crate) second_director: Actor,
     pub(crate) chat: Actor,
     pub(crate) operator: Actor,
+    pub(crate) first_administration: Actor,
 }
 
 pub(crate) struct Town {
@@ -178,6 +179,7 @@ impl Town {
             second_director: world.someone(Role::ClbDirector, None, Some(second)).await,
             chat: world.someone(Role::ClbChatWorker, None, Some(first)).await,
             operator: world.someone(Role::Operator, None, None).await,
+            first_administration: world.someone(Role::ClbAdministration, None, Some(first)).await,
         };
         let clock = Arc::new(FixedClock(world.now));
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());

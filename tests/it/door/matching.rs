@@ -1,0 +1,95 @@
+//! Whom what was said belongs to.
+
+use serde_json::{Value, json};
+
+use crate::support::coverage::Door;
+
+/// What north's software says of a pupil whom no roster names waits: north's data manager finds it, and how well the
+/// connection finds its pupils; nobody else of a school does.
+pub(super) async fn waits(door: &mut Door<'_>) {
+    let town = door.town;
+    let v = &town.viewers;
+    let said = "mutation { submitAbsences(input: { idempotencyKey: \"waits\", institutionNumber: \"123456\",
+        absences: [{ pupil: \"nobody\", day: \"2026-09-24\", part: AM, code: \"B\" }] })
+        { __typename ... on Delivered { results { outcome } } } }";
+    let answer = door.ask(&v.north, said).await;
+    assert_eq!(
+        answer["submitAbsences"]["results"],
+        json!([{ "outcome": "QUARANTINED" }])
+    );
+    let page = "totalCount pageInfo { hasNextPage }";
+    let all = format!(
+        "{{ quarantine(first: 9) {{ {page} edges {{ cursor node {{ id sourceId kind key keyKind rows since }} }} }}
+         sources(first: 9) {{ {page} edges {{ cursor node {{ join {{ named found measuredAt }} waiting }} }} }}
+         syncRuns(first: 9) {{ {page} edges {{ cursor node {{ named found }} }} }} }}"
+    );
+    let answer = door.ask(&v.north_manager, &all).await;
+    let waits = &answer["quarantine"]["edges"][0]["node"];
+    assert_eq!(
+        (&waits["key"], &waits["keyKind"], &waits["rows"]),
+        (&json!("nobody"), &json!("SOURCE_KEY"), &json!(1))
+    );
+    let join = json!({ "named": 1, "found": 0, "measuredAt": "2026-10-01T10:00:00+00:00" });
+    let source = &answer["sources"]["edges"][0]["node"];
+    assert_eq!((&source["join"], &source["waiting"]), (&join, &json!(1)));
+    let nothing: Value = json!({ "totalCount": 0, "pageInfo": { "hasNextPage": false }, "edges": [] });
+    for viewer in [&v.north, &v.east, &v.south] {
+        let answer = door.ask(viewer, &all).await;
+        for list in ["quarantine", "sources", "syncRuns"] {
+            assert_eq!(answer[list], nothing, "{viewer:?}");
+        }
+    }
+}
+
+/// Two of north's pupils are tied by its data manager and taken apart by the administration of its CLB; nobody else does
+/// either, or finds it.
+pub(super) async fn ties(door: &mut Door<'_>) {
+    let town = door.town;
+    let v = &town.viewers;
+    let administration = &v.first_administration;
+    let merge = "id pupilId formerId reason mergedBy mergedAt undoneReason undoneBy undoneAt version";
+    let outcome = format!(
+        "__typename ... on PupilMergeDecided {{ merge {{ {merge} }} }} ... on Conflict {{ version }} ... on NotPossible {{ reason }}"
+    );
+    let tie = format!(
+        "mutation {{ mergePupils(input: {{ pupil: \"{}\", into: \"{}\", reason: \"same\" }}) {{ {outcome} }} }}",
+        town.bo, town.ada
+    );
+    let all = format!(
+        "{{ pupilMerges(first: 9) {{ totalCount pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+         edges {{ cursor node {{ {merge} }} }} }} }}"
+    );
+    let unknown = json!({ "__typename": "NotPossible", "reason": "UNKNOWN" });
+    for viewer in [&v.east, &v.south, &v.first, &v.second] {
+        assert_eq!(door.ask(viewer, &tie).await["mergePupils"], unknown, "{viewer:?}");
+    }
+    let made = door.ask(&v.north_manager, &tie).await["mergePupils"]["merge"].clone();
+    assert_eq!(
+        (&made["pupilId"], &made["version"]),
+        (&json!(town.ada.to_string()), &json!(1))
+    );
+    let untie = format!(
+        "mutation {{ unmergePupils(input: {{ merge: {}, version: 1, reason: \"two\" }}) {{ {outcome} }} }}",
+        made["id"]
+    );
+    for viewer in [&v.east, &v.south, &v.first, &v.second] {
+        assert_eq!(door.ask(viewer, &untie).await["unmergePupils"], unknown, "{viewer:?}");
+        assert_eq!(
+            door.ask(viewer, &all).await["pupilMerges"]["totalCount"],
+            0,
+            "{viewer:?}"
+        );
+    }
+    let apart = door.ask(administration, &untie).await["unmergePupils"]["merge"].clone();
+    assert_eq!((&apart["version"], &apart["undoneReason"]), (&json!(2), &json!("two")));
+    let again = door.ask(administration, &tie).await["mergePupils"]["merge"]["id"].clone();
+    let untie = untie.replace(&made["id"].to_string(), &again.to_string());
+    door.ask(&v.north_manager, &untie).await;
+    for viewer in [&v.north_manager, administration] {
+        assert_eq!(
+            door.ask(viewer, &all).await["pupilMerges"]["totalCount"],
+            2,
+            "{viewer:?}"
+        );
+    }
+}
