@@ -60,7 +60,7 @@ fn judge(documents: &Documents, lists: &Lists, text: &str) -> &'static str {
         Err(Unread::Refused(refusal)) => return refusal.code(),
         Err(Unread::Malformed(_)) => return "malformed",
     };
-    match check(&read.document, &Variables::default(), &Limits::DEFAULT, lists) {
+    match check(read.document.document(), &Variables::default(), &Limits::DEFAULT, lists) {
         Ok(_) => "within",
         Err(refusal) => refusal.code(),
     }
