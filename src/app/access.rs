@@ -54,8 +54,13 @@ impl Place {
         if seen.pupils.is_empty() && seen.waiting.is_empty() {
             return;
         }
-        let pupils = seen.pupils.iter().map(PupilId::to_string);
-        let pupils: Vec<String> = pupils.chain(seen.waiting.iter().map(QuarantineId::to_string)).collect();
+        let waiting = seen.waiting.into_iter().map(|id| id.to_string());
+        let pupils: Vec<String> = seen
+            .pupils
+            .into_iter()
+            .map(|id| id.to_string())
+            .chain(waiting)
+            .collect();
         let line = access_line::Model {
             id: AccessLineId(ids.next(operation.now)),
             at: operation.now,

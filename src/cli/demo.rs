@@ -33,7 +33,7 @@ use super::pulling::Pulling;
 use super::sync::name_of;
 use super::{Failure, say};
 use crate::auth::Verifier;
-use crate::auth::demo_issuer::DemoIssuer;
+use crate::auth::demo_issuer::{self, DemoIssuer};
 use crate::demo::feed::{Change, Feed};
 use crate::demo::parties::Way;
 use crate::demo::population::{Population, Stay};
@@ -128,13 +128,28 @@ enum ActsFor {
     Nobody,
 }
 
-/// The issuer is a name, not an address: its keys never leave this process over the network.
-const ISSUER: &str = "http://127.0.0.1/clb-hub-demo";
-
+/// The issuer of the demo in this folder; the file beside its key says where it is.
 fn issuer(folder: &Path) -> Result<DemoIssuer, Failure> {
+    let address = std::fs::read_to_string(folder.join("issuer.url"))?;
     let key = key_file(&folder.join("issuer.key"), new_signing_key)?;
-    DemoIssuer::new(ISSUER, AUDIENCE, key.expose_secret())
+    DemoIssuer::new(address.trim(), AUDIENCE, key.expose_secret())
         .map_err(|_bad| Failure::Refused("the demo's issuer key is not one; remove its folder".to_owned()))
+}
+
+/// The issuer of the demo that listens on this port. It stays where it was when its folder was made: its personas are
+/// registered under its address.
+fn issuer_at(folder: &Path, port: u16) -> Result<DemoIssuer, Failure> {
+    let (path, here) = (folder.join("issuer.url"), demo_issuer::address(port));
+    if !path.exists() {
+        std::fs::write(&path, format!("{here}\n"))?;
+    }
+    let issuer = issuer(folder)?;
+    if issuer.issuer() == here {
+        return Ok(issuer);
+    }
+    let kept = issuer.issuer();
+    let text = format!("the issuer of this demo is {kept}: begin it on that port, or another one in another folder");
+    Err(Failure::Refused(text))
 }
 
 fn key(path: &Path) -> Result<[u8; 32], Failure> {
@@ -156,7 +171,7 @@ impl Token {
                 names.join(", ")
             )));
         }
-        if !self.folder.join("issuer.key").exists() {
+        if !self.folder.join("issuer.url").exists() {
             return Err(Failure::Refused(
                 "there is no demo here; run `clb-hub demo` first".to_owned(),
             ));
@@ -205,7 +220,12 @@ impl Demo {
             absences: &|pupil| absences::of(&population, pupil),
         };
         let systems = Systems::start(&population, &plan).await?;
-        parties::register(&running, &population, &systems).await?;
+        // Before anything is registered under its address. Who prints and goes takes no port: another demo may listen there.
+        let listener = TcpListener::bind(("127.0.0.1", if self.once { 0 } else { self.port })).await?;
+        let here = listener.local_addr()?;
+        let port = if self.port == 0 { here.port() } else { self.port };
+        let issuer = Arc::new(issuer_at(&self.folder, port)?);
+        parties::register(&running, &population, &systems, issuer.issuer()).await?;
         let loopback: Network = LOOPBACK.parse().map_err(|_fixed| refused("its network is none"))?;
         let http = to_sources(vec![loopback]).map_err(|_unusable| refused("no HTTP client can be built"))?;
         let pulled = live::Systems::new(
@@ -213,11 +233,7 @@ impl Demo {
             Arc::new(move |name| (name.as_str() == SECRET).then(|| SecretString::from(secret.as_str()))),
         );
 
-        let issuer = Arc::new(issuer(&self.folder)?);
-        // It prints and goes: another demo may well be listening.
-        let port = if self.once { 0 } else { self.port };
-        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-        let address = listener.local_addr()?.to_string();
+        let address = here.to_string();
         let url: Url = format!("http://{address}/graphql")
             .parse()
             .map_err(|_fixed| refused("its address is none"))?;

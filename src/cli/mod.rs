@@ -135,12 +135,13 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
     let metrics = telemetry.metrics.clone();
     let outcome = runtime.block_on(async {
         match arguments.verb {
-            Verb::Demo(demo) => demo.run(metrics).await,
+            // Large enough to be on the heap.
+            Verb::Demo(demo) => Box::pin(demo.run(metrics)).await,
             Verb::Serve => serve::run(&config, metrics).await,
             Verb::Migrate => migrate(&config).await,
             Verb::Register(register) => register.run(&config).await,
             Verb::Keys(keys) => keys.run(&config).await,
-            Verb::Import(import) => import.run(&config).await,
+            Verb::Import(import) => Box::pin(import.run(&config)).await,
             Verb::Sync(sync) => sync.run(&config).await,
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),

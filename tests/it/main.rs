@@ -41,6 +41,7 @@ mod mutations;
 mod operator;
 mod oracle;
 mod outbox;
+mod personas;
 mod policy_matrix;
 mod privacy;
 mod pulls;

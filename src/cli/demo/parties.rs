@@ -7,7 +7,7 @@ use hub_graphql::hub::{Clients as _, NewGrant, Operations as _};
 use hub_graphql::page::Page;
 use hub_graphql::problem::Problem;
 
-use super::{ActsFor, Failure, ISSUER, PERSONAS, SOFTWARE, refused};
+use super::{ActsFor, Failure, PERSONAS, SOFTWARE, refused};
 use crate::cli::house::Running;
 use crate::demo::parties::{parties, signer};
 use crate::demo::population::Population;
@@ -19,7 +19,12 @@ const PUSHED: &str = "software";
 
 /// Registers the region: CLBs, schools, sources, agreements and personas, and lets software act. Doing it again changes no
 /// more than where the systems are.
-pub(super) async fn register(running: &Running, population: &Population, systems: &Systems) -> Result<(), Failure> {
+pub(super) async fn register(
+    running: &Running,
+    population: &Population,
+    systems: &Systems,
+    issuer: &str,
+) -> Result<(), Failure> {
     let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
     let numbers = population.schools.iter().map(|school| &school.institution_number);
     let numbers: Vec<&String> = numbers.collect();
@@ -32,7 +37,7 @@ pub(super) async fn register(running: &Running, population: &Population, systems
         letters: "school".to_owned(),
         ..Source::default()
     }));
-    let mut file = parties(population, sources, ISSUER, agreed);
+    let mut file = parties(population, sources, issuer, agreed);
     for (name, role, acts_for) in PERSONAS {
         let (school, clb) = match acts_for {
             ActsFor::School(place) => (numbers.get(place).map(|number| (*number).clone()), None),
@@ -45,7 +50,7 @@ pub(super) async fn register(running: &Running, population: &Population, systems
         file.principals.push(Principal {
             line: 0,
             who: Who {
-                issuer: ISSUER.to_owned(),
+                issuer: issuer.to_owned(),
                 subject: name.to_owned(),
             },
             role,
@@ -59,16 +64,17 @@ pub(super) async fn register(running: &Running, population: &Population, systems
     register.apply(&file, false).await?;
     for (software, place) in SOFTWARE {
         let Some(number) = numbers.get(place) else { continue };
-        grant(running, &signer(Role::SchoolDataManager, number), software).await?;
+        let manager = signer(Role::SchoolDataManager, number);
+        grant(running, (issuer, &manager), software).await?;
     }
     Ok(())
 }
 
 /// A school lets its software do everything, as its data manager says. Doing it again changes nothing.
-async fn grant(running: &Running, manager: &str, software: &str) -> Result<(), Failure> {
+async fn grant(running: &Running, (issuer, manager): (&str, &str), software: &str) -> Result<(), Failure> {
     let now = running.clock.now();
     let no_grant = || refused("software could not be let act for its school");
-    let manager = running.app.sign_in(ISSUER, manager, now).await?.ok_or_else(no_grant)?;
+    let manager = running.app.sign_in(issuer, manager, now).await?.ok_or_else(no_grant)?;
     let operation = Operation {
         actor: manager.actor.clone(),
         purpose: None,

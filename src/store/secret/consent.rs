@@ -135,11 +135,14 @@ pub(super) async fn answers(
     found.iter().map(answer).collect()
 }
 
+/// A sealed value.
+type Envelope = Vec<u8>;
+
 /// What was read of the fields of some grants, and is not opened yet.
 pub(super) struct Sealed {
     courses: Vec<(PupilId, Domain, TrajectoryId, Course)>,
-    said: Vec<(PupilId, Domain, Said, Uuid, Option<Vec<u8>>)>,
-    judgements: Vec<(PupilId, Domain, Judgement, Uuid, Vec<u8>)>,
+    said: Vec<(PupilId, Domain, Said, Uuid, Option<Envelope>)>,
+    judgements: Vec<(PupilId, Domain, Judgement, Uuid, Envelope)>,
 }
 
 impl Sealed {
@@ -352,7 +355,7 @@ fn changed_to(former: Answered, change: Change) -> Option<Answered> {
         }),
         Change::TakeBack(on) => {
             let given = former.consent.reply == Reply::Given && former.consent.given_on <= on;
-            (given && former.consent.revoked_on.is_none()).then(|| Answered {
+            (given && former.consent.revoked_on.is_none()).then_some(Answered {
                 consent: Consent {
                     revoked_on: Some(on),
                     ..former.consent
