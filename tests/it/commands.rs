@@ -106,7 +106,12 @@ both_databases!(empty five_commands_from_empty_to_serving, async |database: &Tes
     // 5. And it serves.
     let serving = folder.serve(&[]);
     let answer = ask(&serving.address, &provider.token("3f0e5a2c-data-manager")).await;
-    assert_eq!(answer["data"]["viewer"]["role"], "SCHOOL_DATA_MANAGER", "{answer}");
+    assert_eq!(
+        answer["data"]["viewer"]["role"],
+        "SCHOOL_DATA_MANAGER",
+        "{answer}: {}",
+        serving.log()
+    );
     assert_eq!(
         answer["data"]["schools"]["edges"][0]["node"]["institutionNumber"], "034512",
         "{answer}"

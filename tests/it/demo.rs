@@ -21,8 +21,8 @@ struct Demo {
 
 impl Demo {
     /// Starts it, and waits until it says where it listens.
-    fn start(folder: &Folder) -> Self {
-        let mut command = folder.command(&["demo", "--folder", "demo", "--port", "0"]);
+    fn start(folder: &Folder, port: &str) -> Self {
+        let mut command = folder.command(&["demo", "--folder", "demo", "--port", port]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (told, address) = mpsc::channel();
@@ -87,7 +87,14 @@ fn way(institution_number: &str) -> &'static str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_comes_alive() {
     let folder = Folder::new();
-    let summary = folder.run(&["demo", "--once", "--folder", "demo"]);
+    // A demo stays on its port: its personas are registered under its address.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let port = port.to_string();
+    let summary = folder.run(&["demo", "--once", "--folder", "demo", "--port", &port]);
     let summary: Value = serde_json::from_str(&summary).unwrap();
     let number = |name: &str| summary[name].as_i64().unwrap();
     let counts = ["clbs", "schools", "pupils", "sources"].map(number);
@@ -99,7 +106,7 @@ async fn the_demo_comes_alive() {
     assert!(number("quarantined") < number("rows") / 50, "{summary}");
 
     // Again in the same folder: the systems stand elsewhere now, and what they say is known.
-    let demo = Demo::start(&folder);
+    let demo = Demo::start(&folder, &port);
     let token = |persona: &str| folder.run(&["token", persona, "--folder", "demo"]).trim().to_owned();
     let worker = token("clb-worker");
     let schools = "{ schools(first: 20) { edges { node { id institutionNumber } } } }";

@@ -438,11 +438,11 @@ both_databases!(
         agreements(&mut door).await;
         runs(&mut door).await;
         crate::dossier::brought_out(&mut door).await;
+        matching::ties(&mut door).await;
         followed(&mut door).await;
         clients::submissions(&mut door).await;
         matching::waits(&mut door).await;
         clients::grants(&mut door).await;
-        matching::ties(&mut door).await;
 
         // Never brought out here, and why. Only what is needed may stand here.
         let exempt: BTreeSet<&str> = [

@@ -26,7 +26,9 @@ impl Provider {
     /// One that says this of itself, and names the hub so.
     pub(crate) async fn new(name: &str, audience: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let keys = format!("http://{}/jwks", listener.local_addr().unwrap());
+        // Beside what is said of the issuer, under the path of its address.
+        let path: String = name.split('/').skip(3).map(|part| format!("/{part}")).collect();
+        let keys = format!("http://{}{path}/jwks", listener.local_addr().unwrap());
         let issuer = DemoIssuer::new(name, audience, &new_signing_key().unwrap()).unwrap();
         let routes = issuer.routes();
         tokio::spawn(async move { axum::serve(listener, routes).await });
