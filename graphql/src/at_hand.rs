@@ -212,7 +212,7 @@ impl<'a, 'b> Asking<'a, 'b> {
 
     fn shape(&self, of: &'a Positioned<SelectionSet>) -> Rc<Shape<'a>> {
         let mut shapes = self.shapes.borrow_mut();
-        if let Some((_, known)) = shapes.iter().find(|(set, _)| std::ptr::eq(*set, &of.node)) {
+        if let Some((_, known)) = shapes.iter().find(|(set, _)| std::ptr::eq(*set, &raw const of.node)) {
             return Rc::clone(known);
         }
         let mut fields = Vec::new();

@@ -90,10 +90,10 @@ impl Scene {
 
     /// Half-days that software brings, by the roster's own keys.
     async fn pushes(&self, name: &str, pupils: &[&str]) {
-        let said: String = pupils
+        let said = pupils
             .iter()
-            .map(|pupil| format!("{{ pupil: \"{pupil}\", day: \"2026-09-03\", part: AM, code: \"B\" }} "))
-            .collect();
+            .map(|pupil| format!("{{ pupil: \"{pupil}\", day: \"2026-09-03\", part: AM, code: \"B\" }}"));
+        let said = said.collect::<Vec<_>>().join(" ");
         let call = format!(
             "mutation {{ submitAbsences(input: {{ idempotencyKey: \"{name}\", institutionNumber: \"123456\",
              absences: [{said}] }}) {{ ... on Delivered {{ runId }} }} }}"

@@ -27,8 +27,8 @@ impl Provider {
     pub(crate) async fn new(name: &str, audience: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         // Beside what is said of the issuer, under the path of its address.
-        let path: String = name.split('/').skip(3).map(|part| format!("/{part}")).collect();
-        let keys = format!("http://{}{path}/jwks", listener.local_addr().unwrap());
+        let path: Vec<&str> = name.split('/').skip(3).chain(["jwks"]).collect();
+        let keys = format!("http://{}/{}", listener.local_addr().unwrap(), path.join("/"));
         let issuer = DemoIssuer::new(name, audience, &new_signing_key().unwrap()).unwrap();
         let routes = issuer.routes();
         tokio::spawn(async move { axum::serve(listener, routes).await });
