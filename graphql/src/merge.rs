@@ -86,7 +86,7 @@ pub struct MergePupilsInput {
     /// The pupil whose id gives way.
     #[graphql(tag = "class:operations")]
     pub pupil: ID,
-    /// The pupil that goes on. A dossier stays with the pupil it was written about: of the other one it is not shown.
+    /// The pupil that goes on.
     #[graphql(tag = "class:operations")]
     pub into: ID,
     /// Why, 500 characters at most.

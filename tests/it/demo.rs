@@ -17,6 +17,8 @@ use crate::support::process::Folder;
 struct Demo {
     child: Child,
     address: String,
+    /// Of each line to paste: who asks, and the body that is sent.
+    to_paste: Vec<(String, String)>,
 }
 
 impl Demo {
@@ -25,26 +27,35 @@ impl Demo {
         let mut command = folder.command(&["demo", "--folder", "demo", "--port", port]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (told, address) = mpsc::channel();
+        let (told, printed) = mpsc::channel();
         // It goes on reading: a pipe that nobody empties would hold the demo up.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Some(rest) = line.strip_prefix("listening on http://") {
-                    let _ = told.send(rest.split('/').next().unwrap().to_owned());
-                }
+                let _ = told.send(line);
             }
         });
-        let address = address.recv();
         let mut demo = Self {
             child,
             address: String::new(),
+            to_paste: Vec::new(),
         };
-        demo.address = address.expect("it listens");
+        let mut persona = String::new();
+        while demo.to_paste.len() < 4 {
+            let line = printed.recv().expect("it says how to ask");
+            if let Some(rest) = line.strip_prefix("listening on http://") {
+                demo.address = rest.split('/').next().unwrap().to_owned();
+            } else if let Some(name) = line.strip_prefix("# ") {
+                persona = name.to_owned();
+            } else if let Some(body) = line.strip_prefix("  -d '") {
+                let body = body.strip_suffix('\'').unwrap().to_owned();
+                demo.to_paste.push((persona.clone(), body));
+            }
+        }
         demo
     }
 
-    async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
-        let body = json!({ "query": query, "variables": variables }).to_string();
+    /// The status and the body of what is answered.
+    async fn post(&self, token: &str, body: &str) -> (u16, Value) {
         let request = format!(
             "POST /graphql HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
              authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -55,7 +66,14 @@ impl Demo {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap())
+    }
+
+    async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let (_, answer) = self.post(token, &body).await;
         assert!(answer.get("errors").is_none(), "{answer}");
         answer["data"].clone()
     }
@@ -84,6 +102,43 @@ fn way(institution_number: &str) -> &'static str {
     }
 }
 
+/// The lines that are printed to be pasted show one question answered to four who may see different things.
+async fn answered_differently(demo: &Demo, token: impl Fn(&str) -> String) {
+    let mut seen = BTreeMap::new();
+    let same = demo.to_paste.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    assert!(same, "{:?}", demo.to_paste);
+    for (persona, body) in &demo.to_paste {
+        seen.insert(persona.as_str(), demo.post(&token(persona), body).await);
+    }
+    let of = |persona: &str| {
+        let (status, answer) = &seen[persona];
+        assert_eq!((*status, answer.get("errors")), (200, None), "{persona}: {answer}");
+        &answer["data"]
+    };
+    let [school, first, second] = ["school-client", "clb-worker", "other-clb-worker"].map(of);
+    assert_eq!(school["viewer"]["role"], "SCHOOL_CLIENT");
+    assert_eq!(first["viewer"]["role"], "CLB_WORKER");
+    assert_eq!(second["viewer"]["role"], "CLB_WORKER");
+    let count = |data: &Value, list: &str| data[list]["totalCount"].as_i64().unwrap();
+    // One school of six of its CLB; and each of the 4,000 pupils has a CLB, a few that changed schools had two.
+    let pupils = [school, first, second].map(|data| count(data, "pupils"));
+    assert!(0 < pupils[0] && pupils[0] < pupils[1] && 0 < pupils[2], "{pupils:?}");
+    assert!((3_900..4_100).contains(&(pupils[1] + pupils[2])), "{pupils:?}");
+    let signals = [school, first, second].map(|data| count(data, "signals"));
+    assert!(
+        0 < signals[0] && signals[0] < signals[1] && 0 < signals[2],
+        "{signals:?}"
+    );
+    // Those with the most half-days first: no two of the CLBs are one.
+    let most = |data: &Value| nodes(data, "pupils").cloned().collect::<Vec<_>>();
+    assert_eq!((most(first).len(), most(second).len()), (2, 2));
+    assert!(most(first).iter().all(|pupil| !most(second).contains(pupil)));
+    // Who runs the hub cannot even name a pupil: refused whole, without data.
+    let (status, refused) = &seen["operator"];
+    assert_eq!(refused.get("data"), None, "{status}: {refused}");
+    assert!(refused["errors"].is_array(), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_comes_alive() {
     let folder = Folder::new();
@@ -108,6 +163,7 @@ async fn the_demo_comes_alive() {
     // Again in the same folder: the systems stand elsewhere now, and what they say is known.
     let demo = Demo::start(&folder, &port);
     let token = |persona: &str| folder.run(&["token", persona, "--folder", "demo"]).trim().to_owned();
+    answered_differently(&demo, token).await;
     let worker = token("clb-worker");
     let schools = "{ schools(first: 20) { edges { node { id institutionNumber } } } }";
     let schools = demo.ask(&worker, schools, Value::Null).await;

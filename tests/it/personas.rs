@@ -60,7 +60,6 @@ async fn found(host: &str, path: &str) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "takes as long as the demo needs for its region"]
 async fn a_persona_is_believed_by_what_the_demo_publishes() {
     let folder = Folder::new();
     let mut demo = folder.command(&["demo", "--folder", "demo", "--port", "0"]);
