@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use chrono::{DateTime, Utc};
-use hub_connectors::http::Pause;
+use hub_connectors::http::{Pause, Stamp};
 use hub_entities::id::Ids;
 use hub_entities::time::Clock;
 use secrecy::SecretSlice;
@@ -149,6 +149,13 @@ impl SystemPause {
             begun,
         })
     }
+
+    fn draw(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.seed);
+        hash.update(self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        hash.finalize().into()
+    }
 }
 
 #[async_trait]
@@ -158,16 +165,21 @@ impl Pause for SystemPause {
     }
 
     fn up_to(&self, most: Duration) -> Duration {
-        let mut hash = Sha256::new();
-        hash.update(self.seed);
-        hash.update(self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
+        let [a, b, c, d, ..] = self.draw();
         let share = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
         most.mul_f64(share)
     }
 
     fn since(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    fn stamp(&self) -> Stamp {
+        let drawn = self.draw().into_iter().take(16);
+        Stamp {
+            seconds: SystemClock.now().timestamp(),
+            nonce: drawn.fold(0, |number, byte| (number << 8) | u128::from(byte)),
+        }
     }
 }
 

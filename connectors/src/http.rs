@@ -17,6 +17,7 @@ pub use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::fault::Fault;
+use crate::signature::Signer;
 
 mod pages;
 mod pause;
@@ -26,7 +27,7 @@ mod retry;
 mod tests;
 
 pub use pages::Trail;
-pub use pause::{Hurried, Pause};
+pub use pause::{Hurried, Pause, Stamp};
 pub use reach::{Names, Network, NotANetwork, Reach};
 use retry::Again;
 
@@ -75,6 +76,7 @@ pub struct Call<'a> {
     method: Method,
     headers: HeaderMap,
     body: Bytes,
+    signer: Option<&'a Signer>,
     again: bool,
     read: &'static [u16],
     most: u64,
@@ -88,6 +90,7 @@ impl<'a> Call<'a> {
             method: Method::GET,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            signer: None,
             again: true,
             read: &[200],
             most: MOST_BYTES,
@@ -127,6 +130,13 @@ impl<'a> Call<'a> {
             .map_err(|_unprintable| Fault::Config("the token cannot stand in a header"))?;
         value.set_sensitive(true);
         Ok(self.header(AUTHORIZATION, value))
+    }
+
+    /// Signed (OAuth 1.0a), each try anew: a server takes no signature twice.
+    #[must_use]
+    pub fn signed(mut self, signer: &'a Signer) -> Self {
+        self.signer = Some(signer);
+        self
     }
 
     /// With this header.
@@ -370,9 +380,13 @@ impl Http {
     }
 
     async fn attempt(&self, client: &reqwest::Client, call: &Call<'_>, take: &mut dyn Take) -> Result<Head, Stop> {
+        let mut headers = call.headers.clone();
+        if let Some(signer) = call.signer {
+            headers.insert(AUTHORIZATION, signer.sign(&call.method, call.url, self.pause.stamp())?);
+        }
         let request = client
             .request(call.method.clone(), call.url.clone())
-            .headers(call.headers.clone())
+            .headers(headers)
             .body(call.body.clone());
         let answer = match tokio::time::timeout(self.limits.answer, request.send()).await {
             Ok(Ok(answer)) => answer,

@@ -16,6 +16,7 @@ pub mod oauth;
 pub mod oneroster;
 pub mod report;
 pub mod roster;
+pub mod signature;
 pub mod smartschool;
 
 #[cfg(test)]

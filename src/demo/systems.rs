@@ -139,7 +139,7 @@ impl Systems {
                     client_id: CLIENT.to_owned(),
                     ..oauth::Settings::default()
                 };
-                let settings = rest::Settings::of(served.fake.url(&served.host), token);
+                let settings = rest::Settings::of(served.fake.url(&served.host), rest::Credentials::Token(token));
                 let system = live::System::OneRoster(Box::new(settings));
                 sources.push(source(school, ROSTER, system, None)?);
             }

@@ -9,7 +9,7 @@ use clb_hub::store::turn::{due, take};
 use clb_hub::sync::Sync;
 use clb_hub::sync::schedule::{Every, Scheduler};
 use hub_connectors::fake::Trouble;
-use hub_connectors::http::Pause;
+use hub_connectors::http::{Pause, Stamp};
 use hub_connectors::live::Systems;
 use hub_entities::category::Categories;
 use hub_entities::operation::Actor;
@@ -58,6 +58,10 @@ impl Pause for Still {
 
     fn since(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { seconds: 0, nonce: 0 }
     }
 }
 

@@ -9,13 +9,14 @@
 //! | bodies of errors | `imsx_` fields at the top in 1.2, as edfi-oneroster answers; `statusInfoSet` in 1.1 (§1.6) |
 //! | pages without total and link, capped in silence ([`Quirk::Uncounted`], [`System::page_cap`]); a relative `href` | edfi-oneroster (§1.5, recorded) |
 //! | a link to `localhost` with a comma behind it, on the last page and beyond; booleans as numbers; no demographics; fields chosen before the filter; order only within a page; 204 for nothing; credentials only in the form | libre-oneroster (§1.3–1.7, recorded) |
-//! | a filter answered with an empty list; a scope that must be asked for | masterjx9 (§1.3, §1.4) |
+//! | a filter answered with an empty list; a scope that must be asked for; questions signed one by one ([`System::signed`]) | masterjx9 (§1.3, §1.4) |
 //! | `statusInfoSet` beside the data | Blackbaud (§1.6) |
 //! | records that vanish instead of `tobedeleted` | Untis, edfi-oneroster (§1.8): [`System::remove`] |
 //! | a filter or a choice of fields that is not looked at; nothing written as `null`, `""` and `[]` at once | assumed: each is allowed by what others do |
 //! | a token that is taken back before its time, a `Date` of the system's own clock | assumed |
 
 mod answers;
+mod signed;
 mod system;
 mod trouble;
 
@@ -49,6 +50,7 @@ struct Inside {
     /// The tokens that are taken, with their scopes.
     tokens: BTreeMap<String, BTreeSet<String>>,
     given: u64,
+    stamps: signed::Stamps,
 }
 
 impl fmt::Debug for Fake {
@@ -75,6 +77,7 @@ impl Fake {
                 calls: Vec::new(),
                 tokens: BTreeMap::new(),
                 given: 0,
+                stamps: signed::Stamps::new(),
             }),
         }
     }
@@ -196,6 +199,9 @@ impl Inside {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         self.calls.push(format!("{path}?{}", query.join("&")));
+        // A stamp is taken whatever comes of the question.
+        let signed = self.system.signed;
+        let signed = signed.map(|hash| self.stamps.believes(&self.system, hash, request));
         let instead = self.plans.iter_mut().find_map(|plan| plan.meets(list));
         match &instead {
             Some(Instead::Expired) => self.tokens.clear(),
@@ -207,7 +213,11 @@ impl Inside {
         let bearer = request
             .header("authorization")
             .and_then(|header| header.strip_prefix("Bearer "));
-        let Some(scopes) = bearer.and_then(|token| self.tokens.get(token)) else {
+        let scopes = match signed {
+            Some(believed) => Some(&self.system.scopes).filter(|_| believed),
+            None => bearer.and_then(|token| self.tokens.get(token)),
+        };
+        let Some(scopes) = scopes else {
             return answers::refusal(version, 401);
         };
         let needed = match list {

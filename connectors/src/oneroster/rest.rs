@@ -32,9 +32,10 @@ use crate::contract::{Ask, Connector, Discovery, Finished, Sink, Spec, Stream};
 use crate::fault::Fault;
 use crate::http::Http;
 use crate::oauth::Tokens;
+use crate::signature::Signer;
 use record::{DEMOGRAPHICS, ENROLLMENTS, ORGS, Table, USERS};
-pub use settings::Settings;
-use source::{Query, Reply, Source};
+pub use settings::{Credentials, Settings};
+use source::{Proof, Query, Reply, Source};
 use tally::Tally;
 
 /// A connection to one source.
@@ -55,9 +56,12 @@ impl OneRoster {
     /// # Errors
     /// The address of the source or of its token endpoint is none.
     pub fn new(settings: Settings, secret: SecretString, http: Http) -> Result<Self, Fault> {
-        let tokens = Tokens::new(http.clone(), settings.token.clone(), secret)?;
+        let proof = match settings.credentials.clone() {
+            Credentials::Token(settings) => Proof::Token(Box::new(Tokens::new(http.clone(), settings, secret)?)),
+            Credentials::Signature(settings) => Proof::Signature(Signer::new(settings, secret)),
+        };
         Ok(Self {
-            source: Source::new(&settings, tokens, http)?,
+            source: Source::new(&settings, proof, http)?,
             settings,
         })
     }

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::super::Version;
+use crate::signature::Hash;
 
 /// A class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,6 +131,8 @@ pub struct System {
     pub client_id: String,
     /// The secret of the one client.
     pub client_secret: String,
+    /// The hash under which it believes signatures; none where it believes tokens.
+    pub signed: Option<Hash>,
     /// What the client may have, without the address before it.
     pub scopes: BTreeSet<String>,
     /// Its clock: changes are marked with it.
@@ -157,6 +160,7 @@ impl System {
             version,
             client_id: client_id.into(),
             client_secret: client_secret.into(),
+            signed: None,
             scopes: ["roster-core.readonly", "roster-demographics.readonly"]
                 .map(str::to_owned)
                 .into(),

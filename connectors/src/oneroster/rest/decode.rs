@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::page::{Keys, Page};
 use super::reading::{Reading, school};
 use super::record::{CLASSES, DEMOGRAPHICS, ENROLLMENTS, ORGS, Record, SESSIONS, Table, USERS};
-use super::settings::Settings;
+use super::settings::{Credentials, Settings};
 use super::tally::Tally;
 use crate::fault::Fault;
 use crate::http::Take as _;
@@ -25,7 +25,7 @@ pub fn pages<'p, A>(school_key: &str, pages: impl IntoIterator<Item = (&'p str, 
 where
     A: IntoIterator<Item = &'p [u8]>,
 {
-    let settings = Settings::of("", oauth::Settings::default());
+    let settings = Settings::of("", Credentials::Token(oauth::Settings::default()));
     let of = OrgRow {
         source_key: school_key.to_owned(),
         name: String::new(),

@@ -3,8 +3,20 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::oauth;
 use crate::oneroster::settings::{EndDates, Extensions};
+use crate::{oauth, signature};
+
+/// As whom a source is asked. The secret is kept apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credentials {
+    /// By a token: where and as whom it is asked for, and for which scopes. The hub needs `roster-core.readonly`, and
+    /// `roster-demographics.readonly` for dates of birth; servers write these with the prefix of their version
+    /// (`https://purl.imsglobal.org/spec/or/v1p1/scope/`, `…/v1p2/scope/`) or without.
+    Token(oauth::Settings),
+    /// By signing each question (OAuth 1.0a), as some servers of version 1.1 want it.
+    Signature(signature::Settings),
+}
 
 /// The settings of one connection. The client's secret is kept apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,10 +25,9 @@ pub struct Settings {
     /// The whole base address, with whatever the host puts before it: `https://HOST/ims/oneroster/v1p1`, or
     /// `https://HOST/ims/oneroster/rostering/v1p2`.
     pub url: String,
-    /// Where and as whom tokens are asked for, and for which scopes. The hub needs `roster-core.readonly`, and
-    /// `roster-demographics.readonly` for dates of birth; servers write these with the prefix of their version
-    /// (`https://purl.imsglobal.org/spec/or/v1p1/scope/`, `…/v1p2/scope/`) or without.
-    pub token: oauth::Settings,
+    /// As whom: `token` or `signature`, one of the two.
+    #[serde(flatten)]
+    pub credentials: Credentials,
     /// The `sourcedId` of the school, where its `identifier` is not the institution number.
     #[serde(default)]
     pub school: Option<String>,
@@ -57,11 +68,11 @@ const fn whole_every_hours() -> u16 {
 }
 
 impl Settings {
-    /// The defaults for a source and its tokens.
-    pub fn of(url: impl Into<String>, token: oauth::Settings) -> Self {
+    /// The defaults for a source and who asks it.
+    pub fn of(url: impl Into<String>, credentials: Credentials) -> Self {
         Self {
             url: url.into(),
-            token,
+            credentials,
             school: None,
             end_dates: EndDates::default(),
             extensions: Extensions::default(),
@@ -101,8 +112,18 @@ mod tests {
         let url = r#""url":"https://school.example/ims/oneroster/v1p1""#;
         assert_eq!(
             read(&format!("{{{url},{client}}}")).expect("settings"),
-            Settings::of("https://school.example/ims/oneroster/v1p1", token)
+            Settings::of("https://school.example/ims/oneroster/v1p1", Credentials::Token(token))
         );
+        let signature = signature::Settings {
+            consumer_key: "hub".to_owned(),
+            method: signature::Hash::Sha1,
+        };
+        let signs = r#""signature":{"consumer_key":"hub","method":"HMAC-SHA1"}"#;
+        let signed = read(&format!("{{{url},{signs}}}")).expect("settings");
+        assert_eq!(signed.credentials, Credentials::Signature(signature));
+        let written = serde_json::to_string(&signed).expect("text");
+        assert_eq!(read(&written).expect("what was written"), signed);
+        assert!(read(&format!("{{{url},{client},{signs}}}")).is_err(), "one of the two");
         assert!(read(&format!("{{{client}}}")).is_err(), "without an address");
         assert!(read(&format!("{{{url}}}")).is_err(), "without a client");
         assert!(

@@ -15,16 +15,25 @@ use super::tally::Tally;
 use crate::fault::Fault;
 use crate::http::{Call, Head, Http, Take, Trail, Url};
 use crate::oauth::Tokens;
+use crate::signature::Signer;
 
 /// The most records of one list: more than the pupils of Flanders with their parents are no list.
 const MOST_RECORDS: u64 = 5_000_000;
 /// What is asked for when only keys are.
 pub(super) const KEYS: &str = "sourcedId,status,dateLastModified";
 
+/// How a question shows who asks it.
+pub(super) enum Proof {
+    /// By a token.
+    Token(Box<Tokens>),
+    /// By its signature.
+    Signature(Signer),
+}
+
 /// Who is asked, and how.
 pub(super) struct Source {
     http: Http,
-    tokens: Tokens,
+    proof: Proof,
     base: Url,
     limit: u32,
 }
@@ -100,7 +109,7 @@ impl Walked {
 }
 
 impl Source {
-    pub(super) fn new(settings: &Settings, tokens: Tokens, http: Http) -> Result<Self, Fault> {
+    pub(super) fn new(settings: &Settings, proof: Proof, http: Http) -> Result<Self, Fault> {
         let base = settings.url.trim().trim_end_matches('/');
         let base = Url::parse(base).map_err(|_malformed| Fault::Config("the address of the source is not one"))?;
         if base.cannot_be_a_base() || base.query().is_some() || base.fragment().is_some() {
@@ -108,7 +117,7 @@ impl Source {
         }
         Ok(Self {
             http,
-            tokens,
+            proof,
             base,
             limit: settings.page_size(),
         })
@@ -116,7 +125,10 @@ impl Source {
 
     /// The scopes that were asked for and not granted.
     pub(super) async fn withheld(&self) -> Vec<String> {
-        self.tokens.withheld().await
+        match &self.proof {
+            Proof::Token(tokens) => tokens.withheld().await,
+            Proof::Signature(_) => Vec::new(),
+        }
     }
 
     /// What is answered to a question for one object.
@@ -256,35 +268,45 @@ impl Source {
         Ok(url)
     }
 
-    /// One question; with a new token where the one it had is not taken any more.
+    /// One question, by whom the connection names.
     async fn ask(&self, url: &Url, take: &mut dyn Take) -> Result<Reply<Head>, Fault> {
-        let mut token = self.tokens.token().await?;
-        let mut renewed = false;
-        loop {
-            let call = Call::get(url).accept("application/json").bearer(token.secret())?;
-            let head = self.http.fetch(&call, take).await?;
-            return match head.status.as_u16() {
-                // Nothing there, said without a word (standards §1.5).
-                200 | 204 => Ok(Reply::Read(head)),
-                // A missing token is a 403 to some.
-                401 | 403 if !renewed => {
-                    token = self.tokens.other_than(&token).await?;
-                    renewed = true;
-                    continue;
+        let call = Call::get(url).accept("application/json");
+        match &self.proof {
+            Proof::Signature(signer) => {
+                let head = self.http.fetch(&call.signed(signer), take).await?;
+                reply(
+                    head,
+                    "the source does not take the signature: its key, secret or method is another, or a clock is wrong",
+                )
+            }
+            Proof::Token(tokens) => {
+                let token = tokens.token().await?;
+                let mut head = self.http.fetch(&call.clone().bearer(token.secret())?, take).await?;
+                // Once more with a new token where this one is not taken any more; a missing one is a 403 to some.
+                if matches!(head.status.as_u16(), 401 | 403) {
+                    let other = tokens.other_than(&token).await?;
+                    head = self.http.fetch(&call.bearer(other.secret())?, take).await?;
                 }
-                401 => Err(Fault::Refused(
-                    "the source does not take the token that its endpoint gives",
-                )),
-                403 => Ok(Reply::Forbidden),
-                404 | 410 => Ok(Reply::Absent),
-                400 | 422 => Ok(Reply::NotSo),
-                _ => Err(Fault::Broken {
-                    stream: "http",
-                    record: 0,
-                    rule: "http.status",
-                }),
-            };
+                reply(head, "the source does not take the token that its endpoint gives")
+            }
         }
+    }
+}
+
+/// What an answer is by its status; `unproven` says that the source does not believe who asks.
+fn reply(head: Head, unproven: &'static str) -> Result<Reply<Head>, Fault> {
+    match head.status.as_u16() {
+        // Nothing there, said without a word (standards §1.5).
+        200 | 204 => Ok(Reply::Read(head)),
+        401 => Err(Fault::Refused(unproven)),
+        403 => Ok(Reply::Forbidden),
+        404 | 410 => Ok(Reply::Absent),
+        400 | 422 => Ok(Reply::NotSo),
+        _ => Err(Fault::Broken {
+            stream: "http",
+            record: 0,
+            rule: "http.status",
+        }),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::oauth;
 use crate::oneroster::fake::{Class, Fake, Instead, Parent, Plan, Pupil, Quirk, System};
 use crate::oneroster::{EndDates, Version};
 use crate::roster::{Complete, Roster};
+use crate::signature::{self, Hash};
 
 mod changes;
 mod losses;
@@ -140,7 +141,15 @@ fn settings(fake: &Fake, host: &Host) -> Settings {
     };
     Settings {
         page_size: 3,
-        ..Settings::of(fake.url(host), token)
+        ..Settings::of(fake.url(host), Credentials::Token(token))
+    }
+}
+
+/// How tokens are asked for.
+fn token(settings: &mut Settings) -> &mut oauth::Settings {
+    match &mut settings.credentials {
+        Credentials::Token(token) => token,
+        Credentials::Signature(_) => panic!("it has tokens"),
     }
 }
 
@@ -401,17 +410,44 @@ async fn the_client_says_who_it_is_as_the_source_wants_it() {
         (oauth::Sends::Body, None),
         (oauth::Sends::Basic, Some(Kind::Config)),
     ] {
-        let running = run_with(system.clone(), |settings| settings.token.sends = sends).await;
+        let running = run_with(system.clone(), |settings| token(settings).sends = sends).await;
         let checked = running.connector.check().await;
         assert_eq!(checked.as_ref().err().map(Kind::of), kind, "{sends:?}");
     }
-    let running = run_with(system, |settings| settings.token.scopes.clear()).await;
+    let running = run_with(system, |settings| token(settings).scopes.clear()).await;
     assert_eq!(Kind::of(&running.fault().await), Kind::Config);
     let running = run_with(school(Version::V1_2), |settings| {
-        settings.token.client_id = "other".to_owned();
+        token(settings).client_id = "other".to_owned();
     })
     .await;
     assert_eq!(Kind::of(&running.fault().await), Kind::Refused);
+}
+
+/// As masterjx9 and `ClassLink`: no tokens, and no signature twice, not even of a question that is asked again.
+#[tokio::test]
+async fn each_question_is_signed_where_the_source_wants_it() {
+    let signing = |method, consumer_key: &str| {
+        let consumer_key = consumer_key.to_owned();
+        move |settings: &mut Settings| {
+            settings.credentials = Credentials::Signature(signature::Settings { consumer_key, method });
+        }
+    };
+    let by_token = run(school(Version::V1_1)).await.whole().await;
+    for hash in [Hash::Sha256, Hash::Sha1] {
+        let mut system = school(Version::V1_1);
+        system.signed = Some(hash);
+        let running = run_with(system.clone(), signing(hash, "hub")).await;
+        running.fake.plan(Plan::at("users", 2, Instead::Status(503)));
+        let brought = running.whole().await;
+        assert_eq!(brought.pupils(), by_token.pupils(), "{hash:?}");
+        assert!(!running.lists().contains(&"token".to_owned()));
+
+        let other = if hash == Hash::Sha1 { Hash::Sha256 } else { Hash::Sha1 };
+        for (method, key) in [(other, "hub"), (hash, "other")] {
+            let running = run_with(system.clone(), signing(method, key)).await;
+            assert_eq!(Kind::of(&running.fault().await), Kind::Refused, "{method:?} {key}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -499,7 +535,11 @@ async fn an_address_that_is_none_is_a_setting_to_change() {
         ("https://school.example/ims/oneroster/v1p1?x=1", good.clone()),
         ("https://school.example/ims/oneroster/v1p1", oauth::Settings::default()),
     ] {
-        let made = OneRoster::new(Settings::of(url, token), SecretString::from(SECRET), http());
+        let made = OneRoster::new(
+            Settings::of(url, Credentials::Token(token)),
+            SecretString::from(SECRET),
+            http(),
+        );
         assert_eq!(Kind::of(&made.expect_err("not an address")), Kind::Config, "{url}");
     }
     let running = run_with(school(Version::V1_1), |settings| settings.url.push('/')).await;

@@ -129,9 +129,10 @@ async fn replay(answers: &[&str]) -> (Host, Source) {
         token_url: Fake::token_url(&host),
         ..oauth::Settings::default()
     };
-    let settings = Settings::of(format!("{}/ims/oneroster/v1p1", host.origin()), token.clone());
+    let url = format!("{}/ims/oneroster/v1p1", host.origin());
+    let settings = Settings::of(url, Credentials::Token(token.clone()));
     let tokens = Tokens::new(http(), token, SecretString::from(SECRET)).expect("an address");
-    let source = Source::new(&settings, tokens, http()).expect("an address");
+    let source = Source::new(&settings, Proof::Token(Box::new(tokens)), http()).expect("an address");
     (host, source)
 }
 
