@@ -2,6 +2,9 @@
 
 use hub_connectors::absences::{AbsenceFormat, DeleteMarker, Parts, PupilKey};
 use hub_connectors::contract::Stream;
+use hub_connectors::live::System;
+use hub_connectors::oauth;
+use hub_connectors::oneroster::rest;
 use hub_entities::category::Category;
 
 use super::*;
@@ -36,6 +39,18 @@ fn the_example_is_read_as_it_is_annotated() {
     let live = file.sources[1].files.live.as_ref().expect("a live source");
     assert_eq!(live.secret.as_str(), "034512-smartschool");
     assert!(live.brings(Stream::Absences) && !live.brings(Stream::Roster));
+    let live = file.sources[2].files.live.as_ref().expect("a live source");
+    let token = oauth::Settings {
+        token_url: "https://school.example/oauth/token".to_owned(),
+        client_id: "clb-hub".to_owned(),
+        scopes: ["roster-core.readonly", "roster-demographics.readonly"]
+            .map(str::to_owned)
+            .into(),
+        sends: oauth::Sends::Basic,
+    };
+    let url = "https://school.example/ims/oneroster/v1p1";
+    let settings = rest::Settings::of(url, rest::Credentials::Token(token));
+    assert_eq!(live.system, System::OneRoster(Box::new(settings)));
     assert_eq!(file.principals.len(), 5);
     assert!(file.agreements[0].categories.has(Category::Language));
 }

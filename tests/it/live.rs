@@ -151,21 +151,19 @@ both_databases!(a_school_that_empties_itself_is_held, async |database: &TestData
     let scene = scene(database).await;
     scene.pull_all().await;
     let stood = states(&scene).await;
-    scene.tenant.fake.change(|platform| {
+    let before = scene.tenant.fake.change(|platform| {
+        let before = platform.clone();
         for number in 1..30 {
             platform.moves(&format!("pupil.{number}"), None, day(TODAY));
         }
+        before
     });
     let held = scene.pull(Stream::Roster).await;
     assert_eq!(held.run.unwrap().state, RunState::Held);
     assert_eq!((held.left, enrolled(&scene).await), (29, 30));
     assert_eq!(states(&scene).await, stood);
-    // Once the school has put it right, what waited is not to be let go on by anyone.
-    scene.tenant.fake.change(|platform| {
-        for number in 1..30 {
-            platform.moves(&format!("pupil.{number}"), Some("1A"), day(TODAY));
-        }
-    });
+    // Once the school has put it right, to the letter, what waited is not to be let go on by anyone.
+    scene.tenant.fake.change(|platform| *platform = before);
     scene.pull(Stream::Roster).await;
     let states = list::<String>(
         &scene.world.look,
