@@ -210,11 +210,15 @@ both_databases!(
         // From now on one call says whether it is there again.
         tenant.fake.calls();
         assert_eq!(scheduler.once().await.unwrap(), 1);
-        assert_eq!(tenant.fake.calls().len(), 1);
+        let knock = tenant.fake.calls();
+        assert_eq!(knock.len(), 1);
         assert_eq!(scene.failures().await, [0, 4]);
         tenant.site.calm();
         scene.clock.pass(70);
         assert_eq!(scheduler.once().await.unwrap(), 1);
+        // It asks the same as the beginning of a read: once to knock, and once to read.
+        let calls = tenant.fake.calls();
+        assert_eq!(calls.iter().filter(|call| knock.contains(call)).count(), 2, "{calls:?}");
         assert_eq!(scene.failures().await, [0, 0]);
         assert_eq!(number(&scene.world.look, "select count(*) from record").await, 3);
     }
