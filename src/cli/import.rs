@@ -79,10 +79,8 @@ impl Import {
                 if self.approve {
                     sync.approve(source).await?;
                 }
-                let package = sync
-                    .roster_package(source, &self.school, &self.path, &files.roster)
-                    .await;
-                package.map(|(run, _)| run)
+                sync.roster_package(source, &self.school, &self.path, &files.roster)
+                    .await
             }
             Kind::Absences | Kind::Informat => {
                 let mut file = AbsenceFile::new(&self.path, self.format(kind, files)?)?;

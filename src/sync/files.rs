@@ -126,15 +126,14 @@ impl Sync {
         institution_number: &str,
         path: &Path,
         settings: &Settings,
-    ) -> Result<(run::Model, Roster), SyncError> {
+    ) -> Result<run::Model, SyncError> {
         let hash = hash_of(path)?;
         let roster = match oneroster::read_path(path, settings) {
             Ok(roster) => roster,
             Err(report) => return Err(self.refuse_roster(source, hash, report).await),
         };
         let school_key = school_key_of(&roster, institution_number, settings)?;
-        let run = self.roster(source, &school_key, &roster, hash).await?;
-        Ok((run, roster))
+        self.roster(source, &school_key, roster, hash).await
     }
 }
 

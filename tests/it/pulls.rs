@@ -51,7 +51,7 @@ impl Scene {
             id: self.school.source,
             school: self.school.id,
         };
-        sync.roster(source, "s", roster, vec![content; 32]).await
+        sync.roster(source, "s", roster.clone(), vec![content; 32]).await
     }
 
     async fn pull(&self, roster: &Roster, content: u8) -> run::Model {

@@ -154,8 +154,7 @@ impl Region {
         let number = &self.manifest.schools[place].institution_number;
         let source = self.source(place);
         let settings = Settings::default();
-        let imported = self.sync.roster_package(source, number, path, &settings);
-        imported.await.map(|(run, _)| run)
+        self.sync.roster_package(source, number, path, &settings).await
     }
 
     /// Imports a file of absences of the school at this place.
