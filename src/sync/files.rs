@@ -63,7 +63,7 @@ impl Rows for AbsenceFile {
         Ok(hash_of(&self.path)?)
     }
 
-    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>)) -> Result<Report, SyncError> {
+    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>) -> Result<(), SyncError>) -> Result<Report, SyncError> {
         // The report calls the file by its own name, not by where it lies on this machine.
         let name = self
             .path
@@ -72,11 +72,7 @@ impl Rows for AbsenceFile {
             .unwrap_or_default();
         let file = BufReader::with_capacity(1 << 16, File::open(&self.path)?);
         let mut reader = AbsenceReader::new(file, name, &self.format);
-        let report = reader.read::<std::convert::Infallible>(&mut |row| {
-            each(row);
-            Ok(())
-        });
-        Ok(report.unwrap_or_else(|never| match never {}))
+        reader.read(each)
     }
 
     fn key_kind(&self) -> KeyKind {

@@ -44,7 +44,8 @@ impl Sync {
             let none = SyncError::Store(DbError::Unreadable { column: "sync_run.id" });
             merged.await?.1.ok_or(none)
         };
-        let outcome = traced(RunKind::Roster, source, import).await;
+        let import = Box::pin(traced(RunKind::Roster, source, import));
+        let outcome = self.until_stopped(import).await;
         lease.release(&self.db).await?;
         outcome
     }
