@@ -18,7 +18,6 @@ use super::{App, failed};
 use crate::store::secret::What;
 use crate::store::secret::consent::{self, Answered, Change};
 use crate::store::secret::ties::Known;
-use crate::store::secret::writing::Stepping;
 
 /// A pupil before the law of consent, on one day.
 pub(super) struct Minority<'a> {
@@ -93,19 +92,14 @@ impl App {
         of: (ConsentId, i32),
         change: Change,
     ) -> Answer<Stepped<ConsentId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let Some(allowed) = self
+            .allowed(operation, What::Consent(of.0), Step::RecordConsent)
+            .await?
+        else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Consent(of.0)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::RecordConsent, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
-        let changed = consent::change(reader.secrets, &*self.ids, by, of, change).await;
+        let (secrets, by) = (allowed.reader.secrets, allowed.by());
+        let changed = consent::change(secrets, &*self.ids, by, of, change).await;
         Ok(stepped(of.0, changed.map_err(|fault| failed(&fault))?))
     }
 }
@@ -113,23 +107,18 @@ impl App {
 #[async_trait]
 impl Consents for App {
     async fn record_consent(&self, operation: &Operation, new: RecordConsent) -> Answer<Stepped<ConsentId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let Some(allowed) = self
+            .allowed(operation, What::Trajectory(new.trajectory), Step::RecordConsent)
+            .await?
+        else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Trajectory(new.trajectory)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::RecordConsent, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
+        let (secrets, by) = (allowed.reader.secrets, allowed.by());
         let answered = Answered {
             consent: new.consent,
             note: new.note,
         };
-        let noted = consent::record(reader.secrets, &*self.ids, by, new.trajectory, &answered).await;
+        let noted = consent::record(secrets, &*self.ids, by, new.trajectory, &answered).await;
         let noted = noted.map_err(|fault| failed(&fault))?;
         Ok(noted.map_or(Stepped::Unknown, |id| Stepped::Done(id, 1)))
     }
@@ -153,20 +142,15 @@ impl Consents for App {
     }
 
     async fn judge_capability(&self, operation: &Operation, judged: JudgeCapability) -> Answer<Stepped<TrajectoryId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let Some(allowed) = self
+            .allowed(operation, What::Trajectory(judged.trajectory), Step::JudgeCapability)
+            .await?
+        else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Trajectory(judged.trajectory)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::JudgeCapability, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
+        let (secrets, by) = (allowed.reader.secrets, allowed.by());
         let what = (judged.capability, operation.today(), judged.reason.as_str());
-        let noted = consent::judge(reader.secrets, &*self.ids, by, judged.trajectory, what).await;
+        let noted = consent::judge(secrets, &*self.ids, by, judged.trajectory, what).await;
         let noted = noted.map_err(|fault| failed(&fault))?;
         Ok(noted.map_or(Stepped::Unknown, |version| Stepped::Done(judged.trajectory, version)))
     }

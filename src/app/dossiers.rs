@@ -36,6 +36,23 @@ pub(super) struct Reader<'a> {
     assured: bool,
 }
 
+/// A step in a dossier that a reader may take.
+pub(super) struct Allowed<'a> {
+    pub(super) reader: Reader<'a>,
+    grant: Grant,
+    line: Line,
+}
+
+impl Allowed<'_> {
+    pub(super) fn by(&self) -> Stepping<'_> {
+        Stepping {
+            grant: &self.grant,
+            clb: self.reader.clb,
+            line: &self.line,
+        }
+    }
+}
+
 /// What is decided of a pupil who may be unknown: the way to a "no" is the same for all of them.
 const NOBODY: PupilId = PupilId(Uuid::nil());
 
@@ -159,6 +176,21 @@ impl App {
         let law = self.book.laws().consent();
         let loaded = ties::load(&self.db, reader.secrets, law, asker, pupils).await;
         loaded.map_err(|fault| failed(&fault))
+    }
+
+    /// What takes this step where this is; nothing for whom it is not.
+    pub(super) async fn allowed<'a>(
+        &'a self,
+        operation: &'a Operation,
+        what: What,
+        step: Step,
+    ) -> Answer<Option<Allowed<'a>>> {
+        let Some(reader) = self.reader(operation)? else {
+            return Ok(None);
+        };
+        let (pupil, class) = self.place(&reader, what).await?;
+        let may = self.may(&reader, pupil, (step, class)).await?;
+        Ok(may.ok().map(|(grant, line)| Allowed { reader, grant, line }))
     }
 
     /// The right to a step about a pupil, with the line that is to tell of it. Without one the line is written here: a
@@ -355,17 +387,11 @@ impl Dossiers for App {
     }
 
     async fn correct_entry(&self, operation: &Operation, entry: CorrectEntry) -> Answer<Stepped<EntryId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let Some(allowed) = self
+            .allowed(operation, What::Entry(entry.entry), Step::WriteEntry)
+            .await?
+        else {
             return Ok(Stepped::Unknown);
-        };
-        let (pupil, class) = self.place(&reader, What::Entry(entry.entry)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::WriteEntry, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
         };
         let text = Written {
             closed: entry.closed,
@@ -373,7 +399,7 @@ impl Dossiers for App {
             text: entry.text,
         };
         let of = (entry.entry, entry.version);
-        let corrected = writing::correct_entry(reader.secrets, &*self.ids, by, of, &text).await;
+        let corrected = writing::correct_entry(allowed.reader.secrets, &*self.ids, allowed.by(), of, &text).await;
         Ok(stepped(entry.entry, corrected.map_err(|fault| failed(&fault))?))
     }
 

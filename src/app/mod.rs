@@ -34,7 +34,7 @@ use hub_graphql::problem::Problem;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use crate::store::{Db, DbError, Secrets, relations};
+use crate::store::{Db, DbError, Secrets, abandoned, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
 pub use alerts::Desk;
@@ -162,6 +162,11 @@ impl App {
         };
         self.requests().insert(operation.request, Arc::new(request));
         Ok(())
+    }
+
+    /// Works on a request for as long as somebody waits for it: let go of, it leaves no statement behind (R58).
+    pub async fn while_waited_for<T>(&self, work: impl Future<Output = T>) -> T {
+        abandoned::while_waited_for(&self.db, work).await
     }
 
     /// Ends a request: what left is written down, behind the answer but within a second (design §3).

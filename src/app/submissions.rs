@@ -21,6 +21,7 @@ use super::{App, failed};
 use crate::sync::push::{
     LONGEST_KEY, MOST_ABSENCES, MOST_OF_SNAPSHOT, MOST_ROWS, Mode, Named, Pushed, PushedAbsence, PushedRoster,
 };
+use crate::sync::stop::Stop;
 use crate::sync::{Sync, SyncError};
 
 /// The most calls worked on at once: half the connections of a server, so that readers find one.
@@ -42,6 +43,7 @@ impl App {
             ids: self.ids.clone(),
             national_numbers: self.national_numbers.clone(),
             progress: Arc::new(|_, _| {}),
+            stop: Stop::never(),
         }
     }
 

@@ -29,6 +29,7 @@ use crate::http::{Bounds, Edge};
 use crate::runtime::{SystemClock, SystemIds};
 use crate::store::{Db, Secrets};
 use crate::sync::Sync;
+use crate::sync::stop::Stop;
 
 /// The parts of a running hub.
 pub(super) struct Running {
@@ -195,6 +196,7 @@ impl Running {
             national_numbers: national_numbers
                 .map(|key| Arc::new(hub_entities::number::national::BlindIndexKey::new(key))),
             progress,
+            stop: Stop::never(),
         }
     }
 }

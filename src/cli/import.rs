@@ -9,13 +9,16 @@ use hub_connectors::absences::AbsenceFormat;
 use hub_connectors::connection::Connection;
 use hub_entities::source::{RunState, run};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
 
 use super::house::{Running, key, law_settings};
 use super::{Failure, open, say};
 use crate::config::Config;
+use crate::http::serve::stop_signal;
 use crate::register::Register;
-use crate::sync::Source;
 use crate::sync::files::{AbsenceFile, settings_of};
+use crate::sync::stop::Stop;
+use crate::sync::{Source, Sync};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,6 +57,12 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        let (stop, signal) = (watch::Sender::new(false), stop_signal()?);
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            signal.await;
+            stopping.send_replace(true);
+        });
         let running = Running::over(open(config).await?, law_settings(config), None)?;
         let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
         let connection = register
@@ -72,17 +81,18 @@ impl Import {
             shown.set_length(total);
             shown.set_position(done);
         });
-        let sync = running.sync(national_numbers, progress);
+        let sync = Sync {
+            stop: Stop::by(&stop),
+            ..running.sync(national_numbers, progress)
+        };
         let kind = self.kind.unwrap_or_else(|| guess(&self.path));
         let outcome = match kind {
             Kind::Roster => {
                 if self.approve {
                     sync.approve(source).await?;
                 }
-                let package = sync
-                    .roster_package(source, &self.school, &self.path, &files.roster)
-                    .await;
-                package.map(|(run, _)| run)
+                sync.roster_package(source, &self.school, &self.path, &files.roster)
+                    .await
             }
             Kind::Absences | Kind::Informat => {
                 let mut file = AbsenceFile::new(&self.path, self.format(kind, files)?)?;

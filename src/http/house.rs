@@ -52,7 +52,8 @@ impl GraphqlService for House {
             app: &self.app,
             operation: operation.clone(),
         };
-        let response = self.schemas.execute(realm, request, operation).await;
+        let executed = self.schemas.execute(realm, request, operation);
+        let response = self.app.while_waited_for(executed).await;
         drop(ended);
         response
     }

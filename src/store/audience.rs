@@ -150,23 +150,33 @@ pub(super) async fn release(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     let text = "select party from signal_audience where signal_id = ? and held order by party";
+    let (mut shown, mut events) = (Vec::new(), Vec::new());
     for row in rows(tx, text, vec![event.signal.into()]).await? {
         let party: Uuid = row.try_get_by_index(0)?;
-        show(tx, event.signal, party).await?;
-        let event = Event {
+        shown.push((event.signal, party));
+        events.push(Event {
             party: Some(party),
             ..event.clone()
-        };
-        tell(tx, ids.next(now), event, now).await?;
+        });
     }
-    Ok(())
+    show(tx, shown).await?;
+    tell(tx, ids, events, now).await
 }
 
-/// A signal is held back from this party no longer.
-async fn show(tx: &DatabaseTransaction, signal: SignalId, party: Uuid) -> Result<(), DbError> {
-    let text = "update signal_audience set held = false where signal_id = ? and party = ?";
-    execute(tx, text, vec![signal.into(), party.into()]).await?;
-    Ok(())
+/// Signals are held back from these parties no longer.
+async fn show(tx: &DatabaseTransaction, shown: Vec<(SignalId, Uuid)>) -> Result<(), DbError> {
+    let tail = format!(") update signal_audience set held = false from said where {IS_TOLD}");
+    of_parties(tx, shown, &tail).await
+}
+
+const IS_TOLD: &str = "signal_audience.signal_id = said.signal_id and signal_audience.party = said.party";
+
+/// A statement about these signals of these parties, which are `said` in it.
+async fn of_parties(tx: &DatabaseTransaction, which: Vec<(SignalId, Uuid)>, tail: &str) -> Result<(), DbError> {
+    let rows = which
+        .into_iter()
+        .map(|(signal, party)| vec![signal.into(), party.into()]);
+    bulk(tx, "with said (signal_id, party) as (", 2, rows, tail).await
 }
 
 /// A signal as far as its event tells of it.
@@ -246,6 +256,7 @@ pub(super) async fn settle(
     let held = pairs(tx, text, vec![of, true.into()]).await?;
 
     let mut gained: Vec<Vec<Value>> = Vec::new();
+    let (mut forgotten, mut shown, mut events) = (Vec::new(), Vec::new(), Vec::new());
     for signal in &signals {
         let of_signal = |all: &BTreeSet<(SignalId, Uuid)>| -> Vec<Uuid> {
             let own = all.range((signal.id, Uuid::nil())..=(signal.id, Uuid::max()));
@@ -253,18 +264,17 @@ pub(super) async fn settle(
         };
         for party in of_signal(&told) {
             if !should.contains(&(signal.id, party)) {
-                forget(tx, signal.id, party).await?;
-                let event = signal.event(EventKind::NoLongerYours, party);
-                tell(tx, ids.next(now), event, now).await?;
+                forgotten.push((signal.id, party));
+                events.push(signal.event(EventKind::NoLongerYours, party));
             }
         }
         for party in of_signal(&held) {
             if !should.contains(&(signal.id, party)) {
                 // It was told nothing, and has nothing to hear.
-                forget(tx, signal.id, party).await?;
+                forgotten.push((signal.id, party));
             } else if signal.state == SignalState::Raised && !waits(signal, party) {
-                show(tx, signal.id, party).await?;
-                tell(tx, ids.next(now), signal.event(EventKind::Raised, party), now).await?;
+                shown.push((signal.id, party));
+                events.push(signal.event(EventKind::Raised, party));
             }
         }
         if signal.state != SignalState::Raised || signal.year != SchoolYear::of(today) {
@@ -277,19 +287,17 @@ pub(super) async fn settle(
             let waits = waits(signal, party);
             gained.push(vec![signal.id.into(), party.into(), waits.into()]);
             if !waits {
-                tell(tx, ids.next(now), signal.event(EventKind::NowYours, party), now).await?;
+                events.push(signal.event(EventKind::NowYours, party));
             }
         }
     }
+    // Those whom a signal concerns no longer.
+    let tail = format!(") delete from signal_audience where exists (select 1 from said where {IS_TOLD})");
+    of_parties(tx, forgotten, &tail).await?;
+    show(tx, shown).await?;
     let head = "insert into signal_audience (signal_id, party, held)";
-    bulk(tx, head, 3, gained.into_iter(), "").await
-}
-
-/// A signal concerns this party no longer.
-async fn forget(tx: &DatabaseTransaction, signal: SignalId, party: Uuid) -> Result<(), DbError> {
-    let text = "delete from signal_audience where signal_id = ? and party = ?";
-    execute(tx, text, vec![signal.into(), party.into()]).await?;
-    Ok(())
+    bulk(tx, head, 3, gained.into_iter(), "").await?;
+    tell(tx, ids, events, now).await
 }
 
 async fn pairs(

@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
+use super::abandoned;
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
@@ -296,9 +297,11 @@ impl Db {
         &self.sign_ins
     }
 
-    /// For writing.
+    /// For writing. What nobody waits for any more is cancelled ([`super::abandoned`]).
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbError> {
-        begin(&self.pool).await
+        let tx = begin(&self.pool).await?;
+        abandoned::note(self, &tx).await?;
+        Ok(tx)
     }
 
     /// Where it is. May hold a password.

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value}
 use super::intake::settle_quarantined;
 use super::lease::Lease;
 use super::ledger::Work;
-use super::sql::{bulk, execute, row};
+use super::sql::{bulk, execute, list, row};
 use super::{Db, DbError};
 
 /// A kind of loss and in how many rows it was met.
@@ -196,16 +196,12 @@ pub async fn waiting_since(db: &Db, scope: &Scope, before: DateTime<Utc>) -> Res
 pub async fn resolve(db: &Db, lease: &Lease, ids: &[QuarantineId], now: DateTime<Utc>) -> Result<(), DbError> {
     let tx = db.begin().await?;
     lease.fence(db, &tx).await?;
-    for id in ids {
-        settle_quarantined(&tx, *id).await?;
+    for some in ids.chunks(1_000) {
+        settle_quarantined(&tx, some).await?;
         // What was worked off is in the ledger now: the copy goes, the line stays.
-        let values: Vec<Value> = vec![now.into(), Vec::<u8>::new().into(), (*id).into()];
-        execute(
-            &tx,
-            "update quarantine set resolved_at = ?, body = ? where id = ?",
-            values,
-        )
-        .await?;
+        let values: Vec<Value> = vec![now.into(), Vec::<u8>::new().into(), list(some)];
+        let text = "update quarantine set resolved_at = ?, body = ? where id in ?";
+        execute(&tx, text, values).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -8,6 +8,7 @@
     reason = "this is the one place that queries (design §2)"
 )]
 
+pub mod abandoned;
 pub mod access;
 pub mod agreement;
 pub mod audience;

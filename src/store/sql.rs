@@ -1,9 +1,17 @@
 //! Statements, written once: `?` stands for the next value, on both databases, and `in ?` for the next list.
 
+use std::collections::BTreeMap;
+
+use chrono::SecondsFormat;
 use sea_orm::sea_query::{ArrayType, ValueType};
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value};
+use serde_json::Value as Json;
 
 use super::DbError;
+
+/// From so many keys on PostgreSQL looks each of them up. Otherwise it may compare every row with all of them: a plan that
+/// was made while a table was empty, and is kept while it fills, does.
+const LOOKED_UP: usize = 100;
 
 /// A statement and its values. `?` becomes `$1`, `$2` … on PostgreSQL. A [`list`] after `in` becomes one array there, and
 /// elsewhere as many values, the last one repeated up to a power of two: whatever the length of a list, a statement has one
@@ -33,9 +41,12 @@ pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>
             }
             value => {
                 let is_list = matches!(value, Some(Value::Array(..)));
+                let are_keys = matches!(&value, Some(Value::Array(ArrayType::String | ArrayType::Bytes, Some(all)))
+                    if all.len() >= LOOKED_UP);
                 given.extend(value);
                 let number = given.len();
                 let (before, place) = match before.strip_suffix("in ") {
+                    Some(_) if are_keys => (before, format!("(select unnest(${number}))")),
                     Some(before) if is_list => (before, format!("= any(${number})")),
                     _ if postgres => (before, format!("${number}")),
                     _ => (before, "?".to_owned()),
@@ -105,10 +116,11 @@ const MOST_VALUES: usize = 32_000;
 /// The most rows one statement carries as columns.
 const MOST_ROWS: usize = 10_000;
 
-/// Many rows in as few statements as the databases take: `head` is `insert into … (…)`.
+/// Many rows in as few statements as the databases take: `head` is `insert into … (…)`, or the beginning of a statement
+/// in which they are a table.
 ///
-/// On PostgreSQL rows without nulls go as one array a column: planning a list of thousands of tuples costs it more
-/// than inserting them.
+/// On PostgreSQL rows without nulls go as one array a column, and others as one document: planning a list of thousands of
+/// tuples costs it more than inserting them.
 pub(super) async fn bulk<C: ConnectionTrait>(
     db: &C,
     head: &str,
@@ -128,12 +140,16 @@ pub(super) async fn bulk<C: ConnectionTrait>(
         if some.is_empty() {
             return Ok(());
         }
-        match arrays.then(|| column_types(&some)).flatten() {
-            Some(types) => {
-                let text = format!("{head} select * from unnest{} {tail}", list_of(columns));
-                execute(db, &text, transposed(types, some)).await?;
-            }
-            None => insert_tuples(db, head, columns, some, tail).await?,
+        if !arrays {
+            insert_tuples(db, head, columns, some, tail).await?;
+        } else if let Some(types) = column_types(&some) {
+            let text = format!("{head} select * from unnest{} {tail}", list_of(columns));
+            execute(db, &text, transposed(types, some)).await?;
+        } else if let Some((types, document)) = document(&some)? {
+            let text = format!("{head} select * from json_to_recordset(?::json) as said ({types}) {tail}");
+            execute(db, &text, vec![document.into()]).await?;
+        } else {
+            insert_tuples(db, head, columns, some, tail).await?;
         }
     }
 }
@@ -164,6 +180,66 @@ fn column_types(rows: &[Vec<Value>]) -> Option<Vec<ArrayType>> {
         return None;
     }
     rows.first()?.iter().map(array_type).collect()
+}
+
+/// Rows as a document of PostgreSQL, and the columns in it with their types; `None` where one is of no kind that goes so.
+fn document(rows: &[Vec<Value>]) -> Result<Option<(String, String)>, DbError> {
+    let columns = rows.first().into_iter().flatten().enumerate();
+    let typed = columns.map(|(place, value)| Some(format!("c{place} {}", type_name(&array_type(value)?)?)));
+    let Some(types) = typed.collect::<Option<Vec<String>>>() else {
+        return Ok(None);
+    };
+    let names: Vec<String> = (0..types.len()).map(|place| format!("c{place}")).collect();
+    let row = |row: &Vec<Value>| -> BTreeMap<String, Json> {
+        let values = names.iter().zip(row);
+        let there = values.filter(|(_, value)| is_there(value));
+        there.map(|(name, value)| (name.clone(), json_of(value))).collect()
+    };
+    let document = serde_json::to_string(&rows.iter().map(row).collect::<Vec<_>>());
+    let document = document.map_err(|fault| sea_orm::DbErr::Json(fault.to_string()))?;
+    Ok(Some((types.join(", "), document)))
+}
+
+/// How PostgreSQL calls it.
+const fn type_name(of: &ArrayType) -> Option<&'static str> {
+    Some(match of {
+        ArrayType::Bool => "boolean",
+        ArrayType::SmallInt => "smallint",
+        ArrayType::Int => "integer",
+        ArrayType::BigInt => "bigint",
+        ArrayType::String => "text",
+        ArrayType::Bytes => "bytea",
+        ArrayType::Json => "jsonb",
+        ArrayType::Uuid => "uuid",
+        ArrayType::ChronoDate => "date",
+        ArrayType::ChronoDateTimeUtc => "timestamptz",
+        _ => return None,
+    })
+}
+
+/// A value as PostgreSQL reads it back into its type.
+fn json_of(value: &Value) -> Json {
+    match value {
+        Value::Bool(Some(value)) => (*value).into(),
+        Value::SmallInt(Some(value)) => (*value).into(),
+        Value::Int(Some(value)) => (*value).into(),
+        Value::BigInt(Some(value)) => (*value).into(),
+        Value::String(Some(value)) => value.as_str().into(),
+        Value::Bytes(Some(value)) => {
+            let digits = value.iter().fold(String::from("\\x"), |mut digits, byte| {
+                for half in [byte >> 4, byte & 0x0F] {
+                    digits.extend(char::from_digit(u32::from(half), 16));
+                }
+                digits
+            });
+            digits.into()
+        }
+        Value::Json(Some(value)) => (**value).clone(),
+        Value::Uuid(Some(value)) => value.to_string().into(),
+        Value::ChronoDate(Some(value)) => value.to_string().into(),
+        Value::ChronoDateTimeUtc(Some(value)) => value.to_rfc3339_opts(SecondsFormat::Micros, true).into(),
+        _ => Json::Null,
+    }
 }
 
 fn is_there(value: &Value) -> bool {
@@ -227,6 +303,13 @@ mod tests {
         for ids in [&[][..], &[1], &[1, 2, 3]] {
             assert_eq!(of(DatabaseBackend::Postgres, ids), (one.clone(), 4));
         }
+        let keys: Vec<String> = (0..100).map(|key: u8| key.to_string()).collect();
+        let asked = |keys: &[String]| {
+            let keys = list_from(keys.iter().cloned());
+            statement(DatabaseBackend::Postgres, "select a from b where c in ?", vec![keys]).sql
+        };
+        assert_eq!(asked(&keys), "select a from b where c in (select unnest($1))");
+        assert_eq!(asked(&keys[1..]), "select a from b where c = any($1)");
         let many = |list: &str| format!("select a from b where c in {list} and d = ? and e in (?, ?)");
         assert_eq!(of(DatabaseBackend::Sqlite, &[]), (many("(null)"), 3));
         assert_eq!(of(DatabaseBackend::Sqlite, &[1]), (many("(?)"), 4));
@@ -247,13 +330,19 @@ mod tests {
     }
 
     #[test]
-    fn a_null_goes_as_a_tuple() {
+    fn a_null_goes_in_a_document() {
         let row = |id: Option<i32>| vec![Value::from("a"), id.into()];
         assert_eq!(
             column_types(&[row(Some(1))]),
             Some(vec![ArrayType::String, ArrayType::Int])
         );
-        assert_eq!(column_types(&[row(Some(1)), row(None)]), None);
+        let some = [row(Some(1)), row(None)];
+        assert_eq!(column_types(&some), None);
+        let expected = ("c0 text, c1 integer", r#"[{"c0":"a","c1":1},{"c0":"a"}]"#);
+        let (types, text) = document(&some).unwrap().unwrap();
+        assert_eq!((types.as_str(), text.as_str()), expected);
+        let bytes = Value::from(vec![0x00_u8, 0x9F, 0xFA]);
+        assert_eq!(json_of(&bytes), "\\x009ffa");
         let columns = transposed(
             vec![ArrayType::String, ArrayType::Int],
             vec![row(Some(1)), row(Some(2))],

@@ -30,8 +30,12 @@ pub trait Rows: Send {
     /// SHA-256 of the content, so that the same import again is known for the same.
     fn content_hash(&mut self) -> Result<Vec<u8>, SyncError>;
 
-    /// Hands over each row. A report with an error in it means that the data is faulty as a whole.
-    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>)) -> Result<hub_connectors::report::Report, SyncError>;
+    /// Hands over each row, until one is answered with a failure. A report with an error in it means that the data is
+    /// faulty as a whole.
+    fn read(
+        &mut self,
+        each: &mut dyn FnMut(AbsenceRow<'_>) -> Result<(), SyncError>,
+    ) -> Result<hub_connectors::report::Report, SyncError>;
 
     /// By which number a row names a pupil.
     fn key_kind(&self) -> KeyKind;
@@ -47,7 +51,8 @@ impl Sync {
     ) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
         let import = self.absences_under(&lease, source, connection, rows);
-        let outcome = traced(RunKind::Absences, source, import).await;
+        let import = Box::pin(traced(RunKind::Absences, source, import));
+        let outcome = self.until_stopped(import).await;
         lease.release(&self.db).await?;
         outcome
     }
@@ -108,18 +113,18 @@ impl Sync {
         runs::discard(&self.db, lease, run.id).await?;
         let mut staging = Staging::new(self, scope, letters, &by_key);
         let mut sequence = 0;
-        let mut spilled: Result<(), SyncError> = Ok(());
         let report = rows.read(&mut |row| {
+            self.heed_stop()?;
             staging.take(&row);
-            if staging.bytes >= SPILL && spilled.is_ok() {
+            if staging.bytes >= SPILL {
                 let packs = staging.empty();
                 let put = self.put_aside(lease, run.id, sequence, packs);
                 // The reader is synchronous; putting aside is not.
-                spilled = tokio::task::block_in_place(|| Handle::current().block_on(put));
+                tokio::task::block_in_place(|| Handle::current().block_on(put))?;
                 sequence += 1;
             }
+            Ok(())
         })?;
-        spilled?;
         if !report.usable() {
             return Err(self.refuse(lease, run, report).await);
         }

@@ -33,7 +33,8 @@ impl Sync {
     pub async fn carried_file(&self, source: Source, path: &Path) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
         let import = self.carried_under(&lease, source, path);
-        let outcome = traced(RunKind::CarriedIn, source, import).await;
+        let import = Box::pin(traced(RunKind::CarriedIn, source, import));
+        let outcome = self.until_stopped(import).await;
         lease.release(&self.db).await?;
         outcome
     }

@@ -63,7 +63,7 @@ impl Rows for AbsenceFile {
         Ok(hash_of(&self.path)?)
     }
 
-    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>)) -> Result<Report, SyncError> {
+    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>) -> Result<(), SyncError>) -> Result<Report, SyncError> {
         // The report calls the file by its own name, not by where it lies on this machine.
         let name = self
             .path
@@ -72,11 +72,7 @@ impl Rows for AbsenceFile {
             .unwrap_or_default();
         let file = BufReader::with_capacity(1 << 16, File::open(&self.path)?);
         let mut reader = AbsenceReader::new(file, name, &self.format);
-        let report = reader.read::<std::convert::Infallible>(&mut |row| {
-            each(row);
-            Ok(())
-        });
-        Ok(report.unwrap_or_else(|never| match never {}))
+        reader.read(each)
     }
 
     fn key_kind(&self) -> KeyKind {
@@ -126,15 +122,14 @@ impl Sync {
         institution_number: &str,
         path: &Path,
         settings: &Settings,
-    ) -> Result<(run::Model, Roster), SyncError> {
+    ) -> Result<run::Model, SyncError> {
         let hash = hash_of(path)?;
         let roster = match oneroster::read_path(path, settings) {
             Ok(roster) => roster,
             Err(report) => return Err(self.refuse_roster(source, hash, report).await),
         };
         let school_key = school_key_of(&roster, institution_number, settings)?;
-        let run = self.roster(source, &school_key, &roster, hash).await?;
-        Ok((run, roster))
+        self.roster(source, &school_key, roster, hash).await
     }
 }
 

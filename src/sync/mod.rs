@@ -20,6 +20,7 @@ pub mod recheck;
 pub mod roster;
 pub mod schedule;
 mod staging;
+pub mod stop;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::source::{RunKind, RunState, run};
 use hub_entities::time::Clock;
+use stop::Stop;
 use tracing::{Instrument as _, field};
 
 use crate::store::intake::lease_of;
@@ -55,6 +57,8 @@ pub struct Sync {
     pub national_numbers: Option<Arc<BlindIndexKey>>,
     /// Told how far a run has come: (rows done, rows in all).
     pub progress: Arc<dyn Fn(u64, u64) + Send + std::marker::Sync>,
+    /// What tells that the process stops: an import of files is given up then, and goes on when it is begun again.
+    pub stop: Stop,
 }
 
 impl std::fmt::Debug for Sync {
@@ -104,8 +108,8 @@ pub enum SyncError {
     /// The source could not be read to the end: nothing was changed, and the next read begins where this one did.
     #[error(transparent)]
     Source(#[from] Fault),
-    /// The hub stops while a source is read: nothing was changed.
-    #[error("the hub stops; nothing was changed")]
+    /// The process was told to stop. What was not committed is as it was.
+    #[error("it was told to stop; the same again goes on from here")]
     Stopped,
     /// The source's letter table is not one this version knows.
     #[error("the source names a letter table that does not exist")]

@@ -1,17 +1,18 @@
 //! What of a roster is not known yet: only that is put aside, so that the same roster again costs next to nothing (R41).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::io::BufWriter;
 
-use hub_connectors::roster::Roster;
+use hub_connectors::roster::{Complete, Roster};
 use hub_entities::category::{Categories, Category};
 use hub_entities::policy::Scope;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::roster::agreed;
-use super::{Sync, SyncError};
+use super::{Sync, SyncError, filter};
 use crate::store::DbError;
-use crate::store::roster::{ClassSaid, MembershipSaid, PupilSaid, standing};
+use crate::store::roster::{ClassSaid, Ending, MembershipSaid, PupilSaid, standing};
 
 /// How rows that only a report may carry are put aside.
 pub(super) const REPORT_CLASS: &str = "report_class";
@@ -32,23 +33,36 @@ pub(super) struct Filtered {
     pub(super) report_places: Vec<(String, MembershipSaid)>,
     #[serde(skip)]
     pub(super) dropped: Categories,
+    /// Which of these are all there are.
+    #[serde(skip)]
+    pub(super) complete: Complete,
 }
 
 impl Filtered {
     /// SHA-256 of all of it.
     pub(super) fn hash(&self) -> Result<Vec<u8>, SyncError> {
-        let bytes = serde_json::to_vec(self).map_err(|_never| unreadable())?;
-        Ok(Sha256::digest(bytes).to_vec())
+        let mut hash = BufWriter::new(Sha256::new());
+        serde_json::to_writer(&mut hash, self).map_err(|_never| unreadable())?;
+        let hash = hash.into_inner().map_err(|_never| unreadable())?;
+        Ok(hash.finalize().to_vec())
     }
 }
 
 /// Rows by their key in the source.
-type Rows = Vec<(String, serde_json::Value)>;
+pub(super) type Rows = Vec<(String, serde_json::Value)>;
+
+/// How many rows are put aside at once; no more of them are made ready beforehand.
+const AT_ONCE: usize = 1_000;
 
 /// What of a roster is not known yet, and whom it did not hold.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    pub(super) rows: Vec<(&'static str, Rows)>,
+    /// What says something new.
+    new: Filtered,
+    /// Keys of enrolled pupils that were not held.
+    gone: BTreeSet<String>,
+    /// Keys of places in classes that were not held.
+    gone_places: BTreeSet<String>,
     /// Rows of classes, pupils and places.
     pub(super) read: i64,
     /// Of those, the ones that say what is known.
@@ -57,6 +71,8 @@ pub(super) struct News {
     pub(super) waiting: i64,
     /// Pupils that are enrolled and were not held.
     pub(super) left: i64,
+    /// How many places in classes it would end.
+    pub(super) ending_places: Ending,
     /// What was in it and not agreed.
     pub(super) dropped: Vec<&'static str>,
 }
@@ -65,10 +81,52 @@ impl News {
     /// Whether nothing is to be merged. Rows for reports are not compared: they are news unless the `same` roster was
     /// merged last.
     pub(super) fn is_nothing(&self, same: bool) -> bool {
-        let for_reports = |kind: &str| kind == REPORT_CLASS || kind == REPORT_PLACE;
-        let quiet = |(kind, rows): &(&str, Rows)| rows.is_empty() || (same && for_reports(kind));
-        self.rows.iter().all(quiet)
+        let Filtered {
+            classes,
+            pupils,
+            memberships,
+            report_classes,
+            report_places,
+            ..
+        } = &self.new;
+        let for_reports = !report_classes.is_empty() || !report_places.is_empty();
+        let new = !classes.is_empty() || !pupils.is_empty() || !memberships.is_empty();
+        let gone = !self.gone.is_empty() || !self.gone_places.is_empty();
+        !new && !gone && (same || !for_reports)
     }
+
+    /// Hands over all that is to be put aside, some at a time, and keeps none of it.
+    pub(super) fn aside(&mut self) -> impl Iterator<Item = Result<(&'static str, Rows), SyncError>> {
+        let new = std::mem::take(&mut self.new);
+        let keys = |kind, keys: BTreeSet<String>| some(kind, keys.into_iter().map(|key| (key, Nothing {})));
+        some("class", new.classes.into_iter())
+            .chain(some("pupil", new.pupils.into_iter()))
+            .chain(some("membership", new.memberships.into_iter()))
+            .chain(keys(LEFT, std::mem::take(&mut self.gone)))
+            .chain(keys(LEFT_PLACE, std::mem::take(&mut self.gone_places)))
+            .chain(some(REPORT_CLASS, new.report_classes.into_iter()))
+            .chain(some(REPORT_PLACE, new.report_places.into_iter()))
+    }
+}
+
+/// What is put aside of whom a read did not hold: the key alone.
+#[derive(Serialize)]
+struct Nothing {}
+
+/// Rows of a kind, some at a time.
+fn some<T: Serialize>(
+    kind: &'static str,
+    mut said: impl Iterator<Item = (String, T)>,
+) -> impl Iterator<Item = Result<(&'static str, Rows), SyncError>> {
+    let next = move || {
+        let some = said.by_ref().take(AT_ONCE);
+        let some: Result<Rows, SyncError> = some.map(|(key, said)| Ok((key, body(&said)?))).collect();
+        match some {
+            Ok(none) if none.is_empty() => None,
+            some => Some(some.map(|some| (kind, some))),
+        }
+    };
+    std::iter::from_fn(next)
 }
 
 impl Sync {
@@ -77,57 +135,65 @@ impl Sync {
         &self,
         scope: &Scope,
         school_key: &str,
-        roster: &Roster,
+        roster: Roster,
     ) -> Result<News, SyncError> {
         let filtered = self.filtered(school_key, roster, agreed(scope)?, scope.day());
-        self.news(scope, &filtered, roster).await
+        self.news(scope, filtered).await
     }
 
-    pub(super) async fn news(&self, scope: &Scope, filtered: &Filtered, roster: &Roster) -> Result<News, SyncError> {
+    pub(super) async fn news(&self, scope: &Scope, mut new: Filtered) -> Result<News, SyncError> {
         let stands = standing(&self.db, scope).await?;
-        let classes = filtered.classes.iter();
-        let classes = rows(classes.filter(|(key, said)| !stands.has_class(key, said)))?;
-        let mut pupils = Rows::new();
-        for (key, said) in &filtered.pupils {
-            if !stands.has_pupil(key, said)? {
-                pupils.push((key.clone(), body(said)?));
+        let size = |of: &Filtered| -> i64 {
+            let sizes = [of.classes.len(), of.pupils.len(), of.memberships.len()];
+            sizes.into_iter().map(count).sum()
+        };
+        let read = size(&new);
+        let coming = (keys(&new.classes), keys(&new.pupils));
+        let coming = (&coming.0, &coming.1);
+        let waits: HashSet<String> = new
+            .memberships
+            .iter()
+            .filter(|(key, said)| stands.still_waits(key, said, coming))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let waiting = new.memberships.iter().filter(|(key, _)| waits.contains(key));
+        let waiting = count(waiting.count());
+        let (mut gone, mut gone_places) = (BTreeSet::new(), BTreeSet::new());
+        if new.complete.pupils {
+            gone = stands.left(new.pupils.iter().map(|(key, _)| key.as_str()));
+        }
+        let mut ending_places = Ending::default();
+        if new.complete.memberships {
+            let held = || new.memberships.iter().map(|(key, said)| (key.as_str(), said));
+            gone_places = stands.left_places(held());
+            // What is not agreed any more may go without a look.
+            if filter::keeps_places(scope) {
+                ending_places = stands.ending_of(held());
             }
         }
-        let coming = (keys(&filtered.classes), keys(&filtered.pupils));
-        let coming = (&coming.0, &coming.1);
-        let is_waiting = |(key, said): &&(String, MembershipSaid)| stands.still_waits(key, said, coming);
-        let waiting = count(filtered.memberships.iter().filter(is_waiting).count());
-        let is_new = |one: &&(String, MembershipSaid)| !stands.has_place(&one.0, &one.1) && !is_waiting(one);
-        let places = rows(filtered.memberships.iter().filter(is_new))?;
-        let read = [
-            filtered.classes.len(),
-            filtered.pupils.len(),
-            filtered.memberships.len(),
-        ];
-        let read = read.into_iter().map(count).sum::<i64>();
-        let new: i64 = [classes.len(), pupils.len(), places.len()].into_iter().map(count).sum();
-        let mut news = News {
+        new.classes.retain(|(key, said)| !stands.has_class(key, said));
+        let mut unhashed = Ok(());
+        new.pupils.retain(|(key, said)| match stands.has_pupil(key, said) {
+            Ok(known) => !known,
+            Err(fault) => {
+                unhashed = Err(fault);
+                true
+            }
+        });
+        unhashed?;
+        new.memberships
+            .retain(|(key, said)| !stands.has_place(key, said) && !waits.contains(key));
+        Ok(News {
             read,
-            known: read.saturating_sub(new).saturating_sub(waiting),
+            known: read.saturating_sub(size(&new)).saturating_sub(waiting),
             waiting,
-            dropped: filtered.dropped.iter().map(Category::name).collect(),
-            rows: vec![("class", classes), ("pupil", pupils), ("membership", places)],
-            ..News::default()
-        };
-        let key_alone = |key: String| (key, serde_json::json!({}));
-        if roster.complete.pupils {
-            let left = stands.left(filtered.pupils.iter().map(|(key, _)| key.as_str()));
-            news.left = count(left.len());
-            news.rows.push((LEFT, left.into_iter().map(key_alone).collect()));
-        }
-        if roster.complete.memberships {
-            let held = filtered.memberships.iter().map(|(key, said)| (key.as_str(), said));
-            let left = stands.left_places(held);
-            news.rows.push((LEFT_PLACE, left.into_iter().map(key_alone).collect()));
-        }
-        news.rows.push((REPORT_CLASS, rows(filtered.report_classes.iter())?));
-        news.rows.push((REPORT_PLACE, rows(filtered.report_places.iter())?));
-        Ok(news)
+            left: count(gone.len()),
+            ending_places,
+            dropped: new.dropped.iter().map(Category::name).collect(),
+            new,
+            gone,
+            gone_places,
+        })
     }
 }
 

@@ -218,8 +218,8 @@ impl Sync {
                 let scope = self.scope(pull.source()).await?;
                 let (roster, gaps, _) = self.read_roster(&scope, None, pull).await?;
                 let school = school_key_of(&roster, pull.school, &settings_of(pull.connection)?.roster)?;
-                let news = self.preview_roster(&scope, &school, &roster).await?;
                 let pupils = count(roster.pupils.len());
+                let news = self.preview_roster(&scope, &school, roster).await?;
                 Ok(Brought {
                     records: news.read,
                     known: news.known,
@@ -240,9 +240,9 @@ impl Sync {
         let (roster, gaps, state) = self.read_roster(&scope, Some(lease), pull).await?;
         let _place = self.place(lease, pull).await?;
         let school = school_key_of(&roster, pull.school, &settings_of(pull.connection)?.roster)?;
-        let (news, run) = self.roster_under(lease, pull.source(), &school, &roster, None).await?;
-        self.tell_gaps(&scope, lease, pull, run.as_ref(), &gaps).await?;
         let pupils = count(roster.pupils.len());
+        let (news, run) = self.roster_under(lease, pull.source(), &school, roster, None).await?;
+        self.tell_gaps(&scope, lease, pull, run.as_ref(), &gaps).await?;
         let brought = Brought {
             records: news.read,
             known: news.known,

@@ -15,15 +15,14 @@ use serde::de::DeserializeOwned;
 
 use super::news::{Filtered, News, REPORT_CLASS, REPORT_PLACE};
 use super::{Source, Sync, SyncError, filter, traced};
+use crate::store::DbError;
 use crate::store::lease::Lease;
 use crate::store::roster::{
-    ClassSaid, Ending, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships,
-    end_missing_report_places, ending, forget_reports, merge_classes, merge_memberships, merge_pupils,
-    merge_report_classes, merge_report_places, open_places,
+    ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, end_missing_report_places,
+    ending, forget_reports, merge_classes, merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
 };
 use crate::store::run as runs;
 use crate::store::staging::{next_rows, put_rows};
-use crate::store::{Db, DbError};
 
 /// Rows merged in one transaction.
 const CHUNK: u32 = 200;
@@ -35,7 +34,7 @@ impl Sync {
         &self,
         source: Source,
         school_key: &str,
-        roster: &Roster,
+        roster: Roster,
         content_hash: Vec<u8>,
     ) -> Result<run::Model, SyncError> {
         let lease = self.lease(source).await?;
@@ -45,7 +44,8 @@ impl Sync {
             let none = SyncError::Store(DbError::Unreadable { column: "sync_run.id" });
             merged.await?.1.ok_or(none)
         };
-        let outcome = traced(RunKind::Roster, source, import).await;
+        let import = Box::pin(traced(RunKind::Roster, source, import));
+        let outcome = self.until_stopped(import).await;
         lease.release(&self.db).await?;
         outcome
     }
@@ -57,7 +57,7 @@ impl Sync {
         lease: &Lease,
         source: Source,
         school_key: &str,
-        roster: &Roster,
+        roster: Roster,
         content_hash: Option<Vec<u8>>,
     ) -> Result<(News, Option<run::Model>), SyncError> {
         let scope = self.scope(source).await?;
@@ -74,30 +74,25 @@ impl Sync {
         {
             self.merge_roster(&scope, lease, cut_off, false).await?;
         }
-        let news = self.news(&scope, &filtered, roster).await?;
+        let complete = filtered.complete;
+        let mut news = self.news(&scope, filtered).await?;
         let same = latest.as_ref().is_some_and(|run| run.content_hash == content_hash);
         let under_way = latest.is_some_and(|run| run.finished_at.is_none());
         if may_be_quiet && !under_way && news.is_nothing(same) {
             self.work_off(&scope, lease, source).await?;
             return Ok((news, None));
         }
-        let complete = roster.complete.pupils;
         let run = self
-            .begin(&scope, lease, source, RunKind::Roster, content_hash, complete)
+            .begin(&scope, lease, source, RunKind::Roster, content_hash, complete.pupils)
             .await?;
         let run = match run.state {
-            RunState::Staging => {
-                let places = places_ending(&self.db, &scope, school_key, roster).await?;
-                self.stage_roster(&scope, lease, run, (&news, places)).await?
-            }
+            RunState::Staging => self.stage_roster(&scope, lease, run, &mut news).await?,
             _ => run,
         };
         if run.state == RunState::Held {
             return Ok((news, Some(run)));
         }
-        let run = self
-            .merge_roster(&scope, lease, run, roster.complete.memberships)
-            .await?;
+        let run = self.merge_roster(&scope, lease, run, complete.memberships).await?;
         // What waited for its pupil may have found one; half-days of a run that was killed come first.
         self.finish_cut_off(&scope, lease, source).await?;
         self.work_off(&scope, lease, source).await?;
@@ -109,13 +104,12 @@ impl Sync {
         scope: &Scope,
         lease: &Lease,
         run: run::Model,
-        (news, places): (&News, Ending),
+        news: &mut News,
     ) -> Result<run::Model, SyncError> {
         runs::discard(&self.db, lease, run.id).await?;
-        for (kind, rows) in &news.rows {
-            for some in rows.chunks(2_000) {
-                put_rows(&self.db, lease, run.id, kind, some.to_vec()).await?;
-            }
+        for some in news.aside() {
+            let (kind, rows) = some?;
+            put_rows(&self.db, lease, run.id, kind, rows).await?;
         }
         let next = run::Model {
             staged: news.read,
@@ -123,7 +117,8 @@ impl Sync {
             dropped: serde_json::json!(news.dropped),
             ..run
         };
-        let held = next.complete && ending(&self.db, scope, next.id).await?.must_be_held() || places.must_be_held();
+        let too_many = next.complete && ending(&self.db, scope, next.id).await?.must_be_held();
+        let held = too_many || news.ending_places.must_be_held();
         let state = if held { RunState::Held } else { RunState::Merging };
         Ok(runs::staged(&self.db, lease, run::Model { state, ..next }, news.known).await?)
     }
@@ -202,61 +197,62 @@ impl Sync {
         Ok(())
     }
 
-    /// What may be put aside of a roster: the school's own rows, with the agreed categories.
-    pub(super) fn filtered(&self, school_key: &str, roster: &Roster, agreed: Categories, today: NaiveDate) -> Filtered {
-        let mut filtered = Filtered::default();
-        let running = roster
-            .sessions
+    /// What may be put aside of a roster: the school's own rows, with the agreed categories. Each row gives way to what is
+    /// kept of it.
+    pub(super) fn filtered(&self, school_key: &str, roster: Roster, agreed: Categories, today: NaiveDate) -> Filtered {
+        let Roster {
+            sessions,
+            classes,
+            pupils,
+            mut memberships,
+            complete,
+            ..
+        } = roster;
+        let mut filtered = Filtered {
+            complete,
+            ..Filtered::default()
+        };
+        let running = sessions
             .iter()
             .find(|session| session.begins <= today && today < session.ends);
-        let latest = running.or_else(|| roster.sessions.iter().max_by_key(|session| session.begins));
+        let latest = running.or_else(|| sessions.iter().max_by_key(|session| session.begins));
         let year = latest.map_or_else(|| SchoolYear::of(today), |session| session.school_year);
         let year_begins = latest.map(|session| session.begins);
         let enrolment = agreed.has(Category::Enrolment);
-        if enrolment {
-            for class in roster.classes.iter().filter(|class| class.school_key == school_key) {
-                filtered
-                    .classes
-                    .push((class.source_key.clone(), class_said(class, year)));
-            }
-        } else if !roster.classes.is_empty() {
+        let of_report = filter::places_for_report(agreed);
+        if !enrolment && !classes.is_empty() {
             filtered.dropped = filtered.dropped.with(Category::Enrolment);
         }
-        let of_report = filter::places_for_report(agreed);
-        for class in roster
-            .classes
-            .iter()
-            .filter(|class| of_report && class.school_key == school_key)
-        {
-            filtered
-                .report_classes
-                .push((class.source_key.clone(), class_said(class, year)));
+        let own = classes.into_iter().filter(|class| class.school_key == school_key);
+        let own = own.map(|class| class_said(class, year));
+        if enrolment {
+            filtered.classes.extend(own);
+        } else if of_report {
+            filtered.report_classes.extend(own);
         }
-        let first_days = first_days(roster);
-        for pupil in &roster.pupils {
+        let first_days = first_days(&memberships);
+        filtered.pupils.reserve_exact(pupils.len());
+        for pupil in pupils {
             // In a delta the school of a row may be left out: it is the connection's own.
             let place = pupil.schools.iter().find(|place| place.school_key == school_key);
             if place.is_none() && !pupil.schools.is_empty() {
                 continue;
             }
-            let mut said = self.pupil_said(pupil, agreed, &mut filtered.dropped);
+            let mut said = self.pupil_said(&pupil, agreed, &mut filtered.dropped);
             said.begins_on = place.and_then(|place| place.begins).or_else(|| {
                 let by_class = first_days.get(pupil.source_key.as_str()).copied();
                 by_class.or(year_begins).filter(|begins| *begins <= today)
             });
             said.ends_on = place.and_then(|place| place.ends);
             said.gone |= place.is_some_and(|place| place.status == Status::Gone);
-            filtered.pupils.push((pupil.source_key.clone(), said));
+            filtered.pupils.push((pupil.source_key, said));
         }
-        let places = if enrolment {
-            Some(&mut filtered.memberships)
-        } else {
-            Some(&mut filtered.report_places).filter(|_| of_report)
-        };
-        if let Some(places) = places {
-            for membership in roster.memberships.iter().filter(|one| one.school_key == school_key) {
-                places.push((membership.source_key.clone(), membership_said(membership)));
-            }
+        memberships.retain(|one| one.school_key == school_key);
+        let places = memberships.into_iter().map(membership_said);
+        if enrolment {
+            filtered.memberships.extend(places);
+        } else if of_report {
+            filtered.report_places.extend(places);
         }
         filtered
     }
@@ -318,17 +314,6 @@ impl Sync {
         let number: NationalNumber = number.parse().ok()?;
         Some(number.blind_index(key).as_bytes().to_vec())
     }
-}
-
-/// How many places in classes this roster would end.
-async fn places_ending(db: &Db, scope: &Scope, school_key: &str, roster: &Roster) -> Result<Ending, SyncError> {
-    if !roster.complete.memberships || !agreed(scope)?.has(Category::Enrolment) {
-        return Ok(Ending::default());
-    }
-    let of_school = roster.memberships.iter().filter(|one| one.school_key == school_key);
-    let said = of_school.filter(|one| one.status == Status::Active);
-    let held = said.map(|one| (one.source_key.as_str(), one.class_key.as_str(), one.pupil_key.as_str()));
-    Ok(Ending::of_places(&open_places(db, scope).await?, held))
 }
 
 /// What is merged when, and what the cursor says of it.
@@ -424,28 +409,30 @@ fn parsed<T: DeserializeOwned>(rows: Vec<(String, serde_json::Value)>) -> Result
     rows.into_iter().map(parse).collect()
 }
 
-fn class_said(class: &ClassRow, year: SchoolYear) -> ClassSaid {
-    ClassSaid {
-        name: class.title.clone(),
-        grade: class.grade.clone(),
+fn class_said(class: ClassRow, year: SchoolYear) -> (String, ClassSaid) {
+    let said = ClassSaid {
+        name: class.title,
+        grade: class.grade,
         school_year: class.school_year.unwrap_or(year),
-    }
+    };
+    (class.source_key, said)
 }
 
-fn membership_said(row: &MembershipRow) -> MembershipSaid {
-    MembershipSaid {
+fn membership_said(row: MembershipRow) -> (String, MembershipSaid) {
+    let said = MembershipSaid {
         gone: row.status == Status::Gone,
-        class_key: row.class_key.clone(),
-        pupil_key: row.pupil_key.clone(),
+        class_key: row.class_key,
+        pupil_key: row.pupil_key,
         begins_on: row.begins,
         ends_on: row.ends,
-    }
+    };
+    (row.source_key, said)
 }
 
 /// The first day each pupil was in any class: what OneRoster 1.1 has for a begin at the school.
-fn first_days(roster: &Roster) -> HashMap<&str, NaiveDate> {
+fn first_days(memberships: &[MembershipRow]) -> HashMap<&str, NaiveDate> {
     let mut first: HashMap<&str, NaiveDate> = HashMap::new();
-    for row in &roster.memberships {
+    for row in memberships {
         if let Some(begins) = row.begins {
             let day = first.entry(row.pupil_key.as_str()).or_insert(begins);
             *day = begins.min(*day);

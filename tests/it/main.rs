@@ -67,6 +67,7 @@ mod schemathesis;
 mod school_first;
 mod secrecy_matrix;
 mod serve;
+mod sets;
 mod signals;
 mod sockets;
 mod stop;

@@ -43,6 +43,7 @@ impl Scene {
             ids: self.world.ids.clone(),
             national_numbers: None,
             progress: Arc::new(progress),
+            stop: clb_hub::sync::stop::Stop::never(),
         }
     }
 
@@ -51,7 +52,7 @@ impl Scene {
             id: self.school.source,
             school: self.school.id,
         };
-        sync.roster(source, "s", roster, vec![content; 32]).await
+        sync.roster(source, "s", roster.clone(), vec![content; 32]).await
     }
 
     async fn pull(&self, roster: &Roster, content: u8) -> run::Model {

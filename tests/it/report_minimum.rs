@@ -165,7 +165,7 @@ async fn import(world: &World, school: School, roster: &Roster, content: u8) {
         school: school.id,
     };
     let run = sync(world)
-        .roster(source, "s", roster, vec![content; 32])
+        .roster(source, "s", roster.clone(), vec![content; 32])
         .await
         .unwrap();
     assert_eq!(run.state, RunState::Done);

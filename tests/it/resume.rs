@@ -10,13 +10,19 @@ use std::task::Poll;
 use clb_hub::demo::absences::Absence;
 use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::{Level, SchoolPlan, Shape};
-use clb_hub::sync::SyncError;
-use hub_entities::source::RunState;
+use clb_hub::sync::absences::Rows;
+use clb_hub::sync::files::AbsenceFile;
+use clb_hub::sync::stop::Stop;
+use clb_hub::sync::{Sync, SyncError};
+use hub_connectors::absences::AbsenceRow;
+use hub_connectors::report::Report;
+use hub_entities::source::{KeyKind, RunState};
 use sea_orm::DatabaseConnection;
+use tokio::sync::watch;
 
 use crate::support::database::both_databases;
 use crate::support::look::{everything, list, meddle, number};
-use crate::support::region::Region;
+use crate::support::region::{Region, absence_format};
 use crate::support::world::World;
 
 const NOW: &str = "2026-11-20T10:00:00Z";
@@ -178,11 +184,91 @@ async fn killed_after(region: &Region, chunks: u32, path: &Path) {
     });
     let (source, connection, path) = (region.source(0), region.connections[0].clone(), path.to_owned());
     let killed = tokio::spawn(async move {
-        let mut file = clb_hub::sync::files::AbsenceFile::new(path, crate::support::region::absence_format()).unwrap();
+        let mut file = AbsenceFile::new(path, absence_format()).unwrap();
         sync.absences(source, &connection, &mut file).await.map(|_| ())
     });
     assert!(killed.await.unwrap_err().is_panic());
 }
+
+/// Rows of a file that tell the import to stop once so many were handed over; it counts on.
+struct Told<'a> {
+    rows: AbsenceFile,
+    after: u32,
+    handed: u32,
+    stop: &'a watch::Sender<bool>,
+}
+
+impl Rows for Told<'_> {
+    fn content_hash(&mut self) -> Result<Vec<u8>, SyncError> {
+        self.rows.content_hash()
+    }
+
+    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>) -> Result<(), SyncError>) -> Result<Report, SyncError> {
+        self.rows.read(&mut |row| {
+            self.handed += 1;
+            if self.handed == self.after {
+                self.stop.send_replace(true);
+            }
+            each(row)
+        })
+    }
+
+    fn key_kind(&self) -> KeyKind {
+        self.rows.key_kind()
+    }
+}
+
+both_databases!(
+    an_import_that_is_told_to_stop_gives_its_lease_back_and_goes_on,
+    async |database: &TestDatabase| {
+        let other = TestDatabase::migrated(database.backend).await.unwrap();
+        let undisturbed = World::new(&other, NOW).await;
+        school(&undisturbed, 230).await.import(0).await;
+
+        let world = World::new(database, NOW).await;
+        let region = school(&world, 230).await;
+        region.roster(0).await;
+        let (source, connection) = (region.source(0), &region.connections[0]);
+        let file = || AbsenceFile::new(region.file(0, "absences.csv"), absence_format()).unwrap();
+
+        // While it reads: no row behind that word.
+        let stop = watch::Sender::new(false);
+        let told = Sync {
+            stop: Stop::by(&stop),
+            ..region.sync.clone()
+        };
+        let mut rows = Told {
+            rows: file(),
+            after: 7,
+            handed: 0,
+            stop: &stop,
+        };
+        let stopped = told.absences(source, connection, &mut rows).await;
+        assert!(matches!(stopped, Err(SyncError::Stopped)));
+        assert_eq!(rows.handed, 7);
+
+        // While it merges. Nobody forgets a lease here: it was given back.
+        let stop = Arc::new(watch::Sender::new(false));
+        let teller = Arc::clone(&stop);
+        let told = Sync {
+            stop: Stop::by(&stop),
+            progress: Arc::new(move |_, _| {
+                teller.send_replace(true);
+            }),
+            ..region.sync.clone()
+        };
+        let stopped = told.absences(source, connection, &mut file()).await;
+        assert!(matches!(stopped, Err(SyncError::Stopped)));
+        let half = "select count(*) from sync_run where kind = 'absences' and state = 'merging' and changed > 0";
+        assert_eq!(number(&world.look, half).await, 1);
+
+        assert_eq!(region.absences(0, "absences.csv").await.state, RunState::Done);
+        assert_eq!(picture(&world.look).await, picture(&undisturbed.look).await);
+        assert_eq!(runs(&world.look).await, runs(&undisturbed.look).await);
+        undisturbed.db.close().await.unwrap();
+        other.remove().await;
+    }
+);
 
 both_databases!(
     a_run_killed_before_its_last_pupils_came_ends_all_the_same,

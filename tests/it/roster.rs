@@ -280,6 +280,36 @@ both_databases!(a_pupil_leaves_and_comes_back, async |database: &TestDatabase| {
 });
 
 both_databases!(
+    an_enrolment_is_not_corrected_over_an_earlier_one,
+    async |database: &TestDatabase| {
+        let mut world = World::new(database, NOW).await;
+        let [school, _] = two_schools(&world).await;
+        let since = |begins: &str| {
+            let said = PupilSaid {
+                begins_on: Some(day(begins)),
+                ..born("2012-05-01")
+            };
+            [("a", said)]
+        };
+        let left = PupilSaid {
+            gone: true,
+            ends_on: Some(day("2026-09-10")),
+            ..PupilSaid::default()
+        };
+        world.roster(school, &since("2026-09-01")).await;
+        world.roster(school, &[("a", left)]).await;
+        world.now = at("2026-10-02T10:00:00Z");
+        world.roster(school, &since("2026-09-14")).await;
+        let twice = ["111111 2026-09-01 2026-09-10", "111111 2026-09-14 -"];
+        assert_eq!(enrolments(&world.look).await, twice);
+        // The source tells of its first day alone: what is known of a gap between stays known, and the run goes on.
+        assert_eq!(world.roster(school, &since("2026-09-01")).await.changed, 1);
+        assert_eq!(world.roster(school, &since("2026-09-01")).await.changed, 0);
+        assert_eq!(enrolments(&world.look).await, twice);
+    }
+);
+
+both_databases!(
     competence_follows_a_change_of_school,
     async |database: &TestDatabase| {
         let mut world = World::new(database, NOW).await;

@@ -68,8 +68,7 @@ impl Scene {
             ..Settings::default()
         };
         let sync = sync(&self.world);
-        let imported = sync.roster_package(source, "034512", path, &settings).await;
-        imported.map(|(run, _)| run)
+        sync.roster_package(source, "034512", path, &settings).await
     }
 
     async fn counted(&self, path: &Path) -> Counted {

@@ -105,6 +105,7 @@ impl Scene {
             ids: self.world.ids.clone(),
             national_numbers: None,
             progress: Arc::new(|_, _| {}),
+            stop: clb_hub::sync::stop::Stop::never(),
         };
         let systems = Systems::new(http(), Arc::new(|_| Some(SecretString::from(CODE))));
         let every = Every {

@@ -1,10 +1,12 @@
-//! A stop in the middle of a pull (R48): `serve` ends within half a minute, nothing of it is half applied, and the next
-//! start brings the rest.
+//! A stop in the middle of a pull or an import (R48): it ends within half a minute, nothing of it is half applied, and the
+//! next one brings the rest.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clb_hub::demo::schools::{Level, SchoolPlan, Shape};
 use clb_hub::register::EXAMPLE;
 use clb_hub::runtime::SystemClock;
 use hub_connectors::fake::{Host, Trouble, Unruly};
@@ -15,7 +17,9 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
 use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
 use crate::support::look::number;
 use crate::support::process::{Folder, Provider, Serving};
+use crate::support::region::Region;
 use crate::support::tenant::{CODE, platform};
+use crate::support::world::World;
 
 const NAME: &str = "https://issuer.example";
 const AUDIENCE: &str = "https://hub.example/graphql";
@@ -69,15 +73,22 @@ impl Scene {
 
 /// Asks again until this holds, for two minutes at most.
 async fn until(what: &str, serving: &Serving, holds: impl AsyncFn() -> bool) {
+    assert!(in_time(holds).await, "in vain: {what}\n{}", serving.log());
+}
+
+async fn in_time(holds: impl AsyncFn() -> bool) -> bool {
     let mut again = tokio::time::interval(Duration::from_millis(20));
     let asking = async {
         while !holds().await {
             again.tick().await;
         }
     };
-    let outcome = tokio::time::timeout(Duration::from_mins(2), asking).await;
-    assert!(outcome.is_ok(), "in vain: {what}\n{}", serving.log());
+    tokio::time::timeout(Duration::from_mins(2), asking).await.is_ok()
 }
+
+/// Statements of the hub that wait for a lock that the test holds.
+const WAITS: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and application_name = 'clb-hub' and wait_event_type = 'Lock'";
 
 /// Waits for the end that it was told of; it must be one in order, and soon.
 async fn ended(serving: Serving) {
@@ -126,10 +137,8 @@ fn a_stop_in_the_middle_of_a_merge_waits_for_it() {
             .await
             .unwrap();
         let serving = scene.folder.serve(&[]);
-        let waits = "select count(*) from pg_stat_activity where datname = current_database()
-             and application_name = 'clb-hub' and wait_event_type = 'Lock'";
         until("a merge that waits", &serving, async || {
-            number(&scene.look, waits).await > 0
+            number(&scene.look, WAITS).await > 0
         })
         .await;
         serving.terminate();
@@ -146,5 +155,65 @@ fn a_stop_in_the_middle_of_a_merge_waits_for_it() {
         .await;
         serving.terminate();
         ended(serving).await;
+    });
+}
+
+// An import of files is given up where it is, and the same again goes on: on PostgreSQL, where a lock can hold it in the
+// middle.
+#[test]
+fn a_stop_in_the_middle_of_an_import_lets_the_next_one_go_on() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let world = World::new(database, &SystemClock.now().to_rfc3339()).await;
+        let shape = Shape {
+            clbs: 1,
+            schools: vec![SchoolPlan {
+                level: Level::Secundair,
+                pupils: 60,
+                classes: 3,
+            }],
+            movers_per_mille: 0,
+            arrivals_per_mille: 0,
+            ..Shape::demo()
+        };
+        let region = Region::new(&world, shape, 5, |_, _| Vec::new()).await;
+        let folder = Folder::new();
+        let config = format!("[database]\nurl = \"{}\"\n", database.url);
+        std::fs::write(folder.at("clb-hub.toml"), config).unwrap();
+        let number_of_school = region.manifest.schools[0].institution_number.as_str();
+        let path = region.file(0, "roster.zip");
+        let path = path.to_str().unwrap();
+        let arguments = ["import", path, "--school", number_of_school, "--config", "clb-hub.toml"];
+
+        let lock = world.look.begin().await.unwrap();
+        lock.execute_unprepared("lock table membership in share mode")
+            .await
+            .unwrap();
+        let mut command = folder.command(&arguments);
+        let importing = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let waits = async || number(&world.look, WAITS).await > 0;
+        assert!(in_time(waits).await, "nothing waits for the lock");
+        let (told, id) = (Instant::now(), importing.id().to_string());
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let ended = tokio::task::spawn_blocking(move || importing.wait_with_output().unwrap());
+        let ended = ended.await.unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        println!("it ended after {:?}: {said}", told.elapsed());
+        assert!(told.elapsed() < DRAIN && !ended.status.success(), "{said}");
+        assert!(said.contains("the same again goes on from here"), "{said}");
+        let merging = "select count(*) from sync_run where state = 'merging' and cursor is not null";
+        assert_eq!(number(&world.look, merging).await, 1);
+        assert_eq!(number(&world.look, "select count(*) from membership").await, 0);
+        lock.rollback().await.unwrap();
+
+        // At once: nobody waits for the lease of the one that was stopped.
+        folder.run(&arguments);
+        let count = async |text: &str| number(&world.look, text).await;
+        assert_eq!(count("select count(*) from record").await, 60);
+        assert_eq!(count("select count(*) from membership").await, 60);
+        // 3 classes, 60 pupils and their places, each counted once.
+        let whole = "select count(*) from sync_run where state = 'done' and changed = 123 and unchanged = 0";
+        assert_eq!(count(whole).await, 1);
+        assert_eq!(count("select count(*) from sync_run").await, 1);
+        assert_eq!(count("select count(*) from staged_row").await, 0);
     });
 }

@@ -41,7 +41,10 @@ impl Scene {
             school: self.school.id,
         };
         let content = format!("{roster:?}").into_bytes();
-        sync(&self.world).roster(source, "s", roster, content).await.unwrap()
+        sync(&self.world)
+            .roster(source, "s", roster.clone(), content)
+            .await
+            .unwrap()
     }
 
     async fn waiting(&self) -> i64 {

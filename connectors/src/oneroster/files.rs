@@ -91,7 +91,9 @@ impl<'p> Files<'p> {
             self.report.error(&file, 0, 0, "package.unreadable");
             return;
         };
-        let references = &mut self.references;
+        let (references, before) = (&mut self.references, &self.contents);
+        // What was met already needs no judge, and most of what a large file refers to was.
+        let was_met = |target: &str, key: &str| before.get(target).is_some_and(|file| file.ids.contains_key(key));
         let contents = table::read(
             &mut stream,
             &file,
@@ -102,7 +104,8 @@ impl<'p> Files<'p> {
             &mut |row, report| {
                 if row.status == Status::Active {
                     for To(name, target, vital) in &to {
-                        references.extend(row.list(name).into_iter().map(|key| Reference {
+                        let keys = row.list(name).into_iter().filter(|key| !was_met(target, key));
+                        references.extend(keys.map(|key| Reference {
                             file: file.clone(),
                             line: row.line,
                             column: row.column(name),

@@ -61,6 +61,10 @@ pub(super) trait Dialect: Send + Sync {
     /// The same, later by the next value in seconds.
     fn now_plus_seconds(&self) -> &'static str;
 
+    /// How a transaction asks which process of the server works on it and since when, and how another has that process
+    /// cancel the statement it is at, if it still is at that transaction; none where a statement is nobody else's.
+    fn cancelling(&self) -> Option<(&'static str, &'static str)>;
+
     /// What wakes every process that listens, once it is committed; none where nobody can listen.
     fn wake(&self) -> Option<&'static str>;
 

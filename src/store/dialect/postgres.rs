@@ -186,6 +186,13 @@ impl Dialect for Postgres {
         "clock_timestamp() + make_interval(secs => ?)"
     }
 
+    fn cancelling(&self) -> Option<(&'static str, &'static str)> {
+        // In a transaction `now()` is when it began.
+        let which = "select pg_backend_pid(), now()";
+        let stop = "select pg_cancel_backend(pid) from pg_stat_activity where pid = ? and xact_start = ?";
+        Some((which, stop))
+    }
+
     fn wake(&self) -> Option<&'static str> {
         Some("select pg_notify('clb_hub_outbox', '')")
     }

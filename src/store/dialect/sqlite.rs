@@ -111,6 +111,10 @@ impl Dialect for Sqlite {
         "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+' || ? || ' seconds')"
     }
 
+    fn cancelling(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     fn wake(&self) -> Option<&'static str> {
         None
     }

@@ -7,7 +7,7 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::Intake;
 use crate::store::DbError;
-use crate::store::sql::{bulk, execute};
+use crate::store::sql::{bulk, execute, list};
 
 /// A record, as its sender names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +64,14 @@ pub(in crate::store) async fn settle_held(
     Ok(())
 }
 
-/// What waited in quarantine was worked off.
-pub(in crate::store) async fn settle_quarantined(tx: &DatabaseTransaction, row: QuarantineId) -> Result<(), DbError> {
-    let text = "update delivery set outcome = 'accepted', why = '' where outcome = 'quarantined'
-         and source_id = (select source_id from quarantine where id = ? and kind = 'absences')
-         and pupil_key = (select source_key from quarantine where id = ?)";
-    execute(tx, text, vec![row.into(), row.into()]).await?;
+/// What waited in quarantine in these rows was worked off.
+pub(in crate::store) async fn settle_quarantined(
+    tx: &DatabaseTransaction,
+    worked_off: &[QuarantineId],
+) -> Result<(), DbError> {
+    let text = "update delivery set outcome = 'accepted', why = '' where outcome = 'quarantined' and exists (
+         select 1 from quarantine q where q.id in ? and q.kind = 'absences'
+         and q.source_id = delivery.source_id and q.source_key = delivery.pupil_key)";
+    execute(tx, text, vec![list(worked_off)]).await?;
     Ok(())
 }

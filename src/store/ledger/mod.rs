@@ -21,7 +21,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use super::clb_tally::follow;
 use super::lease::Lease;
 use super::run::{Progress, advance};
-use super::sql::{bulk, execute, list, rows};
+use super::sql::{bulk, list, rows};
 use super::{Db, DbError};
 use changes::write_changes;
 pub use recheck::{Checked, check, settle_again};
@@ -266,44 +266,23 @@ async fn write_conflicts(
     state: &State,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
 ) -> Result<(), DbError> {
+    let place = |pupil: PupilId, at: HalfDay| -> Vec<Value> {
+        vec![pupil.into(), at.day.into(), at.part.to_i16().into(), judge.now.into()]
+    };
+    let (mut new, mut resolved) = (Vec::new(), Vec::new());
     for ((pupil, year), outcome) in outcomes {
-        for at in &outcome.conflicts {
-            if !state.open_conflicts.contains(&(*pupil, *at)) {
-                let values: Vec<Value> = vec![
-                    (*pupil).into(),
-                    at.day.into(),
-                    at.part.to_i16().into(),
-                    judge.now.into(),
-                ];
-                execute(
-                    tx,
-                    "insert into conflict (pupil_id, day, part, since) values (?, ?, ?, ?)
-                     on conflict (pupil_id, day, part) do update set since = excluded.since, resolved_at = null",
-                    values,
-                )
-                .await?;
-            }
-        }
-        for (_, at) in state
-            .open_conflicts
-            .iter()
-            .filter(|(of, at)| of == pupil && year.contains(at.day))
-        {
-            if !outcome.conflicts.contains(at) {
-                let values: Vec<Value> = vec![
-                    judge.now.into(),
-                    (*pupil).into(),
-                    at.day.into(),
-                    at.part.to_i16().into(),
-                ];
-                execute(
-                    tx,
-                    "update conflict set resolved_at = ? where pupil_id = ? and day = ? and part = ?",
-                    values,
-                )
-                .await?;
-            }
-        }
+        let fresh = outcome.conflicts.iter();
+        let fresh = fresh.filter(|at| !state.open_conflicts.contains(&(*pupil, **at)));
+        new.extend(fresh.map(|at| place(*pupil, *at)));
+        let open = state.open_conflicts.iter();
+        let gone = open.filter(|(of, at)| of == pupil && year.contains(at.day) && !outcome.conflicts.contains(at));
+        resolved.extend(gone.map(|(_, at)| place(*pupil, *at)));
     }
-    Ok(())
+    let head = "insert into conflict (pupil_id, day, part, since)";
+    let tail = "on conflict (pupil_id, day, part) do update set since = excluded.since, resolved_at = null";
+    bulk(tx, head, 4, new.into_iter(), tail).await?;
+    let head = "with said (pupil_id, day, part, resolved_at) as (";
+    let tail = ") update conflict set resolved_at = said.resolved_at from said
+        where conflict.pupil_id = said.pupil_id and conflict.day = said.day and conflict.part = said.part";
+    bulk(tx, head, 4, resolved.into_iter(), tail).await
 }

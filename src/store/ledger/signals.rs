@@ -12,7 +12,7 @@ use super::Judge;
 use crate::store::DbError;
 use crate::store::audience;
 use crate::store::run::Progress;
-use crate::store::sql::execute;
+use crate::store::sql::bulk;
 
 pub(super) async fn write_signals(
     tx: &DatabaseTransaction,
@@ -21,20 +21,18 @@ pub(super) async fn write_signals(
     progress: &mut Progress,
 ) -> Result<(), DbError> {
     let mut raised = Vec::new();
+    let (mut new, mut other) = (Vec::new(), Vec::new());
     let mut events = Vec::new();
     for ((pupil, year), outcome) in outcomes {
         for step in &outcome.steps {
-            match step.event {
-                EventKind::Raised => {
-                    raise(tx, judge, *pupil, *year, step).await?;
-                    raised.push(step.signal.id);
-                    progress.raised = progress.raised.saturating_add(1);
-                }
-                EventKind::Withdrawn => {
-                    update(tx, judge, step).await?;
-                    progress.withdrawn = progress.withdrawn.saturating_add(1);
-                }
-                _ => update(tx, judge, step).await?,
+            if step.event == EventKind::Raised {
+                new.push(raise(judge, *pupil, *year, step));
+                raised.push(step.signal.id);
+                progress.raised = progress.raised.saturating_add(1);
+            } else {
+                other.push(update(judge, step));
+                let withdrawn = i64::from(step.event == EventKind::Withdrawn);
+                progress.withdrawn = progress.withdrawn.saturating_add(withdrawn);
             }
             events.push(Event {
                 kind: step.event,
@@ -48,6 +46,9 @@ pub(super) async fn write_signals(
             });
         }
     }
+    // Before the new ones: of one key, one stands at a time.
+    bulk(tx, UPDATE.0, 6, other.into_iter(), UPDATE.1).await?;
+    bulk(tx, RAISE, 14, new.into_iter(), "").await?;
     audience::begin(tx, &raised, judge.now).await?;
     tell_those_told(tx, judge.ids, events, judge.now).await
 }
@@ -62,73 +63,63 @@ pub(in crate::store) async fn tell_those_told(
 ) -> Result<(), DbError> {
     let signals: Vec<SignalId> = events.iter().map(|event| event.signal).collect();
     let apart = audience::told_apart(tx, &signals).await?;
+    let mut each = Vec::with_capacity(events.len());
     for event in events {
         let Some(told) = apart.get(&event.signal) else {
-            tell(tx, ids.next(now), event, now).await?;
+            each.push(event);
             continue;
         };
         for party in told {
-            let own = Event {
+            each.push(Event {
                 party: Some(*party),
                 ..event.clone()
-            };
-            tell(tx, ids.next(now), own, now).await?;
+            });
         }
     }
-    Ok(())
+    tell(tx, ids, each, now).await
 }
 
-async fn raise(
-    tx: &DatabaseTransaction,
-    judge: &Judge<'_>,
-    pupil: PupilId,
-    year: SchoolYear,
-    step: &Step,
-) -> Result<(), DbError> {
+/// No `on conflict`: a second one of a key must fail, not be swallowed.
+const RAISE: &str = "insert into signal (id, kind, subject, pupil_id, school_year, key, generation, state, half_days,
+    reached_on, warned_at, raised_at, backfill, version)";
+
+fn raise(judge: &Judge<'_>, pupil: PupilId, year: SchoolYear, step: &Step) -> Vec<Value> {
     let signal = &step.signal;
-    let values: Vec<Value> = vec![
+    vec![
         signal.id.into(),
         step.kind.into(),
+        "pupil".into(),
         pupil.into(),
         year.into(),
         signal.key.clone().into(),
         signal.generation.into(),
+        SignalState::Raised.into(),
         signal.half_days.into(),
         signal.reached_on.into(),
         signal.warned_at.into(),
         judge.now.into(),
         step.backfill.into(),
-    ];
-    // No `on conflict`: a second one of this key must fail, not be swallowed.
-    execute(
-        tx,
-        "insert into signal (id, kind, subject, pupil_id, school_year, key, generation, state,
-         half_days, reached_on, warned_at, raised_at, backfill, version)
-         values (?, ?, 'pupil', ?, ?, ?, ?, 'raised', ?, ?, ?, ?, ?, 1)",
-        values,
-    )
-    .await?;
-    Ok(())
+        1_i32.into(),
+    ]
 }
 
-async fn update(tx: &DatabaseTransaction, judge: &Judge<'_>, step: &Step) -> Result<(), DbError> {
+const UPDATE: (&str, &str) = (
+    "with said (state, half_days, reached_on, withdrawn_at, version, id) as (",
+    ") update signal set state = said.state, half_days = said.half_days, reached_on = said.reached_on,
+     withdrawn_at = said.withdrawn_at, version = said.version from said where signal.id = said.id",
+);
+
+fn update(judge: &Judge<'_>, step: &Step) -> Vec<Value> {
     let signal = &step.signal;
     let withdrawn_at = (signal.state == SignalState::Withdrawn).then_some(judge.now);
-    let values: Vec<Value> = vec![
+    vec![
         signal.state.into(),
         signal.half_days.into(),
         signal.reached_on.into(),
         withdrawn_at.into(),
         signal.version.into(),
         signal.id.into(),
-    ];
-    execute(
-        tx,
-        "update signal set state = ?, half_days = ?, reached_on = ?, withdrawn_at = ?, version = ? where id = ?",
-        values,
-    )
-    .await?;
-    Ok(())
+    ]
 }
 
 /// An event for the outbox.
@@ -145,32 +136,28 @@ pub(in crate::store) struct Event {
     pub(in crate::store) party: Option<Uuid>,
 }
 
-/// Puts an event in the outbox, in the transaction of what it tells.
+/// Puts events in the outbox, in the transaction of what they tell.
 pub(in crate::store) async fn tell(
     tx: &DatabaseTransaction,
-    id: Uuid,
-    event: Event,
+    ids: &dyn Ids,
+    events: Vec<Event>,
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    let values: Vec<Value> = vec![
-        id.into(),
-        event.kind.into(),
-        event.signal.into(),
-        event.signal_kind.into(),
-        event.pupil.into(),
-        event.year.into(),
-        event.half_days.into(),
-        event.version.into(),
-        now.into(),
-        event.party.into(),
-    ];
-    execute(
-        tx,
-        "insert into outbox
-         (id, kind, signal_id, signal_kind, pupil_id, school_year, half_days, version, occurred_at, party)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        values,
-    )
-    .await?;
-    Ok(())
+    let row = |event: Event| -> Vec<Value> {
+        vec![
+            ids.next(now).into(),
+            event.kind.into(),
+            event.signal.into(),
+            event.signal_kind.into(),
+            event.pupil.into(),
+            event.year.into(),
+            event.half_days.into(),
+            event.version.into(),
+            now.into(),
+            event.party.into(),
+        ]
+    };
+    let head = "insert into outbox
+        (id, kind, signal_id, signal_kind, pupil_id, school_year, half_days, version, occurred_at, party)";
+    bulk(tx, head, 10, events.into_iter().map(row), "").await
 }

@@ -1,14 +1,12 @@
 //! The endings: what a complete read did not hold is gone, unless that would be too many (R08).
 
-use std::collections::HashSet;
-
 use hub_entities::id::{RecordId, RunId};
 use hub_entities::policy::Scope;
-use hub_entities::time::SchoolYear;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
+use super::changed::end_enrolments;
+use super::school_of;
 use super::waiting::waits_left;
-use super::{end_enrolments, school_of};
 use crate::store::competence::derive_again;
 use crate::store::ledger::Work;
 use crate::store::run::{Progress, advance};
@@ -31,24 +29,6 @@ impl Ending {
             self.missing > 20 || self.all()
         } else {
             self.missing.saturating_mul(10) > self.enrolled
-        }
-    }
-
-    /// What a read that holds these places, each by its key, class and pupil, would end of those that are taken. A
-    /// source may give a place another key each time: it is the same while class and pupil are.
-    pub fn of_places<'a>(taken: &[Place], held: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> Self {
-        let (mut keys, mut places) = (HashSet::new(), HashSet::new());
-        for (key, class, pupil) in held {
-            keys.insert(key);
-            places.insert((class, pupil));
-        }
-        let is_missing = |one: &&Place| {
-            !keys.contains(one.key.as_str()) && !places.contains(&(one.class.as_str(), one.pupil.as_str()))
-        };
-        let count = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
-        Self {
-            enrolled: count(taken.len()),
-            missing: count(taken.iter().filter(is_missing).count()),
         }
     }
 
@@ -92,35 +72,6 @@ pub(in crate::store) async fn count_ending<C: ConnectionTrait>(
     Ok(Ending { enrolled, missing })
 }
 
-/// A place in a class, by the keys of its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The place itself.
-    pub key: String,
-    /// The class.
-    pub class: String,
-    /// The pupil.
-    pub pupil: String,
-}
-
-/// The places in classes of the running school year that are taken today: on 1 September all others are new.
-pub async fn open_places(db: &Db, scope: &Scope) -> Result<Vec<Place>, DbError> {
-    let school = school_of(scope)?;
-    let text = "select m.source_key, c.source_key, r.source_key
-         from membership m join class_group c on c.id = m.class_id join record r on r.id = m.record_id
-         where m.school_id = ? and (m.ends_on is null or m.ends_on > ?) and c.school_year = ?";
-    let year = SchoolYear::of(scope.day());
-    let found = rows(db.reader(), text, vec![school.into(), scope.day().into(), year.into()]).await?;
-    let read = |row: &QueryResult| {
-        Ok(Place {
-            key: row.try_get_by_index(0)?,
-            class: row.try_get_by_index(1)?,
-            pupil: row.try_get_by_index(2)?,
-        })
-    };
-    found.iter().map(read).collect()
-}
-
 /// Ends the pupils that a complete read did not hold: last of all, some hundreds at a time.
 pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbError> {
     let tx = db.begin().await?;
@@ -157,9 +108,8 @@ pub(in crate::store) async fn write_endings(
     if !pupils.is_empty() {
         db.dialect().lock_pupils(tx, &pupils).await?;
     }
-    for record in &records {
-        end_enrolments(tx, work, *record, None).await?;
-    }
+    let today = work.scope.day();
+    end_enrolments(tx, work, records.iter().map(|record| (*record, today)).collect()).await?;
     derive_again(tx, work.ids, &pupils, work.now).await?;
     Ok(i64::try_from(records.len()).unwrap_or_default())
 }

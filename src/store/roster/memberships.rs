@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use hub_entities::id::{ClassId, MembershipId, RecordId};
+use hub_entities::source::KeyKind;
 use sea_orm::{DatabaseTransaction, Value};
 
 use super::waiting::{wait, waits_no_longer};
-use super::{MembershipSaid, Noted, records_of, school_of};
+use super::{MembershipSaid, Noted, keys_among, school_of};
 use crate::store::ledger::Work;
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list_from, rows};
@@ -63,11 +64,11 @@ pub(in crate::store) async fn write_memberships(
         classes.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     }
     let pupil_keys: BTreeSet<&str> = said.iter().map(|(_, one)| one.pupil_key.as_str()).collect();
-    let pupil_keys: Vec<&str> = pupil_keys.into_iter().collect();
-    let records = records_of(tx, school, &pupil_keys).await?;
+    let pupil_keys = pupil_keys.into_iter().map(str::to_owned).collect();
+    let records = keys_among(tx, work.scope, KeyKind::SourceKey, Some(pupil_keys)).await?;
 
     let text = "select class_id, record_id, begins_on, ends_on from membership where school_id = ? and record_id in ?";
-    let values = vec![school.into(), list_from(records.values().map(|record| record.id))];
+    let values = vec![school.into(), list_from(records.values().map(|(record, _)| *record))];
     let mut known: BTreeMap<(ClassId, RecordId), Period> = BTreeMap::new();
     for row in rows(tx, text, values).await? {
         let place = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
@@ -79,11 +80,11 @@ pub(in crate::store) async fn write_memberships(
     let mut changed = Vec::with_capacity(said.len());
     let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
     for (key, one) in said {
-        let (Some(class), Some(record)) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
+        let (Some(class), Some((record, pupil))) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
             changed.push(None);
             continue;
         };
-        let place = (*class, record.id);
+        let place = (*class, *record);
         let ends = if one.gone {
             Some(one.ends_on.map_or(today, |ends| ends.min(today)))
         } else {
@@ -104,8 +105,8 @@ pub(in crate::store) async fn write_memberships(
                 vec![
                     MembershipId(work.ids.next(work.now)).into(),
                     (*class).into(),
-                    record.id.into(),
-                    record.pupil_id.into(),
+                    (*record).into(),
+                    (*pupil).into(),
                     school.into(),
                     key.clone().into(),
                     one.begins_on.into(),

@@ -1,7 +1,7 @@
 //! The legal minimum of an obligatory report, where no agreement lists it: kept apart, and no longer than a report may
 //! need it. Only `store::read::report` reads it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use hub_entities::category::{Categories, Category};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClassSaid, MembershipSaid, school_of};
 use crate::store::ledger::Work;
-use crate::store::sql::{bulk, execute, list, list_from, row, rows};
+use crate::store::sql::{bulk, execute, list, list_from, rows};
 use crate::store::{Db, DbError};
 
 /// What a source says of a pupil that only a report may carry.
@@ -40,17 +40,22 @@ pub fn may_be_needed(agreed: Categories) -> bool {
     agreed.has(Category::Truancy) || agreed.has(Category::Attendance)
 }
 
-/// What is kept of a record for its report.
-pub(super) async fn name_of<C: ConnectionTrait>(db: &C, record: RecordId) -> Result<ReportSaid, DbError> {
-    let text = "select given_name, family_name, birth_date from report_name where record_id = ?";
-    let Some(found) = row(db, text, vec![record.into()]).await? else {
-        return Ok(ReportSaid::default());
-    };
-    Ok(ReportSaid {
-        given_name: found.try_get_by_index(0)?,
-        family_name: found.try_get_by_index(1)?,
-        birth_date: found.try_get_by_index(2)?,
-    })
+/// What is kept of these records for their reports; nothing of most.
+pub(super) async fn names_of<C: ConnectionTrait>(
+    db: &C,
+    records: &[RecordId],
+) -> Result<HashMap<RecordId, ReportSaid>, DbError> {
+    let text = "select record_id, given_name, family_name, birth_date from report_name where record_id in ?";
+    let mut names = HashMap::new();
+    for row in rows(db, text, vec![list(records)]).await? {
+        let said = ReportSaid {
+            given_name: row.try_get_by_index(1)?,
+            family_name: row.try_get_by_index(2)?,
+            birth_date: row.try_get_by_index(3)?,
+        };
+        names.insert(row.try_get_by_index(0)?, said);
+    }
+    Ok(names)
 }
 
 /// Writes what is said of these records; of whom nothing is said any more, nothing is left.

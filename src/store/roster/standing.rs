@@ -8,7 +8,7 @@ use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 
 use super::waiting::waiting_places;
-use super::{ClassSaid, MembershipSaid, PupilSaid, Unsaid, school_of};
+use super::{ClassSaid, Ending, MembershipSaid, PupilSaid, Unsaid, school_of};
 use crate::store::sql::rows;
 use crate::store::{Db, DbError};
 
@@ -21,8 +21,8 @@ pub struct Standing {
     class_keys: HashSet<String>,
     /// By class and pupil, of the latest class with that key: from when until when.
     places: HashMap<(String, String), (Option<NaiveDate>, Option<NaiveDate>)>,
-    /// Places that have not ended: their own key, and class and pupil.
-    open_places: Vec<(String, (String, String))>,
+    /// Places that have not ended.
+    open_places: Vec<OpenPlace>,
     /// Places that wait for their class or their pupil, by their own key.
     waiting: HashMap<String, MembershipSaid>,
     today: NaiveDate,
@@ -34,6 +34,38 @@ struct Pupil {
     /// Where the latest enrolment ends.
     ends_on: Option<NaiveDate>,
     is_enrolled: bool,
+}
+
+/// A place in a class that is taken today.
+#[derive(Debug)]
+struct OpenPlace {
+    key: String,
+    class: String,
+    pupil: String,
+    /// Whether the class is one of the running school year: on 1 September all others are new.
+    is_running: bool,
+}
+
+/// What a read holds of places. A source may give a place another key each time: it is the same while class and pupil
+/// are.
+struct Held<'a> {
+    keys: HashSet<&'a str>,
+    places: HashSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Held<'a> {
+    fn of(held: impl Iterator<Item = (&'a str, &'a MembershipSaid)>) -> Self {
+        let (mut keys, mut places) = (HashSet::new(), HashSet::new());
+        for (key, said) in held {
+            keys.insert(key);
+            places.insert((said.class_key.as_str(), said.pupil_key.as_str()));
+        }
+        Self { keys, places }
+    }
+
+    fn has(&self, place: &OpenPlace) -> bool {
+        self.keys.contains(place.key.as_str()) || self.places.contains(&(place.class.as_str(), place.pupil.as_str()))
+    }
 }
 
 /// Reads the roster of the scope's school.
@@ -70,14 +102,19 @@ pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
             .classes
             .insert((key, SchoolYear(row.try_get_by_index(1)?)), said);
     }
-    let text = "select m.source_key, c.source_key, r.source_key, m.begins_on, m.ends_on, m.class_id
+    let text = "select m.source_key, c.source_key, r.source_key, m.begins_on, m.ends_on, m.class_id, c.school_year
          from membership m join class_group c on c.id = m.class_id join record r on r.id = m.record_id
          where m.school_id = ?";
     for row in rows(db.reader(), text, vec![school.into()]).await? {
         let place: (String, String) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
         let ends: Option<NaiveDate> = row.try_get_by_index(4)?;
         if ends.is_none_or(|ends| ends > scope.day()) {
-            standing.open_places.push((row.try_get_by_index(0)?, place.clone()));
+            standing.open_places.push(OpenPlace {
+                key: row.try_get_by_index(0)?,
+                class: place.0.clone(),
+                pupil: place.1.clone(),
+                is_running: SchoolYear(row.try_get_by_index(6)?) == SchoolYear::of(scope.day()),
+            });
         }
         let class: ClassId = row.try_get_by_index(5)?;
         if latest.get(&place.0) == Some(&class) {
@@ -138,17 +175,20 @@ impl Standing {
 
     /// The places in classes that a read did not hold, those that wait among them, by their own keys.
     pub fn left_places<'a>(&self, held: impl Iterator<Item = (&'a str, &'a MembershipSaid)>) -> BTreeSet<String> {
-        let mut keys = HashSet::new();
-        let mut places = HashSet::new();
-        for (key, said) in held {
-            keys.insert(key);
-            places.insert((said.class_key.as_str(), said.pupil_key.as_str()));
+        let held = Held::of(held);
+        let left = self.open_places.iter().filter(|place| !held.has(place));
+        let waiting = self.waiting.keys().filter(|key| !held.keys.contains(key.as_str()));
+        left.map(|place| &place.key).chain(waiting).cloned().collect()
+    }
+
+    /// How many of the places in classes of the running school year a read would end that holds these.
+    pub fn ending_of<'a>(&self, held: impl Iterator<Item = (&'a str, &'a MembershipSaid)>) -> Ending {
+        let held = Held::of(held.filter(|(_, said)| !said.gone));
+        let running = || self.open_places.iter().filter(|place| place.is_running);
+        let count = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
+        Ending {
+            enrolled: count(running().count()),
+            missing: count(running().filter(|place| !held.has(place)).count()),
         }
-        let is_held = |key: &str, (class, pupil): &(String, String)| {
-            keys.contains(key) || places.contains(&(class.as_str(), pupil.as_str()))
-        };
-        let left = self.open_places.iter().filter(|(key, place)| !is_held(key, place));
-        let waiting = self.waiting.keys().filter(|key| !keys.contains(key.as_str()));
-        left.map(|(key, _)| key).chain(waiting).cloned().collect()
     }
 }

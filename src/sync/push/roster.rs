@@ -11,7 +11,7 @@ use hub_entities::source::{RunKind, RunState, run};
 
 use super::{LONGEST_KEY, Named, Pushed, begun_or, hash_of};
 use crate::store::intake::{Begun, Changed, Intake, Record};
-use crate::store::roster::{Ending, forget_reports, open_places, standing};
+use crate::store::roster::{Ending, forget_reports, standing};
 use crate::sync::news::{LEFT, LEFT_PLACE, REPORT_CLASS, REPORT_PLACE, rows};
 use crate::sync::{Source, Sync, SyncError, filter};
 
@@ -220,9 +220,7 @@ impl Sync {
         if !agreed.has(Category::Enrolment) {
             return Ok(Ending::default());
         }
-        let said = places.iter().filter(|(_, said)| !said.gone);
-        let held = said.map(|(key, said)| (key.as_str(), said.class_key.as_str(), said.pupil_key.as_str()));
-        Ok(Ending::of_places(&open_places(&self.db, scope).await?, held))
+        Ok(stands.ending_of(places.iter().map(|(key, said)| (key.as_str(), said))))
     }
 
     /// Filters the rows, and says what cannot be taken over.
@@ -296,7 +294,7 @@ impl Sync {
         }
         let mut aside = Vec::new();
         if !agreed.is_empty() {
-            let filtered = self.filtered(school_key, &roster, agreed, said.reference);
+            let filtered = self.filtered(school_key, roster, agreed, said.reference);
             aside = vec![
                 ("class", rows(filtered.classes.iter())?),
                 ("pupil", rows(filtered.pupils.iter())?),

@@ -11,6 +11,7 @@ use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::Shape;
 use clb_hub::register::{self, Register};
 use clb_hub::sync::files::AbsenceFile;
+use clb_hub::sync::stop::Stop;
 use clb_hub::sync::{Source, Sync, SyncError};
 use hub_connectors::absences::{AbsenceFormat, ColumnMap, DeleteMarker, PupilKey};
 use hub_connectors::connection::Connection;
@@ -31,6 +32,7 @@ pub(crate) fn sync(world: &World) -> Sync {
         ids: world.ids.clone(),
         national_numbers: Some(Arc::new(BlindIndexKey::new([7; 32]))),
         progress: Arc::new(|_, _| {}),
+        stop: Stop::never(),
     }
 }
 
@@ -154,8 +156,7 @@ impl Region {
         let number = &self.manifest.schools[place].institution_number;
         let source = self.source(place);
         let settings = Settings::default();
-        let imported = self.sync.roster_package(source, number, path, &settings);
-        imported.await.map(|(run, _)| run)
+        self.sync.roster_package(source, number, path, &settings).await
     }
 
     /// Imports a file of absences of the school at this place.

@@ -160,6 +160,7 @@ impl Scene {
             ids: self.world.ids.clone(),
             national_numbers: None,
             progress: Arc::new(progress),
+            stop: clb_hub::sync::stop::Stop::never(),
         }
     }
 

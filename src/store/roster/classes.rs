@@ -1,0 +1,69 @@
+//! Classes.
+
+use std::collections::BTreeMap;
+
+use hub_entities::id::ClassId;
+use hub_entities::time::SchoolYear;
+use sea_orm::{DatabaseTransaction, Value};
+
+use super::{ClassSaid, Noted, school_of};
+use crate::store::ledger::Work;
+use crate::store::run::{Progress, advance};
+use crate::store::sql::{bulk, list_from, rows};
+use crate::store::{Db, DbError};
+
+/// Merges classes of the scope's school.
+pub async fn merge_classes(
+    db: &Db,
+    work: Work<'_>,
+    said: &[(String, ClassSaid)],
+    cursor: Option<String>,
+) -> Result<Progress, DbError> {
+    let tx = db.begin().await?;
+    work.lease.fence(db, &tx).await?;
+    let (progress, _) = write_classes(&tx, &work, said).await?;
+    advance(&tx, work.run, cursor, progress).await?;
+    tx.commit().await?;
+    Ok(progress)
+}
+
+/// The same within a transaction that holds the lease of the source already; says of each whether it changed something.
+pub(in crate::store) async fn write_classes(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    said: &[(String, ClassSaid)],
+) -> Result<(Progress, Vec<bool>), DbError> {
+    let school = school_of(work.scope)?;
+    let keys = list_from(said.iter().map(|(key, _)| key.clone()));
+    let text = "select school_year, source_key, name, grade from class_group where school_id = ? and source_key in ?";
+    let mut known: BTreeMap<(SchoolYear, String), (String, Option<String>)> = BTreeMap::new();
+    for row in rows(tx, text, vec![school.into(), keys]).await? {
+        let class = (SchoolYear(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
+        known.insert(class, (row.try_get_by_index(2)?, row.try_get_by_index(3)?));
+    }
+    let mut noted = Noted::default();
+    let mut written: BTreeMap<(SchoolYear, String), Vec<Value>> = BTreeMap::new();
+    for (key, class) in said {
+        let place = (class.school_year, key.clone());
+        let now = (class.name.clone(), class.grade.clone());
+        let changed = known.get(&place) != Some(&now);
+        noted.add(changed);
+        if changed {
+            let row: [Value; 6] = [
+                ClassId(work.ids.next(work.now)).into(),
+                school.into(),
+                class.school_year.into(),
+                key.clone().into(),
+                class.name.clone().into(),
+                class.grade.clone().into(),
+            ];
+            written.insert(place.clone(), row.into());
+            known.insert(place, now);
+        }
+    }
+    let head = "insert into class_group (id, school_id, school_year, source_key, name, grade)";
+    let tail = "on conflict (school_id, school_year, source_key)
+                do update set name = excluded.name, grade = excluded.grade";
+    bulk(tx, head, 6, written.into_values().collect::<Vec<_>>().into_iter(), tail).await?;
+    Ok((noted.progress, noted.changed))
+}

@@ -1,0 +1,171 @@
+//! The records of a chunk as they stand, each thing about all of them read by one statement.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDate;
+use hub_entities::id::{EnrolmentId, PupilId, RecordId, SchoolId};
+use hub_entities::pupil::record;
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult as _};
+
+use super::reported::{ReportSaid, names_of};
+use super::{PupilSaid, Unsaid};
+use crate::store::DbError;
+use crate::store::sql::{list, list_from, rows, statement};
+
+/// A record as far as merging needs it.
+#[derive(Debug)]
+pub(super) struct KnownRecord {
+    pub(super) id: RecordId,
+    pub(super) pupil_id: PupilId,
+    pub(super) content_hash: Vec<u8>,
+    pub(super) birth_date: Option<NaiveDate>,
+    /// By the day on which they begin.
+    pub(super) enrolments: BTreeMap<NaiveDate, Enrolment>,
+}
+
+/// An enrolment of a record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Enrolment {
+    pub(super) id: EnrolmentId,
+    pub(super) ends_on: Option<NaiveDate>,
+}
+
+impl KnownRecord {
+    /// Where its latest enrolment ends.
+    pub(super) fn ends_on(&self) -> Option<NaiveDate> {
+        let (_, latest) = self.enrolments.last_key_value()?;
+        latest.ends_on
+    }
+
+    /// Whether it is enrolled on this day or has yet to be.
+    pub(super) fn is_open(&self, on: NaiveDate) -> bool {
+        let mut all = self.enrolments.values();
+        all.any(|one| one.ends_on.is_none_or(|ends| ends > on))
+    }
+}
+
+/// The records of these keys.
+pub(super) async fn records_of(
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    keys: &[&str],
+) -> Result<BTreeMap<String, KnownRecord>, DbError> {
+    let text = "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date, e.id, e.begins_on, e.ends_on
+         from record r left join enrolment e on e.record_id = r.id where r.school_id = ? and r.source_key in ?";
+    let values = vec![school.into(), list_from(keys.iter().map(|key| (*key).to_owned()))];
+    let mut known: BTreeMap<String, KnownRecord> = BTreeMap::new();
+    for row in rows(tx, text, values).await? {
+        let record = known.entry(row.try_get_by_index(0)?).or_insert(KnownRecord {
+            id: row.try_get_by_index(1)?,
+            pupil_id: row.try_get_by_index(2)?,
+            content_hash: row.try_get_by_index(3)?,
+            birth_date: row.try_get_by_index(4)?,
+            enrolments: BTreeMap::new(),
+        });
+        if let Some(id) = row.try_get_by_index(5)? {
+            let ends_on = row.try_get_by_index(7)?;
+            record
+                .enrolments
+                .insert(row.try_get_by_index(6)?, Enrolment { id, ends_on });
+        }
+    }
+    Ok(known)
+}
+
+/// What is said of each pupil, with what a row does not speak of as it stands.
+pub(super) async fn completed(
+    tx: &DatabaseTransaction,
+    said: &[(String, PupilSaid)],
+    known: &BTreeMap<String, KnownRecord>,
+) -> Result<HashMap<String, PupilSaid>, DbError> {
+    let open = said.iter().filter(|(_, pupil)| pupil.unsaid != Unsaid::default());
+    let open: Vec<(&String, &PupilSaid, RecordId)> = open
+        .filter_map(|(key, pupil)| Some((key, pupil, known.get(key)?.id)))
+        .collect();
+    if open.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let records: Vec<RecordId> = open.iter().map(|(_, _, record)| *record).collect();
+    let text = "select * from record where id in ?";
+    let asked = statement(tx.get_database_backend(), text, vec![list(&records)]);
+    let stands = record::Model::find_by_statement(asked).all(tx).await?;
+    let stands: HashMap<RecordId, record::Model> = stands.into_iter().map(|record| (record.id, record)).collect();
+    let for_reports = names_of(tx, &records).await?;
+    let one = |(key, pupil, record): (&String, &PupilSaid, RecordId)| {
+        let stands = stands.get(&record)?;
+        let for_report = for_reports.get(&record).cloned().unwrap_or_default();
+        Some((key.clone(), complete(stands, for_report, pupil)))
+    };
+    Ok(open.into_iter().filter_map(one).collect())
+}
+
+/// The row with what it does not speak of as it stands.
+fn complete(stands: &record::Model, for_report: ReportSaid, said: &PupilSaid) -> PupilSaid {
+    let mut whole = said.clone();
+    let stands = stands.clone();
+    if said.unsaid.person {
+        whole.report.given_name = for_report.given_name;
+        whole.report.family_name = for_report.family_name;
+        whole.identifier = stands.identifier;
+        whole.stamnummer = stands.stamnummer;
+        whole.given_name = stands.given_name;
+        whole.family_name = stands.family_name;
+        whole.sort_name = stands.sort_name;
+        whole.street = stands.street;
+        whole.postal_code = stands.postal_code;
+        whole.city = stands.city;
+        whole.contacts = stands.contacts;
+        whole.language = stands.language;
+        whole.national_index = stands.national_index;
+    }
+    if said.unsaid.birth {
+        whole.report.birth_date = for_report.birth_date;
+        whole.birth_date = stands.birth_date;
+        whole.sex = stands.sex;
+    }
+    whole
+}
+
+/// Whose records carry which blind index, as a transaction changes them.
+#[derive(Debug, Default)]
+pub(super) struct Indexes {
+    of_index: HashMap<Vec<u8>, BTreeMap<RecordId, PupilId>>,
+    of_record: HashMap<RecordId, Vec<u8>>,
+}
+
+impl Indexes {
+    /// The records with one of these, at whatever school.
+    pub(super) async fn of(tx: &DatabaseTransaction, indexes: impl Iterator<Item = Vec<u8>>) -> Result<Self, DbError> {
+        let mut all = Self::default();
+        let indexes: Vec<Vec<u8>> = indexes.collect();
+        if indexes.is_empty() {
+            return Ok(all);
+        }
+        let text = "select national_index, id, pupil_id from record where national_index in ?";
+        for row in rows(tx, text, vec![list_from(indexes)]).await? {
+            let (index, record) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            all.give(record, row.try_get_by_index(2)?, Some(index));
+        }
+        Ok(all)
+    }
+
+    /// The pupil of another record with this blind index, if there is one; of several the first.
+    pub(super) fn other(&self, index: Option<&[u8]>, but: Option<RecordId>) -> Option<PupilId> {
+        let records = self.of_index.get(index?)?.iter();
+        let others = records.filter(|(record, _)| Some(**record) != but);
+        others.map(|(_, pupil)| *pupil).min()
+    }
+
+    /// From now on this record carries this index and no other.
+    pub(super) fn give(&mut self, record: RecordId, pupil: PupilId, index: Option<Vec<u8>>) {
+        if let Some(before) = self.of_record.remove(&record)
+            && let Some(records) = self.of_index.get_mut(&before)
+        {
+            records.remove(&record);
+        }
+        if let Some(index) = index {
+            self.of_index.entry(index.clone()).or_default().insert(record, pupil);
+            self.of_record.insert(record, index);
+        }
+    }
+}
