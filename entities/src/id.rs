@@ -137,6 +137,8 @@ ids! {
     DecisionId = "dcn";
     /// A consent or a refusal. UUIDv4.
     ConsentId = "cst";
+    /// What the secrecy store has yet to follow. UUIDv4.
+    IntentId = "int";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -85,6 +85,7 @@ fn trajectory_row(one: Trajectory) -> TrajectoryRow {
         state: one.state,
         asked_by: one.asked_by,
         obligation: one.obligation,
+        lapsed_at: one.lapsed_at,
         opened_at: one.opened_at,
         closed_at: one.closed_at,
         version: one.version,

@@ -1,5 +1,7 @@
-//! What an operator does for the secrecy store without seeing any of it: look after its keys and its log.
+//! What an operator does for the secrecy store without seeing any of it: look after its keys and its log, and bring over
+//! what the main store decided.
 
+pub mod intents;
 pub mod log;
 
 use std::path::Path;

@@ -19,6 +19,7 @@ mod db;
 mod dialect;
 pub mod early;
 pub mod intake;
+pub mod intent;
 mod known;
 pub mod lease;
 pub mod ledger;

@@ -34,7 +34,11 @@ const MAY_CHANGE: &[(&str, &[&str])] = &[
             "authority.version",
         ],
     ),
-    ("acceptSignal", &["+outbox", "+signal_track", "signal.version"]),
+    // Guidance that it obliges to begins in the secrecy store later on.
+    (
+        "acceptSignal",
+        &["+intent", "+outbox", "+signal_track", "signal.version"],
+    ),
     (
         "approveHeldRun",
         &["sync_run.approved_at", "sync_run.approved_by", "sync_run.state"],
@@ -119,6 +123,7 @@ const MAY_CHANGE: &[(&str, &[&str])] = &[
             "+absence_revision",
             "+delivery",
             "+gap",
+            "+intent",
             "+lease",
             "+outbox",
             "+push_call",
@@ -409,6 +414,12 @@ async fn brought_in(steps: &mut Steps<'_>) {
     ] {
         let input = format!("{} absences: [{absences}]", call(name));
         steps.take(&v.north, "submitAbsences", DELIVERED, &input).await;
+        if name == "raised" {
+            // What the CLB took up lapses when it is taken back.
+            let signal = signal_id(&truancy_key("truancy.5", town.bo, SchoolYear(2026)), 2);
+            let signal = format!("signal: \"{signal}\"");
+            steps.take(&v.first, "acceptSignal", STEPPED, &signal).await;
+        }
     }
 
     let changes = |name: &str, rows: &str| format!("{} mode: CHANGES referenceDate: \"2026-10-01\" {rows}", call(name));
@@ -460,7 +471,6 @@ async fn what_software_may(steps: &mut Steps<'_>) {
 /// What a CLB writes in a dossier.
 async fn in_the_dossier(steps: &mut Steps<'_>) {
     let (world, clb) = (&steps.town.world, steps.town.first);
-    world.keeps_dossiers(clb).await;
     let director = world.someone(Role::ClbDirector, None, Some(clb)).await;
     let anchor = world.worker(clb, Discipline::SocialWorker).await;
     let psychologist = world.worker(clb, Discipline::Psychologist).await;
@@ -520,6 +530,7 @@ both_databases!(
             apart: database.look_apart().await,
             changed: BTreeMap::new(),
         };
+        town.world.keeps_dossiers(town.first).await;
         between_the_parties(&mut steps).await;
         brought_in(&mut steps).await;
         in_the_dossier(&mut steps).await;

@@ -1,5 +1,6 @@
 //! A trajectory (begeleidingstraject): one course of guidance, in one domain, by its own team.
 
+use super::Domain;
 use crate::operation::closed_enum;
 
 closed_enum! {
@@ -39,6 +40,17 @@ closed_enum! {
         SystematicContact = "systematic_contact",
         /// Measures against a contagious disease (profylaxe).
         Prophylaxis = "prophylaxis",
+    }
+}
+
+impl Obligation {
+    /// The domain in which guidance begins that it obliges to. No source names the one of truancy: ours is the domain of
+    /// the social worker who follows it up, and the team may begin in others.
+    pub const fn domain(self) -> Domain {
+        match self {
+            Self::CompulsoryEducation => Domain::Wellbeing,
+            Self::SystematicContact | Self::Prophylaxis => Domain::Health,
+        }
     }
 }
 

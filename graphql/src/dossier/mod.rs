@@ -42,6 +42,8 @@ pub struct TrajectoryRow {
     pub asked_by: hub_entities::dossier::trajectory::AskedBy,
     /// Why it cannot be refused.
     pub obligation: Option<hub_entities::dossier::trajectory::Obligation>,
+    /// Since when nothing obliges any more.
+    pub lapsed_at: Option<DateTime<Utc>>,
     /// When it began.
     pub opened_at: DateTime<Utc>,
     /// When it ended.
@@ -135,6 +137,9 @@ pub struct Trajectory {
     /// Why it cannot be refused, where it cannot (verplichte begeleiding).
     #[graphql(tag = "class:secret.granted")]
     pub obligation: Option<Obligation>,
+    /// Since when nothing obliges any more, where what obliged was taken back: obtain consent, or close.
+    #[graphql(tag = "class:secret.granted")]
+    pub lapsed_at: Option<DateTime<Utc>>,
     /// When it began.
     #[graphql(tag = "class:secret.granted")]
     pub opened_at: DateTime<Utc>,
@@ -206,6 +211,7 @@ impl From<TrajectoryRow> for Trajectory {
             state: row.state.into(),
             asked_by: row.asked_by.into(),
             obligation: row.obligation.map(Into::into),
+            lapsed_at: row.lapsed_at,
             opened_at: row.opened_at,
             closed_at: row.closed_at,
             version: row.version,

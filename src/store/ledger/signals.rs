@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Judge;
 use crate::store::DbError;
 use crate::store::audience;
+use crate::store::intent::obligations_lapse;
 use crate::store::run::Progress;
 use crate::store::sql::execute;
 
@@ -21,6 +22,7 @@ pub(super) async fn write_signals(
     progress: &mut Progress,
 ) -> Result<(), DbError> {
     let mut raised = Vec::new();
+    let mut withdrawn = Vec::new();
     let mut events = Vec::new();
     for ((pupil, year), outcome) in outcomes {
         for step in &outcome.steps {
@@ -32,6 +34,7 @@ pub(super) async fn write_signals(
                 }
                 EventKind::Withdrawn => {
                     update(tx, judge, step).await?;
+                    withdrawn.push(step.signal.id);
                     progress.withdrawn = progress.withdrawn.saturating_add(1);
                 }
                 _ => update(tx, judge, step).await?,
@@ -48,6 +51,7 @@ pub(super) async fn write_signals(
             });
         }
     }
+    obligations_lapse(tx, judge.ids, &withdrawn, judge.now).await?;
     audience::begin(tx, &raised, judge.now).await?;
     tell_those_told(tx, judge.ids, events, judge.now).await
 }

@@ -8,6 +8,7 @@ pub mod chain;
 pub mod consent;
 pub mod key;
 pub mod line;
+pub mod obligation;
 pub mod opening;
 pub mod ties;
 pub mod writing;

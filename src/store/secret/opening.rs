@@ -35,6 +35,8 @@ pub struct Trajectory {
     pub asked_by: AskedBy,
     /// Why it cannot be refused, where it cannot.
     pub obligation: Option<Obligation>,
+    /// Since when nothing obliges any more, where what obliged was taken back.
+    pub lapsed_at: Option<DateTime<Utc>>,
     /// When it began.
     pub opened_at: DateTime<Utc>,
     /// When it ended.
@@ -200,7 +202,7 @@ async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -
     let (reached, values) = reached(grants, |_| None);
     let text = format!(
         "select t.id, t.pupil_id, t.domain, t.phase, t.state, t.asked_by, t.obligation, t.opened_at, t.closed_at,
-                t.version, m.principal_id, m.begins_on, m.ends_on
+                t.version, m.principal_id, m.begins_on, m.ends_on, t.lapsed_at
          from trajectory t left join team_member m on m.trajectory_id = t.id and m.clb_id = t.clb_id
          where t.clb_id = ? and ({reached}) order by t.opened_at, t.id, m.begins_on, m.id"
     );
@@ -219,6 +221,7 @@ async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -
                 opened_at: row.try_get_by_index(7)?,
                 closed_at: row.try_get_by_index(8)?,
                 version: row.try_get_by_index(9)?,
+                lapsed_at: row.try_get_by_index(13)?,
                 team: Vec::new(),
             });
         }

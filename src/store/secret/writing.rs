@@ -275,7 +275,10 @@ async fn rests_on_consent(
     may_go_on: MayGoOn<'_>,
 ) -> Result<bool, DbError> {
     let lock = secrets.apart.dialect.for_update();
-    let text = format!("select obligation from trajectory where clb_id = ? and pupil_id = ? and id = ? {lock}");
+    let text = format!(
+        "select case when lapsed_at is null then obligation end from trajectory
+         where clb_id = ? and pupil_id = ? and id = ? {lock}"
+    );
     let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), trajectory.into()];
     let found = row(tx, &text, values).await?;
     let Some(found) = found.filter(|_| by.reaches(trajectory)) else {

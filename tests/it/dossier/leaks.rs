@@ -330,6 +330,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .any(|what| bytes.windows(what.len()).any(|window| window == what.as_bytes()))
     };
     consents::noted(&mut door, &guided).await;
+    crate::intents::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
     for canary in CANARIES.into_iter().chain(NOTES) {
         let found: Vec<&String> = all

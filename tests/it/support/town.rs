@@ -11,12 +11,13 @@
 use std::sync::Arc;
 
 use clb_hub::app::{AccessLog, App, Desk, access_log};
+use clb_hub::custody::intents::Applier;
 use clb_hub::deliver::sequencer::Sequencer;
 use clb_hub::http::house::House;
 use clb_hub::http::service::GraphqlService;
-use clb_hub::store::SecretDb;
 use clb_hub::store::carried::{CarriedSaid, merge_carried};
 use clb_hub::store::roster::{ClassSaid, MembershipSaid, PupilSaid, merge_classes, merge_memberships};
+use clb_hub::store::{SecretDb, Secrets};
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
@@ -67,6 +68,8 @@ pub(crate) struct Town {
     pub(crate) desk: Desk,
     /// The secrecy store, to count what it is asked.
     pub(crate) apart: SecretDb,
+    /// The same with its keys.
+    pub(crate) secrets: Secrets,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
 }
@@ -192,7 +195,7 @@ impl Town {
             sequencer.waker(),
             lines,
         );
-        let app = Arc::new(app.with_secrets(Some(secrets)));
+        let app = Arc::new(app.with_secrets(Some(secrets.clone())));
         let head = tokio::sync::watch::Sender::new(None).subscribe();
         let desk = Desk::new(app.clone(), Arc::new(FixedClock(world.now)), head);
         let house = Arc::new(House::new(
@@ -218,6 +221,7 @@ impl Town {
             house,
             desk,
             apart,
+            secrets,
             _log: log,
         };
         town.classes().await;
@@ -255,6 +259,13 @@ impl Town {
         let clock = Arc::new(FixedClock(self.world.now));
         let sequencer = Sequencer::new(self.world.db.clone(), clock, self.world.ids.clone());
         sequencer.once().await.unwrap();
+    }
+
+    /// What applies intents in the secrecy store, as a process of its own would.
+    pub(crate) async fn applier(&self) -> Applier {
+        let (world, clock) = (&self.world, Arc::new(FixedClock(self.world.now)));
+        let applier = Applier::open(&world.db, self.secrets.clone(), clock, world.ids.clone());
+        applier.await.unwrap()
     }
 
     /// The whole answer to a question.

@@ -12,6 +12,7 @@ mod m20261126_000050_keys;
 mod m20261126_000051_dossiers;
 mod m20261126_000052_chain;
 mod m20261126_000060_consents;
+mod m20261126_000061_obligations;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000051_dossiers::Migration),
             Box::new(m20261126_000052_chain::Migration),
             Box::new(m20261126_000060_consents::Migration),
+            Box::new(m20261126_000061_obligations::Migration),
         ]
     }
 }
