@@ -1,11 +1,12 @@
 //! Intents: what one store decided and the secrecy store has yet to follow (design §4, across stores).
 //!
 //! An intent is written in the transaction of what causes it, so that neither is there without the other, and is applied
-//! later, once in effect. It holds who, whom and why; what is under secrecy does not stand in it in the open.
+//! later, once in effect. It holds who, whom and why; what was asked of a CLB lies in it sealed, with a key of its own
+//! that a key outside the database wraps, and only until it is applied.
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::{ClbId, IntentId, PrincipalId, PupilId, SignalId};
+use crate::id::{ClbId, IntentId, PrincipalId, PupilId, SchoolId, SignalId};
 use crate::operation::{Role, closed_enum};
 
 closed_enum! {
@@ -15,6 +16,8 @@ closed_enum! {
         ObligationBegins = "obligation.begins",
         /// The signal was withdrawn: nothing obliges any more.
         ObligationLapses = "obligation.lapses",
+        /// A school asked for guidance (aanmelding).
+        GuidanceAsked = "guidance.asked",
     }
 }
 
@@ -45,6 +48,18 @@ pub struct Model {
     pub request_id: Uuid,
     /// When it was caused.
     pub at: DateTimeUtc,
+    /// The school that asks, of a request for guidance.
+    pub school_id: Option<SchoolId>,
+    /// What the asker calls the request: asked twice under one name, it is one.
+    pub asked_key: Option<String>,
+    /// The key that what was asked is sealed with on its way.
+    pub text_key: Option<Uuid>,
+    /// Which version of the key-encryption key wrapped that key.
+    pub kek_version: Option<i32>,
+    /// That key, wrapped; gone when the intent is applied.
+    pub wrapped: Option<Vec<u8>>,
+    /// What was asked, sealed; gone when the intent is applied.
+    pub sealed: Option<Vec<u8>>,
     /// When applying it failed last: it goes behind the others then.
     pub tried_at: Option<DateTimeUtc>,
     /// When it was found to be applied.

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hub_entities::id::Ids;
-use hub_entities::intent::IntentKind;
 use hub_entities::policy::Scope;
 use hub_entities::time::{Clock, brussels_day};
 
 use crate::register::operator;
-use crate::store::intent::{self, INTENTS, Intent};
+use crate::store::intent::{self, INTENTS, Intent, What};
 use crate::store::lease::Lease;
-use crate::store::secret::obligation;
+use crate::store::secret::{obligation, request};
 use crate::store::{Db, DbError, Secrets};
 
 /// How often it is looked for intents that wait.
@@ -100,14 +99,18 @@ impl Applier {
 
     /// Does what an intent is about; says whether it was not done before.
     async fn apply(&self, intent: &Intent) -> Result<bool, DbError> {
-        let (scope, ids) = (&self.scope, &*self.ids);
-        match intent.kind {
-            IntentKind::ObligationBegins => {
-                let of = (intent.clb, intent.pupil);
-                let team = intent::anchors(&self.db, scope, of, brussels_day(intent.at)).await?;
-                obligation::begins(&self.secrets, scope, ids, intent, &team).await
+        let (secrets, scope, ids) = (&self.secrets, &self.scope, &*self.ids);
+        match &intent.what {
+            What::Begins(signal) => {
+                let day = brussels_day(intent.at);
+                let team = match intent.pupil {
+                    Some(pupil) => intent::anchors(&self.db, scope, (intent.clb, pupil), day).await?,
+                    None => Vec::new(),
+                };
+                obligation::begins(secrets, scope, ids, (intent, signal), &team).await
             }
-            IntentKind::ObligationLapses => obligation::lapses(&self.secrets, scope, ids, intent).await,
+            What::Lapses(signal) => obligation::lapses(secrets, scope, ids, (intent, signal)).await,
+            What::Asked(asked) => request::arrives(secrets, scope, ids, intent, asked).await,
         }
     }
 

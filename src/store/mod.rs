@@ -18,6 +18,7 @@ mod competence;
 mod db;
 mod dialect;
 pub mod early;
+pub mod guidance;
 pub mod intake;
 pub mod intent;
 mod known;

@@ -1,9 +1,13 @@
 //! The dossier through the whole house: who reads and writes what (R03), and that nothing written is lost. What it must
 //! not tell is in [`leaks`].
 
+mod asking;
 mod consents;
 mod erasure;
 mod leaks;
+mod referrals;
+
+pub(crate) use leaks::{cost, every_byte, has};
 
 use hub_entities::id::{PrincipalId, PupilId};
 use hub_entities::operation::{Actor, Discipline, Purpose, Role};
@@ -21,10 +25,10 @@ const CANARIES: [&str; 3] = ["canary-of-learning", "canary-of-wellbeing", "canar
 
 /// All there is to read in a dossier.
 const ALL: &str = "pupilId
-    learning { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
-    career { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
-    health { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
-    wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
+    learning { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
+    career { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
+    health { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
+    wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
     medical { ENTRIES }";
 
 fn all_of(pupil: PupilId) -> String {
@@ -43,7 +47,9 @@ fn all_of(pupil: PupilId) -> String {
                 "{withheld} ... on GrantedEntries {{ value {{ id trajectoryId about closed authorId writtenAt version text }} }}"
             ),
         );
-    let all = all.replace("CONSENTS", consents::CONSENTS);
+    let all = all
+        .replace("CONSENTS", consents::CONSENTS)
+        .replace("REFERRALS", referrals::REFERRALS);
     format!("{{ dossier(pupilId: \"{pupil}\") {{ {all} }} }}")
 }
 
@@ -95,7 +101,7 @@ pub(crate) fn go_on(trajectory: &str, version: i32, more: &str) -> String {
 }
 
 /// What a step answers, whatever comes of it.
-fn step(mutation: &str, done: &str, input: &str) -> String {
+pub(crate) fn step(mutation: &str, done: &str, input: &str) -> String {
     format!(
         "mutation {{ {mutation}(input: {{ {input} }}) {{ __typename ... on {done} ... on Conflict {{ version }}
          ... on NotPossible {{ reason }} ... on Invalid {{ field }} }} }}"
@@ -361,7 +367,10 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     let weak = town.ask_for(&staff.anchor, GUIDANCE, false, &ask).await;
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
     consents::brought_out(door, &guided).await;
+    referrals::brought_out(door, &guided).await;
+    asking::brought_out(door, &guided).await;
     crate::intents::brought_out(door, staff).await;
+    crate::guidance::brought_out(door, staff).await;
 }
 
 // Corrections keep the former version, and nothing is silently overwritten.

@@ -16,7 +16,7 @@ use crate::support::coverage::Door;
 use crate::support::database::{Backend, both_databases};
 use crate::support::look::{list, meddle, number};
 use crate::support::town::Town;
-use crate::support::world::{am, born, pm};
+use crate::support::world::am;
 
 const WELLBEING: &str = "wellbeing {
     trajectories { __typename ... on GrantedTrajectories { value { id domain phase state askedBy obligation lapsedAt openedAt
@@ -54,24 +54,12 @@ async fn wellbeing(town: &Town, by: &Actor, pupil: PupilId) -> Value {
 /// What obliged and was taken back is brought out.
 pub(crate) async fn brought_out(door: &mut Door<'_>, staff: &Staff) {
     let town = door.town;
-    let (record, pupil) = town.world.pupils(town.east, &[("obliged", born("2012-05-01"))]).await[0];
-    let five = [
-        am("2026-09-01"),
-        pm("2026-09-01"),
-        am("2026-09-03"),
-        pm("2026-09-03"),
-        am("2026-09-04"),
-    ];
-    let said = five.map(|at| (record, at, Reading::Absent(Code::B)));
-    town.world.say(town.east, &said).await;
-    accept(town, &town.viewers.first, raised("truancy.5", pupil, 1)).await;
-    town.world
-        .say(town.east, &[(record, am("2026-09-04"), Reading::Absent(Code::Z))])
-        .await;
+    fifth(town, "bo", Code::B).await;
+    accept(town, &town.viewers.first, raised("truancy.5", town.bo, 2)).await;
+    fifth(town, "bo", Code::Z).await;
     assert_eq!(town.applier().await.round().await.unwrap(), 2);
-    let question = format!("{{ dossier(pupilId: \"{pupil}\") {{ {WELLBEING} }} }}");
-    // No anchor is posted there: the director sees it, and assigns a team.
-    let answer = door.ask_for(&staff.director, GUIDANCE, &question).await;
+    let question = format!("{{ dossier(pupilId: \"{}\") {{ {WELLBEING} }} }}", town.bo);
+    let answer = door.ask_for(&staff.anchor, GUIDANCE, &question).await;
     assert_eq!(
         answer["dossier"]["wellbeing"]["trajectories"]["value"][0]["lapsedAt"],
         AT

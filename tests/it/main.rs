@@ -27,6 +27,7 @@ mod door;
 mod dossier;
 mod early;
 mod evidence;
+mod guidance;
 mod http;
 mod idp;
 mod intents;

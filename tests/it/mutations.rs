@@ -1,6 +1,8 @@
 //! No mutation changes what it is not there for (R55): every table is read column by column before and after each, and
 //! what differs is compared with a table written by hand.
 
+mod dossier;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
@@ -503,11 +505,13 @@ async fn in_the_dossier(steps: &mut Steps<'_>) {
         text(&entry["entryId"])
     );
     steps.take(&anchor, "correctEntry", WRITTEN, &input).await;
+    dossier::in_a_trajectory(steps, &anchor, &trajectory).await;
     let input = format!("{trajectory} version: 3 phase: INCREASED_CARE close: true");
     steps.take(&anchor, "moveTrajectory", MOVED, &input).await;
     steps
         .take(&director, "assignPost", posted, &format!("{post} ends: \"2026-12-01\""))
         .await;
+    dossier::on_demand(steps, &anchor).await;
 }
 
 /// Came while this was written, and have no row yet. May only get fewer.
@@ -539,6 +543,7 @@ both_databases!(
         let of = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<BTreeSet<_>>();
         let may_change: BTreeMap<String, BTreeSet<String>> = MAY_CHANGE
             .iter()
+            .chain(dossier::MAY_CHANGE)
             .map(|(mutation, all)| ((*mutation).to_owned(), of(all)))
             .collect();
         let listed: BTreeSet<_> = may_change.keys().cloned().chain(of(&NO_ROW_YET)).collect();

@@ -78,6 +78,33 @@ closed_enum! {
     }
 }
 
+impl ReferralState {
+    /// Whether a referral goes from here to there: forward, or to nothing; what is over stays so.
+    pub const fn goes_to(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Proposed, Self::Made | Self::Dropped) | (Self::Made, Self::Taken | Self::Dropped)
+        )
+    }
+
+    /// Whether it is reached by telling a partner, for which whoever decides must have consented (domain facts §3.5).
+    pub const fn tells_the_partner(self) -> bool {
+        matches!(self, Self::Made)
+    }
+}
+
+closed_enum! {
+    /// To which sector a CLB is the bridge (draaischijf, domain facts §5.1).
+    PartnerSector {
+        /// Welfare (welzijn, jeugdhulp).
+        Welfare = "welfare",
+        /// Health care (gezondheidszorg).
+        Health = "health",
+        /// Work (werk).
+        Work = "work",
+    }
+}
+
 closed_enum! {
     /// A formal report (verslag, decreet leersteun). The names are today's (domain facts §4.2, own knowledge).
     ReportKind {

@@ -3,7 +3,10 @@
 //! A field under secrecy is a union in `data`: granted with a value, or withheld with a reason that tells of nothing but
 //! the asker. A list under secrecy is wrapped whole. What is behind a grant has the class of the field that granted it.
 
+pub mod access;
 pub mod consent;
+pub mod referral;
+pub mod request;
 pub mod step;
 pub mod terms;
 
@@ -16,10 +19,14 @@ use hub_entities::dossier::entry::ClosedGrounds;
 use hub_entities::id::{DecisionId, EntryId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::policy::secret::{Class, Field, Part, Protected};
 
+pub use access::{AccessMutation, AccessRoot};
 pub use consent::{
     ConsentMutation, ConsentRow, ConsentRows, CorrectConsent, GuidanceRow, JudgeCapability, JudgementRow, RecordConsent,
 };
 use consent::{GrantedConsents, ProtectedConsents};
+pub use referral::ReferralMutation;
+use referral::{GrantedReferrals, ProtectedReferrals, ReferralRow};
+pub use request::{RequestMutation, RequestRoot};
 pub use step::{CorrectEntry, DossierMutation, NewTrajectory, PutPost, PutWorker, Stepped, WriteEntry};
 use terms::{About, AskedBy, ClosedGround, Domain, Obligation, Phase, TrajectoryState, WithheldCode};
 
@@ -91,6 +98,8 @@ pub enum Values {
     Entries(Vec<EntryRow>),
     /// Of [`Part::Consents`].
     Consents(ConsentRows),
+    /// Of [`Part::Referrals`].
+    Referrals(Vec<ReferralRow>),
 }
 
 /// What was decided of one dossier: of the fields that were asked for, and of no other.
@@ -114,6 +123,16 @@ pub struct Withheld {
     /// What to ask for access with. It is also the line of this request in the access log.
     #[graphql(tag = "class:public")]
     pub decision_id: Gid<DecisionId>,
+}
+
+impl Withheld {
+    fn of(why: hub_entities::policy::secret::Withheld, decision: DecisionId) -> Self {
+        Self {
+            code: why.code().into(),
+            can_ask: why.can_ask(),
+            decision_id: Gid(decision),
+        }
+    }
 }
 
 /// A course of guidance (begeleidingstraject), without what was said in it.
@@ -279,11 +298,7 @@ impl DossierRow {
         });
         match decided {
             Protected::Granted(opened) => Ok(opened.into_inner()),
-            Protected::Withheld { why, decision } => Err(Withheld {
-                code: why.code().into(),
-                can_ask: why.can_ask(),
-                decision_id: Gid(decision),
-            }),
+            Protected::Withheld { why, decision } => Err(Withheld::of(why, decision)),
         }
     }
 
@@ -316,6 +331,16 @@ impl DossierRow {
             Err(withheld) => ProtectedConsents::Withheld(withheld),
         }
     }
+
+    fn referrals(&self, class: Class) -> ProtectedReferrals {
+        match self.take(class, Part::Referrals) {
+            Ok(Values::Referrals(rows)) => ProtectedReferrals::Granted(GrantedReferrals {
+                value: rows.into_iter().map(Into::into).collect(),
+            }),
+            Ok(_) => ProtectedReferrals::Granted(GrantedReferrals { value: Vec::new() }),
+            Err(withheld) => ProtectedReferrals::Withheld(withheld),
+        }
+    }
 }
 
 macro_rules! domain {
@@ -342,6 +367,12 @@ macro_rules! domain {
             #[graphql(tag = $tag)]
             async fn consents(&self) -> ProtectedConsents {
                 self.0.consents(Class::$class)
+            }
+
+            /// To which partners outside the pupil is referred, and what came of it (draaischijf).
+            #[graphql(tag = $tag)]
+            async fn referrals(&self) -> ProtectedReferrals {
+                self.0.referrals(Class::$class)
             }
         }
     };
@@ -418,10 +449,11 @@ fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
         ("health", Class::Health),
         ("wellbeing", Class::Wellbeing),
     ];
-    const PARTS: [(&str, Part); 3] = [
+    const PARTS: [(&str, Part); 4] = [
         ("trajectories", Part::Trajectories),
         ("entries", Part::Entries),
         ("consents", Part::Consents),
+        ("referrals", Part::Referrals),
     ];
     let mut fields = Vec::new();
     for (domain, class) in DOMAINS {

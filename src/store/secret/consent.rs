@@ -261,7 +261,7 @@ const fn reason_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
 }
 
 /// The version of this trajectory, if the grant reaches it; `open` asks for one in which guidance is given.
-async fn within(
+pub(super) async fn within(
     tx: &DatabaseTransaction,
     by: &Stepping<'_>,
     trajectory: TrajectoryId,

@@ -13,6 +13,7 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::consent::{self, Consents};
 use super::line::{self, Line};
+use super::referral::{self, Referral};
 use super::{Secrets, What, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
@@ -97,6 +98,8 @@ pub struct Found {
     pub entries: HashMap<(PupilId, Field), Vec<Entry>>,
     /// Consents.
     pub consents: HashMap<(PupilId, Field), Consents>,
+    /// Referrals.
+    pub referrals: HashMap<(PupilId, Field), Vec<Referral>>,
 }
 
 /// The keys of what was read, for opening it.
@@ -138,8 +141,9 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     let trajectories = trajectories(&tx, clb, &of(Part::Trajectories)).await?;
     let sealed = entries(&tx, clb, &of(Part::Entries)).await?;
     let consents = consent::read(&tx, clb, &of(Part::Consents)).await?;
+    let referrals = referral::read(&tx, clb, &of(Part::Referrals)).await?;
     let pupils = sealed.iter().map(|one| one.entry.pupil);
-    let pupils: BTreeSet<PupilId> = pupils.chain(consents.pupils()).collect();
+    let pupils: BTreeSet<PupilId> = pupils.chain(consents.pupils()).chain(referrals.pupils()).collect();
     let wrapped = key::of_pupils(&tx, clb, pupils).await?;
     tx.commit().await?;
 
@@ -152,6 +156,7 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     let data_keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
     let with = Unsealing { clb, keys: &data_keys };
     found.consents = consents.open(&with)?;
+    found.referrals = referrals.open(&with)?;
     for Sealed {
         mut entry,
         row,
@@ -313,6 +318,11 @@ pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Optio
         What::Entry(id) => (
             "select e.pupil_id, t.domain, e.medical from entry e join trajectory t on t.id = e.trajectory_id
              where e.clb_id = ? and e.id = ?",
+            id.into(),
+        ),
+        What::Referral(id) => (
+            "select r.pupil_id, t.domain, false from referral r join trajectory t on t.id = r.trajectory_id
+             where r.clb_id = ? and r.id = ?",
             id.into(),
         ),
         What::Consent(id) => (

@@ -8,6 +8,7 @@
 //! | Dre | south | second | 30: both stand |
 //! | Ella | north until 15 September, then south | second | 5 at north, 6 carried in at south |
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clb_hub::app::{AccessLog, App, Desk, access_log};
@@ -70,6 +71,8 @@ pub(crate) struct Town {
     pub(crate) apart: SecretDb,
     /// The same with its keys.
     pub(crate) secrets: Secrets,
+    /// Where its keys lie.
+    pub(crate) keys: PathBuf,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
 }
@@ -187,7 +190,7 @@ impl Town {
         let clock = Arc::new(FixedClock(world.now));
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
-        let (apart, secrets) = database.secrets().await;
+        let (apart, secrets, keys) = database.secrets_in().await;
         let app = App::new(
             world.db.clone(),
             world.book.clone(),
@@ -222,6 +225,7 @@ impl Town {
             desk,
             apart,
             secrets,
+            keys,
             _log: log,
         };
         town.classes().await;
@@ -263,8 +267,13 @@ impl Town {
 
     /// What applies intents in the secrecy store, as a process of its own would.
     pub(crate) async fn applier(&self) -> Applier {
+        self.applier_with(self.secrets.clone()).await
+    }
+
+    /// The same, with keys as that process knows them.
+    pub(crate) async fn applier_with(&self, secrets: Secrets) -> Applier {
         let (world, clock) = (&self.world, Arc::new(FixedClock(self.world.now)));
-        let applier = Applier::open(&world.db, self.secrets.clone(), clock, world.ids.clone());
+        let applier = Applier::open(&world.db, secrets, clock, world.ids.clone());
         applier.await.unwrap()
     }
 
