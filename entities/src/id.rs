@@ -137,6 +137,14 @@ ids! {
     DecisionId = "dcn";
     /// A consent or a refusal. UUIDv4.
     ConsentId = "cst";
+    /// What the secrecy store has yet to follow. UUIDv4.
+    IntentId = "int";
+    /// A request for access to what was withheld. UUIDv4.
+    AccessRequestId = "acr";
+    /// A referral to a partner outside (doorverwijzing). UUIDv4.
+    ReferralId = "ref";
+    /// A request for guidance (aanmelding). UUIDv4.
+    GuidanceRequestId = "gdr";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -11,6 +11,7 @@ pub mod dossier;
 pub mod enrolment;
 pub mod evaluation;
 pub mod id;
+pub mod intent;
 pub mod law;
 pub mod ledger;
 pub mod migration;

@@ -41,7 +41,7 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
-pub use guidance::Consents;
+pub use guidance::{Asking, Consents, Guidance, Referrals};
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
@@ -529,6 +529,9 @@ pub trait Hub:
     + Matching
     + Dossiers
     + Consents
+    + Guidance
+    + Referrals
+    + Asking
 {
 }
 
@@ -545,5 +548,9 @@ impl<T> Hub for T where
         + Matching
         + Dossiers
         + Consents
+        + Guidance
+        + Referrals
+        + Asking
+        + Guidance
 {
 }

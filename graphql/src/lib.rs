@@ -16,6 +16,7 @@ pub mod class_group;
 pub mod client;
 pub mod delivery;
 pub mod dossier;
+pub mod guidance;
 pub mod hub;
 mod known;
 pub mod merge;

@@ -14,7 +14,11 @@ use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
-use crate::dossier::{ConsentMutation, DossierMutation, DossierRoot};
+use crate::dossier::{
+    AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, RequestMutation,
+    RequestRoot,
+};
+use crate::guidance::SchoolGuidanceMutation;
 use crate::hub::{Alerts, Hub};
 use crate::known::Known;
 use crate::merge::{MergeMutation, MergeRoot};
@@ -63,6 +67,8 @@ struct ClbQuery(
     NodeRoot,
     DossierRoot,
     MergeRoot,
+    RequestRoot,
+    AccessRoot,
 );
 
 /// What schools may do.
@@ -76,6 +82,7 @@ struct SchoolMutation(
     SubmissionMutation,
     RosterMutation,
     MergeMutation,
+    SchoolGuidanceMutation,
 );
 
 /// What CLBs may do.
@@ -87,6 +94,9 @@ struct ClbMutation(
     DossierMutation,
     ConsentMutation,
     MergeMutation,
+    RequestMutation,
+    ReferralMutation,
+    AccessMutation,
 );
 
 /// What may be asked by operators: no pupil content.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use hub_entities::dossier::consent::Consent;
+use hub_entities::dossier::consent::{Consent, ConsentTo};
 use hub_entities::dossier::trajectory::Obligation;
 use hub_entities::id::{ConsentId, PupilId, TrajectoryId};
 use hub_entities::law::consent::{ConsentLaw, Minor};
@@ -31,6 +31,11 @@ impl Minority<'_> {
     /// Whether guidance may go on.
     pub(super) fn may_go_on(&self, obligation: Option<Obligation>, answers: &[Consent]) -> bool {
         self.law.guidance(obligation, self.minor, answers, self.day).continues()
+    }
+
+    /// Whether something new may be done that asks for this consent.
+    pub(super) fn may_begin(&self, to: ConsentTo, answers: &[Consent]) -> bool {
+        self.law.standing(to, self.minor, answers, self.day).begins()
     }
 
     /// What was opened of one domain, with what follows from it today.

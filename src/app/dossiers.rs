@@ -16,24 +16,24 @@ use hub_graphql::hub::{Answer, Dossiers};
 use uuid::Uuid;
 
 use super::consents::Minority;
-use super::{App, failed};
+use super::{App, failed, referrals};
 use crate::store::post::{self, Posted};
 use crate::store::secret::consent::MayGoOn;
 use crate::store::secret::line::Line;
 use crate::store::secret::opening::{self, Entry, Found, Trajectory};
 use crate::store::secret::ties::{self, Asker, Known};
 use crate::store::secret::writing::{self, Changed, Stepping, Written};
-use crate::store::secret::{Secrets, What};
+use crate::store::secret::{NOBODY, Secrets, What};
 
 /// Someone of a CLB before its secrecy store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) secrets: &'a Secrets,
-    operation: &'a Operation,
-    principal: PrincipalId,
+    pub(super) operation: &'a Operation,
+    pub(super) principal: PrincipalId,
     role: Role,
     pub(super) clb: ClbId,
-    assured: bool,
+    pub(super) assured: bool,
 }
 
 /// A step in a dossier that a reader may take.
@@ -53,12 +53,9 @@ impl Allowed<'_> {
     }
 }
 
-/// What is decided of a pupil who may be unknown: the way to a "no" is the same for all of them.
-const NOBODY: PupilId = PupilId(Uuid::nil());
-
 impl Reader<'_> {
     /// The line of one question about one pupil.
-    fn line(&self, id: Uuid, pupil: PupilId, action: &str, verdicts: &[(Asked, Verdict)]) -> Line {
+    pub(super) fn line(&self, id: Uuid, pupil: PupilId, action: &str, verdicts: &[(Asked, Verdict)]) -> Line {
         let mut line = Line {
             id: DecisionId(id),
             clb: self.clb,
@@ -102,6 +99,7 @@ fn trajectory_row(one: Trajectory) -> TrajectoryRow {
         state: one.state,
         asked_by: one.asked_by,
         obligation: one.obligation,
+        lapsed_at: one.lapsed_at,
         opened_at: one.opened_at,
         closed_at: one.closed_at,
         version: one.version,
@@ -133,6 +131,10 @@ fn values(found: &mut Found, field: Field, of: &Minority<'_>) -> Values {
         Part::Consents => {
             let found = found.consents.remove(at).unwrap_or_default();
             Values::Consents(of.consent_rows(found))
+        }
+        Part::Referrals => {
+            let rows = found.referrals.remove(at).unwrap_or_default();
+            Values::Referrals(rows.into_iter().map(referrals::row).collect())
         }
         _ => {
             let rows = found.entries.remove(at).unwrap_or_default();
@@ -167,7 +169,7 @@ impl App {
         }))
     }
 
-    async fn ties(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Ties>, Vec<Known>)> {
+    pub(super) async fn ties(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Ties>, Vec<Known>)> {
         let asker = Asker {
             principal: reader.principal,
             clb: reader.clb,

@@ -7,15 +7,18 @@ mod access;
 mod agreements;
 mod alerts;
 mod answer;
+mod asking;
 mod changes;
 mod classes;
 mod clients;
 mod consents;
 mod deliveries;
 mod dossiers;
+mod guidance;
 mod matching;
 mod operations;
 mod pupils;
+mod referrals;
 mod schools;
 mod signals;
 mod submissions;
@@ -34,6 +37,7 @@ use hub_graphql::problem::Problem;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use crate::store::secret::letterbox::Letterbox;
 use crate::store::{Db, DbError, Secrets, abandoned, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
@@ -44,6 +48,8 @@ pub struct App {
     db: Db,
     /// The secrecy store, where there is one.
     secrets: Option<Secrets>,
+    /// Into which a school's requests are put; all that whoever serves a school holds of it.
+    letterbox: Option<Letterbox>,
     book: Arc<LawBook>,
     ids: Arc<dyn Ids>,
     /// Woken after a commit that has something to tell.
@@ -103,6 +109,7 @@ impl App {
         Self {
             db,
             secrets: None,
+            letterbox: None,
             book,
             ids,
             wake,
@@ -126,6 +133,7 @@ impl App {
     /// The same, with a secrecy store to answer from; without one nothing under secrecy is kept or served.
     #[must_use]
     pub fn with_secrets(mut self, secrets: Option<Secrets>) -> Self {
+        self.letterbox = secrets.as_ref().map(Secrets::letterbox);
         self.secrets = secrets;
         self
     }

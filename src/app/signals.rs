@@ -171,6 +171,7 @@ impl App {
             signal,
             track,
             version,
+            request: operation.request,
             now: operation.now,
         };
         let stepped = tracks::step(&self.db, &scope, &*self.ids, new)

@@ -274,7 +274,7 @@ impl Demo {
         let until = streams.until(stopped(&stopping));
         let serving = tokio::spawn(serve(listener, routes, until, Patience::DEFAULT));
         let wake = running.sequencer.waker();
-        let working = running.beside_the_door().begin(None);
+        let working = running.beside_the_door().begin(None, None);
         let outcome = tokio::select! {
             biased;
             () = stopped(&stopping) => Ok(()),

@@ -17,6 +17,7 @@ use super::Failure;
 use crate::app::{AccessLog, App, Desk, access_log};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::custody::intents::Applier;
 use crate::custody::log::Sealer;
 use crate::deliver::audience::Days;
 use crate::deliver::follower::Follower;
@@ -59,8 +60,8 @@ pub(super) struct Working {
 }
 
 impl Work {
-    /// Begins; with what links the access log of the secrecy store, where there is one.
-    pub(super) fn begin(self, sealer: Option<Sealer>) -> Working {
+    /// Begins; with what links the access log of the secrecy store and what applies intents in it, where there is one.
+    pub(super) fn begin(self, sealer: Option<Sealer>, applier: Option<Applier>) -> Working {
         let stop = watch::Sender::new(false);
         let stopped = || {
             let mut stop = stop.subscribe();
@@ -78,6 +79,10 @@ impl Work {
             let stopped = stopped();
             tokio::spawn(async move { sealer.run(stopped).await })
         });
+        let applying = applier.map(|applier| {
+            let stopped = stopped();
+            tokio::spawn(async move { applier.run(stopped).await })
+        });
         let mut tasks = vec![
             tokio::spawn(async move { sequencer.run(one).await }),
             tokio::spawn(async move { follower.run(two).await }),
@@ -85,7 +90,7 @@ impl Work {
             tokio::spawn(async move { days.run(four).await }),
             tokio::spawn(access_log.run()),
         ];
-        tasks.extend(sealing);
+        tasks.extend(sealing.into_iter().chain(applying));
         Working { stop, tasks }
     }
 }

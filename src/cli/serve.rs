@@ -16,6 +16,7 @@ use crate::auth::jwks::{FetchKeys, Jwks};
 use crate::auth::verifier::KeySource;
 use crate::config::Config;
 use crate::custody::Custody;
+use crate::custody::intents::Applier;
 use crate::custody::log::Sealer;
 use crate::http::router;
 use crate::http::serve::{serve, stop_signal};
@@ -76,7 +77,11 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
         None => (None, None),
     };
     let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
-    let running = Running::with_secrets(db, secrets, law_settings(config), national_numbers)?;
+    let running = Running::with_secrets(db, secrets.clone(), law_settings(config), national_numbers)?;
+    let applier = match secrets {
+        Some(secrets) => Some(Applier::open(&running.db, secrets, running.clock.clone(), running.ids.clone()).await?),
+        None => None,
+    };
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(outbound);
     let issuers = config.issuers.values().map(|issuer| {
@@ -96,7 +101,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let scheduler = scheduler(config, &running)?;
     let (stop_pulling, stopped) = oneshot::channel::<()>();
     let pulling = tokio::spawn(scheduler.run(async { drop(stopped.await) }));
-    let working = running.beside_the_door().begin(sealer);
+    let working = running.beside_the_door().begin(sealer, applier);
     let patience = config.server.patience();
     let served = serve(listener, router(edge), streams.until(stop), patience).await;
     // Sockets have left HTTP behind: they are waited for apart.

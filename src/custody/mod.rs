@@ -1,5 +1,7 @@
-//! What an operator does for the secrecy store without seeing any of it: look after its keys and its log.
+//! What an operator does for the secrecy store without seeing any of it: look after its keys and its log, and bring over
+//! what the main store decided.
 
+pub mod intents;
 pub mod log;
 
 use std::path::Path;
@@ -14,6 +16,7 @@ use crate::keys::file_vault::FileVault;
 use crate::keys::shredded::ShredList;
 use crate::keys::{KeyVault as _, VaultError};
 use crate::register::operator;
+use crate::store::intent;
 use crate::store::secret::key;
 use crate::store::secret::line::Line;
 use crate::store::{Db, DbError, SecretDb, setup};
@@ -103,6 +106,14 @@ impl Custody {
         let mut keys = 0_usize;
         loop {
             let some = key::rewrap_some(&self.apart, &self.scope, &clbs, &vault, (version, AT_ONCE)).await?;
+            keys = keys.saturating_add(some);
+            if some == 0 {
+                break;
+            }
+        }
+        // What waits in the main store, sealed on its way here.
+        loop {
+            let some = intent::rewrap_some(&self.db, &self.scope, &vault, (version, AT_ONCE)).await?;
             keys = keys.saturating_add(some);
             if some == 0 {
                 break;

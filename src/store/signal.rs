@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use hub_entities::id::{Ids, PrincipalId, PupilId, SignalId};
+use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::signal::{EventKind, SignalState, Track};
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
+use super::intent::{TakenUp, obligation_begins};
 use super::ledger::{Event, tell_those_told};
 use super::read::told;
 use super::sql::{execute, row};
@@ -49,6 +51,8 @@ pub struct NewStep {
     pub track: Track,
     /// The version that was read, if the caller wants it checked.
     pub version: Option<i32>,
+    /// Ties it to log and trace of the request.
+    pub request: Uuid,
     /// When.
     pub now: DateTime<Utc>,
 }
@@ -107,13 +111,25 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
         vec![version.into(), new.signal.into()],
     )
     .await?;
+    let kind: String = signal.try_get_by_index(1)?;
+    if let (Reach::Clb { clb, .. }, Ok(true)) = (scope.reach(), kind.parse().map(SignalKind::is_obligatory)) {
+        let of = TakenUp {
+            signal: new.signal,
+            pupil: signal.try_get_by_index(0)?,
+            clb: *clb,
+            by,
+            request: new.request,
+            at: new.now,
+        };
+        obligation_begins(&tx, ids, of).await?;
+    }
     let event = Event {
         kind: match new.track {
             Track::Report => EventKind::Reported,
             Track::Accept => EventKind::Accepted,
         },
         signal: new.signal,
-        signal_kind: signal.try_get_by_index(1)?,
+        signal_kind: kind,
         pupil: signal.try_get_by_index(0)?,
         year: signal.try_get_by_index(2)?,
         half_days: signal.try_get_by_index(4)?,

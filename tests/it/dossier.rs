@@ -1,9 +1,13 @@
 //! The dossier through the whole house: who reads and writes what (R03), and that nothing written is lost. What it must
 //! not tell is in [`leaks`].
 
+mod asking;
 mod consents;
 mod erasure;
 mod leaks;
+mod referrals;
+
+pub(crate) use leaks::{cost, every_byte, has};
 
 use hub_entities::id::{PrincipalId, PupilId};
 use hub_entities::operation::{Actor, Discipline, Purpose, Role};
@@ -14,17 +18,17 @@ use crate::support::database::both_databases;
 use crate::support::look::{list, number};
 use crate::support::town::Town;
 
-const AT: &str = "2026-10-01T10:00:00+00:00";
+pub(crate) const AT: &str = "2026-10-01T10:00:00+00:00";
 
 /// What stands in the entries, and is nowhere else.
 const CANARIES: [&str; 3] = ["canary-of-learning", "canary-of-wellbeing", "canary-of-health"];
 
 /// All there is to read in a dossier.
 const ALL: &str = "pupilId
-    learning { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
-    career { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
-    health { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
-    wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } }
+    learning { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
+    career { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
+    health { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
+    wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
     medical { ENTRIES }";
 
 fn all_of(pupil: PupilId) -> String {
@@ -33,7 +37,7 @@ fn all_of(pupil: PupilId) -> String {
         .replace(
             "TRAJECTORIES",
             &format!(
-                "{withheld} ... on GrantedTrajectories {{ value {{ id domain phase state askedBy obligation openedAt closedAt
+                "{withheld} ... on GrantedTrajectories {{ value {{ id domain phase state askedBy obligation lapsedAt openedAt closedAt
                  version team {{ workerId begins ends }} }} }}"
             ),
         )
@@ -43,11 +47,13 @@ fn all_of(pupil: PupilId) -> String {
                 "{withheld} ... on GrantedEntries {{ value {{ id trajectoryId about closed authorId writtenAt version text }} }}"
             ),
         );
-    let all = all.replace("CONSENTS", consents::CONSENTS);
+    let all = all
+        .replace("CONSENTS", consents::CONSENTS)
+        .replace("REFERRALS", referrals::REFERRALS);
     format!("{{ dossier(pupilId: \"{pupil}\") {{ {all} }} }}")
 }
 
-fn id_of(actor: &Actor) -> PrincipalId {
+pub(crate) fn id_of(actor: &Actor) -> PrincipalId {
     match actor {
         Actor::Principal { id, .. } => *id,
         _ => panic!("a viewer is a principal"),
@@ -56,17 +62,25 @@ fn id_of(actor: &Actor) -> PrincipalId {
 
 /// Who works at the first CLB.
 pub(crate) struct Staff {
-    director: Actor,
-    administration: Actor,
-    anchor: Actor,
-    psychologist: Actor,
-    pedagogue: Actor,
-    nurse: Actor,
-    paramedic: Actor,
+    pub(crate) director: Actor,
+    pub(crate) administration: Actor,
+    pub(crate) anchor: Actor,
+    pub(crate) psychologist: Actor,
+    pub(crate) pedagogue: Actor,
+    pub(crate) nurse: Actor,
+    pub(crate) paramedic: Actor,
 }
 
 impl Staff {
-    async fn of(town: &Town) -> Self {
+    /// The same, with the anchor posted at north.
+    pub(crate) async fn anchored(town: &Town) -> Self {
+        let staff = Self::of(town).await;
+        let post = assign_post(&staff.anchor, town, "ANCHOR", FROM_NOW);
+        town.ask_for(&staff.director, None, true, &post).await;
+        staff
+    }
+
+    pub(crate) async fn of(town: &Town) -> Self {
         let (world, clb) = (&town.world, town.first);
         world.keeps_dossiers(clb).await;
         Self {
@@ -81,15 +95,20 @@ impl Staff {
     }
 }
 
+pub(crate) fn go_on(trajectory: &str, version: i32, more: &str) -> String {
+    let input = format!("trajectoryId: \"{trajectory}\" version: {version} {more}");
+    step("moveTrajectory", "TrajectoryStepped { trajectoryId version }", &input)
+}
+
 /// What a step answers, whatever comes of it.
-fn step(mutation: &str, done: &str, input: &str) -> String {
+pub(crate) fn step(mutation: &str, done: &str, input: &str) -> String {
     format!(
         "mutation {{ {mutation}(input: {{ {input} }}) {{ __typename ... on {done} ... on Conflict {{ version }}
          ... on NotPossible {{ reason }} ... on Invalid {{ field }} }} }}"
     )
 }
 
-fn assign_post(worker: &Actor, town: &Town, post: &str, period: &str) -> String {
+pub(crate) fn assign_post(worker: &Actor, town: &Town, post: &str, period: &str) -> String {
     let (worker, school) = (id_of(worker), town.north.id);
     let input = format!("workerId: \"{worker}\" schoolId: \"{school}\" post: {post} {period}");
     step("assignPost", "PostAssigned { postId }", &input)
@@ -117,8 +136,8 @@ fn correct(entry: &str, version: i32, text: &str) -> String {
     step("correctEntry", "EntryWritten { entryId version }", &input)
 }
 
-const FROM_NOW: &str = "begins: \"2026-10-01\"";
-const GUIDANCE: Option<Purpose> = Some(Purpose::Guidance);
+pub(crate) const FROM_NOW: &str = "begins: \"2026-10-01\"";
+pub(crate) const GUIDANCE: Option<Purpose> = Some(Purpose::Guidance);
 
 /// Ada is guided in learning by anchor and psychologist, in health by the nurse; and an entry stands in each part.
 pub(crate) struct Guided {
@@ -307,7 +326,7 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
         learning["trajectories"]["value"],
         json!([{
             "id": guided.learning, "domain": "LEARNING", "phase": "EXTENDED_CARE", "state": "OPEN", "askedBy": "PARENT",
-            "obligation": null, "openedAt": AT, "closedAt": null, "version": 3, "team": learning["trajectories"]["value"][0]["team"],
+            "obligation": null, "lapsedAt": null, "openedAt": AT, "closedAt": null, "version": 3, "team": learning["trajectories"]["value"][0]["team"],
         }])
     );
     let team = learning["trajectories"]["value"][0]["team"].as_array().unwrap();
@@ -348,6 +367,10 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     let weak = town.ask_for(&staff.anchor, GUIDANCE, false, &ask).await;
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
     consents::brought_out(door, &guided).await;
+    referrals::brought_out(door, &guided).await;
+    asking::brought_out(door, &guided).await;
+    crate::intents::brought_out(door, staff).await;
+    crate::guidance::brought_out(door, staff).await;
 }
 
 // Corrections keep the former version, and nothing is silently overwritten.

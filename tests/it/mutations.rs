@@ -1,6 +1,7 @@
 //! No mutation changes what it is not there for (R55): every table is read column by column before and after each, and
 //! what differs is compared with a table written by hand.
 
+mod dossier;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,6 +225,12 @@ async fn brought_in(steps: &mut Steps<'_>) {
     ] {
         let input = format!("{} absences: [{absences}]", call(name));
         steps.take(&v.north, "submitAbsences", DELIVERED, &input).await;
+        if name == "raised" {
+            // What the CLB took up lapses when it is taken back.
+            let signal = signal_id(&truancy_key("truancy.5", town.bo, SchoolYear(2026)), 2);
+            let signal = format!("signal: \"{signal}\"");
+            steps.take(&v.first, "acceptSignal", STEPPED, &signal).await;
+        }
     }
 
     let changes = |name: &str, rows: &str| format!("{} mode: CHANGES referenceDate: \"2026-10-01\" {rows}", call(name));
@@ -278,7 +285,6 @@ async fn what_software_may(steps: &mut Steps<'_>) {
 /// What a CLB writes in a dossier.
 async fn in_the_dossier(steps: &mut Steps<'_>) {
     let (world, clb) = (&steps.town.world, steps.town.first);
-    world.keeps_dossiers(clb).await;
     let director = world.someone(Role::ClbDirector, None, Some(clb)).await;
     let anchor = world.worker(clb, Discipline::SocialWorker).await;
     let psychologist = world.worker(clb, Discipline::Psychologist).await;
@@ -322,12 +328,13 @@ async fn in_the_dossier(steps: &mut Steps<'_>) {
     steps.take(&anchor, "withdrawConsent", NOTED, &input).await;
     let input = format!("{trajectory} capability: CAPABLE reason: \"words\"");
     steps.take(&anchor, "judgeCapability", MOVED, &input).await;
-
+    dossier::in_a_trajectory(steps, &anchor, &trajectory).await;
     let input = format!("{trajectory} version: 3 phase: INCREASED_CARE close: true");
     steps.take(&anchor, "moveTrajectory", MOVED, &input).await;
     steps
         .take(&director, "assignPost", posted, &format!("{post} ends: \"2026-12-01\""))
         .await;
+    dossier::on_demand(steps, &anchor).await;
 }
 
 /// Two pupils of a school that a person ties, and takes apart again.
@@ -356,6 +363,7 @@ both_databases!(
             apart: database.look_apart().await,
             changed: BTreeMap::new(),
         };
+        town.world.keeps_dossiers(town.first).await;
         between_the_parties(&mut steps).await;
         brought_in(&mut steps).await;
         in_the_dossier(&mut steps).await;
@@ -365,6 +373,7 @@ both_databases!(
         let of = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<BTreeSet<_>>();
         let may_change: BTreeMap<String, BTreeSet<String>> = MAY_CHANGE
             .iter()
+            .chain(dossier::MAY_CHANGE)
             .map(|(mutation, all)| ((*mutation).to_owned(), of(all)))
             .collect();
         let listed: BTreeSet<_> = may_change.keys().cloned().collect();

@@ -48,6 +48,7 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
         "write-medical" => vec![(Step::WriteEntry, Class::Medical)],
         "open-medical" => vec![(Step::OpenAccess, Class::Medical)],
         "urgency-medical" => vec![(Step::OpenInUrgency, Class::Medical)],
+        "answer" => vec![(Step::AnswerGuidance, Class::Intake)],
         other => panic!("`{other}` is no column"),
     }
 }
@@ -149,10 +150,10 @@ fn somebody_reads_each_field_and_does_each_step() {
         assert!(granted(Asked::Read(field)), "{field}");
     }
     for step in Step::ALL {
-        let class = if *step == Step::RequestGuidance {
-            Class::Case
-        } else {
-            Class::Learning
+        let class = match step {
+            Step::RequestGuidance => Class::Case,
+            Step::AnswerGuidance => Class::Intake,
+            _ => Class::Learning,
         };
         assert!(granted(Asked::Do(*step, class)), "{step}");
     }
@@ -322,7 +323,11 @@ fn closed_entries_are_not_there_for_the_person() {
         there(entry(About::Pupil, false, &[Court, ThirdPartyConfidential])),
         [true, false, false, false, false]
     );
+    // A colleague to whom it was opened reads as in an emergency: never what a third person asked to keep confidential.
+    assert!(entry(About::Pupil, false, &[Court]).is_there_for(Reader::Lent));
+    assert!(!entry(About::Pupil, false, &confidential).is_there_for(Reader::Lent));
     for reader in [
+        Reader::Anchor,
         Reader::Planner,
         Reader::School,
         Reader::Officer,

@@ -98,6 +98,7 @@ impl Scene {
             signal,
             track,
             version,
+            request: uuid::Uuid::nil(),
             now: self.world.now,
         };
         step(&self.world.db, &scope, &*self.world.ids, new).await
@@ -179,6 +180,7 @@ both_databases!(strangers_find_no_signal, async |database: &TestDatabase| {
         signal: scene.signal().await,
         track: Track::Accept,
         version: None,
+        request: uuid::Uuid::nil(),
         now: scene.world.now,
     };
     let answer = step(&scene.world.db, &scope, &*scene.world.ids, new).await;

@@ -7,6 +7,7 @@
 
 pub mod consent;
 pub mod entry;
+pub mod request;
 pub mod trajectory;
 pub mod transfer;
 

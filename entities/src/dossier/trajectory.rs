@@ -1,5 +1,6 @@
 //! A trajectory (begeleidingstraject): one course of guidance, in one domain, by its own team.
 
+use super::Domain;
 use crate::operation::closed_enum;
 
 closed_enum! {
@@ -42,6 +43,17 @@ closed_enum! {
     }
 }
 
+impl Obligation {
+    /// The domain in which guidance begins that it obliges to. No source names the one of truancy: ours is the domain of
+    /// the social worker who follows it up, and the team may begin in others.
+    pub const fn domain(self) -> Domain {
+        match self {
+            Self::CompulsoryEducation => Domain::Wellbeing,
+            Self::SystematicContact | Self::Prophylaxis => Domain::Health,
+        }
+    }
+}
+
 closed_enum! {
     /// How far a trajectory has come.
     TrajectoryState {
@@ -63,6 +75,33 @@ closed_enum! {
         Taken = "taken",
         /// It came to nothing.
         Dropped = "dropped",
+    }
+}
+
+impl ReferralState {
+    /// Whether a referral goes from here to there: forward, or to nothing; what is over stays so.
+    pub const fn goes_to(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Proposed, Self::Made | Self::Dropped) | (Self::Made, Self::Taken | Self::Dropped)
+        )
+    }
+
+    /// Whether it is reached by telling a partner, for which whoever decides must have consented (domain facts §3.5).
+    pub const fn tells_the_partner(self) -> bool {
+        matches!(self, Self::Made)
+    }
+}
+
+closed_enum! {
+    /// To which sector a CLB is the bridge (draaischijf, domain facts §5.1).
+    PartnerSector {
+        /// Welfare (welzijn, jeugdhulp).
+        Welfare = "welfare",
+        /// Health care (gezondheidszorg).
+        Health = "health",
+        /// Work (werk).
+        Work = "work",
     }
 }
 

@@ -3,7 +3,10 @@
 //! A field under secrecy is a union in `data`: granted with a value, or withheld with a reason that tells of nothing but
 //! the asker. A list under secrecy is wrapped whole. What is behind a grant has the class of the field that granted it.
 
+pub mod access;
 pub mod consent;
+pub mod referral;
+pub mod request;
 pub mod step;
 pub mod terms;
 
@@ -16,10 +19,14 @@ use hub_entities::dossier::entry::ClosedGrounds;
 use hub_entities::id::{DecisionId, EntryId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::policy::secret::{Class, Field, Part, Protected};
 
+pub use access::{AccessMutation, AccessRoot};
 pub use consent::{
     ConsentMutation, ConsentRow, ConsentRows, CorrectConsent, GuidanceRow, JudgeCapability, JudgementRow, RecordConsent,
 };
 use consent::{GrantedConsents, ProtectedConsents};
+pub use referral::ReferralMutation;
+use referral::{GrantedReferrals, ProtectedReferrals, ReferralRow};
+pub use request::{RequestMutation, RequestRoot};
 pub use step::{CorrectEntry, DossierMutation, NewTrajectory, PutPost, PutWorker, Stepped, WriteEntry};
 use terms::{About, AskedBy, ClosedGround, Domain, Obligation, Phase, TrajectoryState, WithheldCode};
 
@@ -42,6 +49,8 @@ pub struct TrajectoryRow {
     pub asked_by: hub_entities::dossier::trajectory::AskedBy,
     /// Why it cannot be refused.
     pub obligation: Option<hub_entities::dossier::trajectory::Obligation>,
+    /// Since when nothing obliges any more.
+    pub lapsed_at: Option<DateTime<Utc>>,
     /// When it began.
     pub opened_at: DateTime<Utc>,
     /// When it ended.
@@ -89,6 +98,8 @@ pub enum Values {
     Entries(Vec<EntryRow>),
     /// Of [`Part::Consents`].
     Consents(ConsentRows),
+    /// Of [`Part::Referrals`].
+    Referrals(Vec<ReferralRow>),
 }
 
 /// What was decided of one dossier: of the fields that were asked for, and of no other.
@@ -114,6 +125,16 @@ pub struct Withheld {
     pub decision_id: Gid<DecisionId>,
 }
 
+impl Withheld {
+    fn of(why: hub_entities::policy::secret::Withheld, decision: DecisionId) -> Self {
+        Self {
+            code: why.code().into(),
+            can_ask: why.can_ask(),
+            decision_id: Gid(decision),
+        }
+    }
+}
+
 /// A course of guidance (begeleidingstraject), without what was said in it.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Trajectory {
@@ -135,6 +156,9 @@ pub struct Trajectory {
     /// Why it cannot be refused, where it cannot (verplichte begeleiding).
     #[graphql(tag = "class:secret.granted")]
     pub obligation: Option<Obligation>,
+    /// Since when nothing obliges any more, where what obliged was taken back: obtain consent, or close.
+    #[graphql(tag = "class:secret.granted")]
+    pub lapsed_at: Option<DateTime<Utc>>,
     /// When it began.
     #[graphql(tag = "class:secret.granted")]
     pub opened_at: DateTime<Utc>,
@@ -206,6 +230,7 @@ impl From<TrajectoryRow> for Trajectory {
             state: row.state.into(),
             asked_by: row.asked_by.into(),
             obligation: row.obligation.map(Into::into),
+            lapsed_at: row.lapsed_at,
             opened_at: row.opened_at,
             closed_at: row.closed_at,
             version: row.version,
@@ -273,11 +298,7 @@ impl DossierRow {
         });
         match decided {
             Protected::Granted(opened) => Ok(opened.into_inner()),
-            Protected::Withheld { why, decision } => Err(Withheld {
-                code: why.code().into(),
-                can_ask: why.can_ask(),
-                decision_id: Gid(decision),
-            }),
+            Protected::Withheld { why, decision } => Err(Withheld::of(why, decision)),
         }
     }
 
@@ -310,6 +331,16 @@ impl DossierRow {
             Err(withheld) => ProtectedConsents::Withheld(withheld),
         }
     }
+
+    fn referrals(&self, class: Class) -> ProtectedReferrals {
+        match self.take(class, Part::Referrals) {
+            Ok(Values::Referrals(rows)) => ProtectedReferrals::Granted(GrantedReferrals {
+                value: rows.into_iter().map(Into::into).collect(),
+            }),
+            Ok(_) => ProtectedReferrals::Granted(GrantedReferrals { value: Vec::new() }),
+            Err(withheld) => ProtectedReferrals::Withheld(withheld),
+        }
+    }
 }
 
 macro_rules! domain {
@@ -336,6 +367,12 @@ macro_rules! domain {
             #[graphql(tag = $tag)]
             async fn consents(&self) -> ProtectedConsents {
                 self.0.consents(Class::$class)
+            }
+
+            /// To which partners outside the pupil is referred, and what came of it (draaischijf).
+            #[graphql(tag = $tag)]
+            async fn referrals(&self) -> ProtectedReferrals {
+                self.0.referrals(Class::$class)
             }
         }
     };
@@ -412,10 +449,11 @@ fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
         ("health", Class::Health),
         ("wellbeing", Class::Wellbeing),
     ];
-    const PARTS: [(&str, Part); 3] = [
+    const PARTS: [(&str, Part); 4] = [
         ("trajectories", Part::Trajectories),
         ("entries", Part::Entries),
         ("consents", Part::Consents),
+        ("referrals", Part::Referrals),
     ];
     let mut fields = Vec::new();
     for (domain, class) in DOMAINS {

@@ -1,12 +1,19 @@
-//! What guidance rests on: consents, and what follows from them.
+//! How guidance is asked for, and what it rests on: requests, and consents with what follows from them.
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
-use hub_entities::id::{ConsentId, TrajectoryId};
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::dossier::trajectory::ReferralState;
+use hub_entities::id::{
+    AccessRequestId, ConsentId, DecisionId, GuidanceRequestId, PupilId, ReferralId, SchoolId, TrajectoryId,
+};
 use hub_entities::operation::Operation;
 
 use super::Answer;
+use crate::dossier::access::AccessRow;
+use crate::dossier::referral::{NewReferral, ReferralSaid};
+use crate::dossier::request::{Answered, RequestRow, TakeIn};
 use crate::dossier::{CorrectConsent, JudgeCapability, RecordConsent, Stepped};
+use crate::guidance::{Ask, Received};
 
 /// Consents in a dossier. What they are is read with the dossier.
 #[async_trait]
@@ -27,4 +34,77 @@ pub trait Consents: Send + Sync {
 
     /// Notes what a team decided of whether the pupil can judge.
     async fn judge_capability(&self, operation: &Operation, judged: JudgeCapability) -> Answer<Stepped<TrajectoryId>>;
+}
+
+/// Guidance on demand: who asks for it, and who takes it in.
+#[async_trait]
+pub trait Guidance: Send + Sync {
+    /// Asks for guidance.
+    async fn ask_guidance(&self, operation: &Operation, ask: Ask) -> Answer<Received>;
+
+    /// The requests of a school that wait, as far as the viewer may see them; with what was asked, if that is wanted.
+    async fn guidance_requests(
+        &self,
+        operation: &Operation,
+        school: SchoolId,
+        with_text: bool,
+    ) -> Answer<Vec<RequestRow>>;
+
+    /// Takes a request in.
+    async fn take_in_guidance(&self, operation: &Operation, take: TakeIn) -> Answer<Stepped<Answered>>;
+
+    /// Declines a request of this version, for this reason.
+    async fn decline_guidance(
+        &self,
+        operation: &Operation,
+        of: (GuidanceRequestId, i32),
+        reason: &str,
+    ) -> Answer<Stepped<Answered>>;
+}
+
+/// Partners outside. What they are referred is read with the dossier.
+#[async_trait]
+pub trait Referrals: Send + Sync {
+    /// Puts a referral to the pupil or the parents.
+    async fn refer(&self, operation: &Operation, new: NewReferral) -> Answer<Stepped<ReferralId>>;
+
+    /// Corrects one of this version that was noted wrongly.
+    async fn correct_referral(
+        &self,
+        operation: &Operation,
+        of: (ReferralId, i32),
+        said: ReferralSaid,
+    ) -> Answer<Stepped<ReferralId>>;
+
+    /// Moves one of this version on, with what came of it.
+    async fn move_referral(
+        &self,
+        operation: &Operation,
+        of: (ReferralId, i32),
+        state: ReferralState,
+        outcome: Option<String>,
+    ) -> Answer<Stepped<ReferralId>>;
+}
+
+/// Access to what was withheld.
+#[async_trait]
+pub trait Asking: Send + Sync {
+    /// Asks for access to what a decision withheld.
+    async fn request_access(
+        &self,
+        operation: &Operation,
+        decision: DecisionId,
+        reason: &str,
+    ) -> Answer<Stepped<DecisionId>>;
+
+    /// Requests about a pupil that wait for the viewer.
+    async fn access_requests(&self, operation: &Operation, pupil: PupilId) -> Answer<Vec<AccessRow>>;
+
+    /// Answers a request of this version: opens a trajectory until then, or nothing.
+    async fn answer_access(
+        &self,
+        operation: &Operation,
+        of: (AccessRequestId, i32),
+        lends: Option<(TrajectoryId, DateTime<Utc>)>,
+    ) -> Answer<Stepped<AccessRequestId>>;
 }

@@ -270,7 +270,11 @@ fn each_realm_has_its_roots_and_no_other() {
         ],
     ]
     .concat();
-    let of_clb = [&shared[..], &["dossier", "pupilMerges"]].concat();
+    let of_clb = [
+        &shared[..],
+        &["dossier", "guidanceRequests", "accessRequests", "pupilMerges"],
+    ]
+    .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
@@ -287,6 +291,7 @@ fn each_realm_has_its_roots_and_no_other() {
                     "submitRoster",
                     "mergePupils",
                     "unmergePupils",
+                    "submitGuidanceRequest",
                 ],
             ]
             .concat(),
@@ -301,6 +306,13 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["writeEntry", "correctEntry", "assignPost"],
                 &["recordConsent", "correctConsent", "withdrawConsent", "judgeCapability"],
                 &["mergePupils", "unmergePupils"],
+                &[
+                    "submitGuidanceRequest",
+                    "takeInGuidanceRequest",
+                    "declineGuidanceRequest",
+                ],
+                &["refer", "correctReferral", "moveReferral"],
+                &["requestAccess", "answerAccessRequest"],
             ]
             .concat(),
         ),

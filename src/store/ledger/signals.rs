@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Judge;
 use crate::store::DbError;
 use crate::store::audience;
+use crate::store::intent::obligations_lapse;
 use crate::store::run::Progress;
 use crate::store::sql::bulk;
 
@@ -21,6 +22,7 @@ pub(super) async fn write_signals(
     progress: &mut Progress,
 ) -> Result<(), DbError> {
     let mut raised = Vec::new();
+    let mut withdrawn = Vec::new();
     let (mut new, mut other) = (Vec::new(), Vec::new());
     let mut events = Vec::new();
     for ((pupil, year), outcome) in outcomes {
@@ -31,8 +33,10 @@ pub(super) async fn write_signals(
                 progress.raised = progress.raised.saturating_add(1);
             } else {
                 other.push(update(judge, step));
-                let withdrawn = i64::from(step.event == EventKind::Withdrawn);
-                progress.withdrawn = progress.withdrawn.saturating_add(withdrawn);
+            }
+            if step.event == EventKind::Withdrawn {
+                withdrawn.push(step.signal.id);
+                progress.withdrawn = progress.withdrawn.saturating_add(1);
             }
             events.push(Event {
                 kind: step.event,
@@ -49,6 +53,7 @@ pub(super) async fn write_signals(
     // Before the new ones: of one key, one stands at a time.
     bulk(tx, UPDATE.0, 6, other.into_iter(), UPDATE.1).await?;
     bulk(tx, RAISE, 14, new.into_iter(), "").await?;
+    obligations_lapse(tx, judge.ids, &withdrawn, judge.now).await?;
     audience::begin(tx, &raised, judge.now).await?;
     tell_those_told(tx, judge.ids, events, judge.now).await
 }

@@ -195,7 +195,7 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
     let (reached, values) = reached(grants, |_| None);
     let values = [vec![Value::from(clb)], values].concat();
     let text = format!(
-        "select t.pupil_id, t.domain, t.id, t.state, t.obligation from trajectory t
+        "select t.pupil_id, t.domain, t.id, t.state, t.obligation, t.lapsed_at is not null from trajectory t
          where t.clb_id = ? and ({reached}) order by t.opened_at, t.id"
     );
     for row in rows(tx, &text, values.clone()).await? {
@@ -203,7 +203,7 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
         let course = Course {
             open: state == TrajectoryState::Open,
             obligation: row.try_get_by_index(4)?,
-            lapsed: false,
+            lapsed: row.try_get_by_index(5)?,
         };
         let id = row.try_get_by_index(2)?;
         let of = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
@@ -261,7 +261,7 @@ const fn reason_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
 }
 
 /// The version of this trajectory, if the grant reaches it; `open` asks for one in which guidance is given.
-async fn within(
+pub(super) async fn within(
     tx: &DatabaseTransaction,
     by: &Stepping<'_>,
     trajectory: TrajectoryId,
@@ -468,5 +468,5 @@ pub async fn judge(
     Ok(version)
 }
 
-/// Whether guidance may go on: of a course, under these answers.
+/// Whether guidance may go on: under what obliges to it now, and these answers.
 pub type MayGoOn<'a> = &'a (dyn Fn(Option<Obligation>, &[Consent]) -> bool + Send + Sync);

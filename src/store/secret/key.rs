@@ -129,6 +129,11 @@ pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Li
              and entry_id in (select e.id from entry e where e.clb_id = ? and e.pupil_id = ?)";
         execute(&tx, texts, vec![line.clb.into(), line.clb.into(), line.pupil.into()]).await?;
         for table in [
+            "access_lent",
+            "access_request",
+            "guidance_request",
+            "referral_said",
+            "referral",
             "consent_said",
             "consent",
             "capability",

@@ -4,17 +4,23 @@
 //! code that serves a school never holds it. Every transaction names the CLBs whose rows it may touch before anything
 //! else, and every statement names them again: the one line holds where the other fails.
 
+pub mod access;
 pub mod chain;
 pub mod consent;
+mod following;
 pub mod key;
+pub mod letterbox;
 pub mod line;
+pub mod obligation;
 pub mod opening;
+pub mod referral;
+pub mod request;
 pub mod ties;
 pub mod writing;
 
 use std::sync::Arc;
 
-use hub_entities::id::{ClbId, ConsentId, EntryId, TrajectoryId};
+use hub_entities::id::{ClbId, ConsentId, EntryId, PupilId, ReferralId, TrajectoryId};
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
@@ -22,6 +28,10 @@ use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
 use super::{DbError, Options};
 use crate::keys::KeyVault;
+
+/// No pupil has this id: what is decided of a pupil who may be unknown goes the same way, and what a school asks for
+/// itself is about nobody.
+pub const NOBODY: PupilId = PupilId(uuid::Uuid::nil());
 
 /// The secrecy store, open.
 #[derive(Clone)]
@@ -68,6 +78,8 @@ pub enum What {
     Entry(EntryId),
     /// A consent or a refusal.
     Consent(ConsentId),
+    /// A referral.
+    Referral(ReferralId),
 }
 
 impl std::fmt::Debug for SecretDb {

@@ -13,6 +13,7 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::consent::{self, Consents};
 use super::line::{self, Line};
+use super::referral::{self, Referral};
 use super::{Secrets, What, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
@@ -35,6 +36,8 @@ pub struct Trajectory {
     pub asked_by: AskedBy,
     /// Why it cannot be refused, where it cannot.
     pub obligation: Option<Obligation>,
+    /// Since when nothing obliges any more, where what obliged was taken back.
+    pub lapsed_at: Option<DateTime<Utc>>,
     /// When it began.
     pub opened_at: DateTime<Utc>,
     /// When it ended.
@@ -95,6 +98,8 @@ pub struct Found {
     pub entries: HashMap<(PupilId, Field), Vec<Entry>>,
     /// Consents.
     pub consents: HashMap<(PupilId, Field), Consents>,
+    /// Referrals.
+    pub referrals: HashMap<(PupilId, Field), Vec<Referral>>,
 }
 
 /// The keys of what was read, for opening it.
@@ -136,8 +141,9 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     let trajectories = trajectories(&tx, clb, &of(Part::Trajectories)).await?;
     let sealed = entries(&tx, clb, &of(Part::Entries)).await?;
     let consents = consent::read(&tx, clb, &of(Part::Consents)).await?;
+    let referrals = referral::read(&tx, clb, &of(Part::Referrals)).await?;
     let pupils = sealed.iter().map(|one| one.entry.pupil);
-    let pupils: BTreeSet<PupilId> = pupils.chain(consents.pupils()).collect();
+    let pupils: BTreeSet<PupilId> = pupils.chain(consents.pupils()).chain(referrals.pupils()).collect();
     let wrapped = key::of_pupils(&tx, clb, pupils).await?;
     tx.commit().await?;
 
@@ -150,6 +156,7 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     let data_keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
     let with = Unsealing { clb, keys: &data_keys };
     found.consents = consents.open(&with)?;
+    found.referrals = referrals.open(&with)?;
     for Sealed {
         mut entry,
         row,
@@ -200,7 +207,7 @@ async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -
     let (reached, values) = reached(grants, |_| None);
     let text = format!(
         "select t.id, t.pupil_id, t.domain, t.phase, t.state, t.asked_by, t.obligation, t.opened_at, t.closed_at,
-                t.version, m.principal_id, m.begins_on, m.ends_on
+                t.version, m.principal_id, m.begins_on, m.ends_on, t.lapsed_at
          from trajectory t left join team_member m on m.trajectory_id = t.id and m.clb_id = t.clb_id
          where t.clb_id = ? and ({reached}) order by t.opened_at, t.id, m.begins_on, m.id"
     );
@@ -219,6 +226,7 @@ async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -
                 opened_at: row.try_get_by_index(7)?,
                 closed_at: row.try_get_by_index(8)?,
                 version: row.try_get_by_index(9)?,
+                lapsed_at: row.try_get_by_index(13)?,
                 team: Vec::new(),
             });
         }
@@ -310,6 +318,11 @@ pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Optio
         What::Entry(id) => (
             "select e.pupil_id, t.domain, e.medical from entry e join trajectory t on t.id = e.trajectory_id
              where e.clb_id = ? and e.id = ?",
+            id.into(),
+        ),
+        What::Referral(id) => (
+            "select r.pupil_id, t.domain, false from referral r join trajectory t on t.id = r.trajectory_id
+             where r.clb_id = ? and r.id = ?",
             id.into(),
         ),
         What::Consent(id) => (

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use hub_entities::dossier::Post;
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
 use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
-use hub_entities::policy::secret::{Place, Posted, TieRows, Ties};
+use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
 
@@ -139,10 +139,25 @@ async fn of_secrets(
          where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?";
     let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
     let found = rows(&tx, text, values).await?;
+    let text = "select pupil_id, class, trajectory_id, from_at, until_at from access_lent
+         where clb_id = ? and principal_id = ? and pupil_id in ?";
+    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
+    let lent = rows(&tx, text, values).await?;
     let text = "select pupil_id, judged, judged_on from capability where clb_id = ? and pupil_id in ?
          order by judged_on, written_at, id";
     let judged = rows(&tx, text, vec![asker.clb.into(), list(pupils)]).await?;
     tx.commit().await?;
+    for row in lent {
+        let lent = Lent {
+            class: row.try_get_by_index(1)?,
+            trajectory: row.try_get_by_index(2)?,
+            from: row.try_get_by_index(3)?,
+            until: row.try_get_by_index(4)?,
+        };
+        if let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) {
+            ties.lent.push(lent);
+        }
+    }
     for row in judged {
         let judged = Judged {
             capability: row.try_get_by_index(1)?,

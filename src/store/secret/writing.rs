@@ -104,8 +104,22 @@ pub async fn open_trajectory(
         return Err(DbError::OutOfScope);
     }
     let tx = by.begin(secrets, Step::OpenTrajectory).await?;
+    let id = begin_trajectory(&tx, secrets, ids, &by, new, day).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The same, in a transaction that goes on.
+pub(super) async fn begin_trajectory(
+    tx: &DatabaseTransaction,
+    secrets: &Secrets,
+    ids: &dyn Ids,
+    by: &Stepping<'_>,
+    new: NewTrajectory,
+    day: NaiveDate,
+) -> Result<TrajectoryId, DbError> {
     let (pupil, viewer) = (by.grant.pupil(), by.grant.viewer());
-    key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
+    key::make(tx, &*secrets.vault, ids, by.clb, pupil).await?;
     let id = TrajectoryId(ids.blind());
     let values: Vec<Value> = vec![
         id.into(),
@@ -120,7 +134,7 @@ pub async fn open_trajectory(
         by.line.at.into(),
     ];
     execute(
-        &tx,
+        tx,
         "insert into trajectory (id, clb_id, pupil_id, domain, phase, state, asked_by, obligation, opened_by, opened_at, version)
          values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         values,
@@ -130,8 +144,7 @@ pub async fn open_trajectory(
         begins: day,
         ends: None,
     };
-    put_member(&tx, ids, &by, (id, pupil), viewer, period).await?;
-    tx.commit().await?;
+    put_member(tx, ids, by, (id, pupil), viewer, period).await?;
     Ok(id)
 }
 
@@ -275,7 +288,10 @@ async fn rests_on_consent(
     may_go_on: MayGoOn<'_>,
 ) -> Result<bool, DbError> {
     let lock = secrets.apart.dialect.for_update();
-    let text = format!("select obligation from trajectory where clb_id = ? and pupil_id = ? and id = ? {lock}");
+    let text = format!(
+        "select case when lapsed_at is null then obligation end from trajectory
+         where clb_id = ? and pupil_id = ? and id = ? {lock}"
+    );
     let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), trajectory.into()];
     let found = row(tx, &text, values).await?;
     let Some(found) = found.filter(|_| by.reaches(trajectory)) else {
@@ -309,26 +325,51 @@ pub async fn write_entry(
         tx.commit().await?;
         return Ok(None);
     }
+    let id = put_entry(&tx, ids, &by, (trajectory, medical), written).await?;
+    put_text(&tx, secrets, ids, &by, (id, 1, by.grant.viewer()), &written.text).await?;
+    tx.commit().await?;
+    Ok(Some(id))
+}
+
+/// What a trajectory begins with, in the transaction that begins it: written by whoever asked for it.
+pub(super) async fn first_entry(
+    tx: &DatabaseTransaction,
+    secrets: &Secrets,
+    ids: &dyn Ids,
+    by: &Stepping<'_>,
+    (trajectory, author): (TrajectoryId, PrincipalId),
+    written: &Written,
+) -> Result<EntryId, DbError> {
+    let id = put_entry(tx, ids, by, (trajectory, false), written).await?;
+    put_text(tx, secrets, ids, by, (id, 1, author), &written.text).await?;
+    Ok(id)
+}
+
+async fn put_entry(
+    tx: &DatabaseTransaction,
+    ids: &dyn Ids,
+    by: &Stepping<'_>,
+    (trajectory, medical): (TrajectoryId, bool),
+    written: &Written,
+) -> Result<EntryId, DbError> {
     let id = EntryId(ids.blind());
     let values: Vec<Value> = vec![
         id.into(),
         by.clb.into(),
-        pupil.into(),
+        by.grant.pupil().into(),
         trajectory.into(),
         medical.into(),
         written.about.into(),
         written.closed.into(),
     ];
     execute(
-        &tx,
+        tx,
         "insert into entry (id, clb_id, pupil_id, trajectory_id, medical, about, closed, version)
          values (?, ?, ?, ?, ?, ?, ?, 1)",
         values,
     )
     .await?;
-    put_text(&tx, secrets, ids, &by, (id, 1), &written.text).await?;
-    tx.commit().await?;
-    Ok(Some(id))
+    Ok(id)
 }
 
 /// Corrects an entry of the grant: a new version, and the former stays.
@@ -360,7 +401,7 @@ pub async fn correct_entry(
         Changed::Stale(version)
     } else {
         let next = version.saturating_add(1);
-        put_text(&tx, secrets, ids, &by, (entry, next), &written.text).await?;
+        put_text(&tx, secrets, ids, &by, (entry, next, by.grant.viewer()), &written.text).await?;
         let text = "update entry set version = ?, about = ?, closed = ? where clb_id = ? and id = ?";
         let values: Vec<Value> = vec![
             next.into(),
@@ -381,7 +422,7 @@ async fn put_text(
     secrets: &Secrets,
     ids: &dyn Ids,
     by: &Stepping<'_>,
-    (entry, version): (EntryId, i32),
+    (entry, version, author): (EntryId, i32, PrincipalId),
     text: &str,
 ) -> Result<(), DbError> {
     let pupil = by.grant.pupil();
@@ -399,7 +440,7 @@ async fn put_text(
         by.clb.into(),
         entry.into(),
         version.into(),
-        by.grant.viewer().into(),
+        author.into(),
         by.line.at.into(),
         sealed.into(),
     ];

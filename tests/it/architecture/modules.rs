@@ -92,6 +92,7 @@ const SECRETS_FOR_THE_STORE: &[&str] = &[
     "EntryFacts",
     "Field",
     "Grant",
+    "Lent",
     "Part",
     "Place",
     "Posted",

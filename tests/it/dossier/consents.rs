@@ -6,7 +6,7 @@ use hub_entities::operation::Actor;
 use serde_json::{Value, json};
 
 use super::leaks::cost;
-use super::{GUIDANCE, Guided, Staff, id_of, open, step};
+use super::{GUIDANCE, Guided, Staff, go_on, id_of, open, step};
 use crate::support::coverage::Door;
 use crate::support::database::both_databases;
 use crate::support::look::{list, number};
@@ -49,11 +49,6 @@ fn withdraw(consent: &str, version: i32, on: &str) -> String {
 fn judge(trajectory: &str, capability: &str, reason: &str) -> String {
     let input = format!("trajectoryId: \"{trajectory}\" capability: {capability} reason: \"{reason}\"");
     step("judgeCapability", "TrajectoryStepped { trajectoryId version }", &input)
-}
-
-fn go_on(trajectory: &str, version: i32, more: &str) -> String {
-    let input = format!("trajectoryId: \"{trajectory}\" version: {version} {more}");
-    step("moveTrajectory", "TrajectoryStepped { trajectoryId version }", &input)
 }
 
 fn id_in(answer: &Value, mutation: &str, id: &str) -> String {
@@ -134,19 +129,12 @@ async fn taken_in(town: &Town, staff: &Staff, key: &str, said: PupilSaid) -> (hu
     (pupil, id_in(&opened, "openTrajectory", "trajectoryId"))
 }
 
-async fn anchored(town: &Town) -> Staff {
-    let staff = Staff::of(town).await;
-    let post = super::assign_post(&staff.anchor, town, "ANCHOR", super::FROM_NOW);
-    town.ask_for(&staff.director, None, true, &post).await;
-    staff
-}
-
 // Under twelve the parents decide, from twelve the pupil, whoever asked; what the parents began continues meanwhile.
 both_databases!(
     consent_is_asked_of_who_decides_on_the_day,
     async |database: &TestDatabase| {
         let mut town = Town::new(database).await;
-        let staff = anchored(&town).await;
+        let staff = Staff::anchored(&town).await;
         let anchor = &staff.anchor;
         let (eli, learning) = taken_in(&town, &staff, "eli", born("2014-10-07")).await;
         let ask = async |town: &Town, question: String| town.ask_for(anchor, GUIDANCE, true, &question).await;
@@ -205,7 +193,7 @@ both_databases!(
     turning_twelve_asks_the_pupil_and_goes_on,
     async |database: &TestDatabase| {
         let mut town = Town::new(database).await;
-        let staff = anchored(&town).await;
+        let staff = Staff::anchored(&town).await;
         let anchor = &staff.anchor;
         let (eli, learning) = taken_in(&town, &staff, "eli", born("2014-10-07")).await;
         let ask = async |town: &Town, question: String| town.ask_for(anchor, GUIDANCE, true, &question).await;

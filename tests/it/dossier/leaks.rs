@@ -10,15 +10,18 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::asking::{self, WHY};
 use super::consents::{self, NOTES};
+use super::referrals::{self, REFERRED};
 use super::{CANARIES, GUIDANCE, Guided, all_of, correct, id_of, open, told, write};
+use crate::guidance::SAID;
 use crate::support::coverage::Door;
 use crate::support::database::{Backend, TestDatabase, both_databases};
 use crate::support::look::{list, meddle, number};
 use crate::support::town::Town;
 
 /// The answer and what it cost: statements of the main store and of the secrecy store.
-pub(super) async fn cost(town: &Town, viewer: &Actor, question: &str) -> (String, u64, u64) {
+pub(crate) async fn cost(town: &Town, viewer: &Actor, question: &str) -> (String, u64, u64) {
     // Who signs in is known already: what is read at a first sign-in tells of the viewer alone.
     town.ask(viewer, "{ viewer { role } }").await;
     let before = (town.world.db.statements(), town.apart.statements());
@@ -28,7 +31,7 @@ pub(super) async fn cost(town: &Town, viewer: &Actor, question: &str) -> (String
 }
 
 /// The answer with every decision's id replaced: they are random, and of one length.
-fn without_decisions(answer: &str) -> String {
+pub(super) fn without_decisions(answer: &str) -> String {
     let mut parts = answer.split("dcn_");
     let mut out = parts.next().unwrap().to_owned();
     for part in parts {
@@ -283,8 +286,17 @@ both_databases!(a_moved_value_opens_nothing, async |database: &TestDatabase| {
     look.close().await.unwrap();
 });
 
+/// Whether these bytes hold this text, as it is or in hex.
+pub(crate) fn has(bytes: &[u8], what: &str) -> bool {
+    let hex: Vec<String> = what.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex.concat();
+    [what, hex.as_str()]
+        .iter()
+        .any(|what| bytes.windows(what.len()).any(|window| window == what.as_bytes()))
+}
+
 /// Every byte of the secrecy store and of the main store, as their databases keep them.
-async fn every_byte(database: &TestDatabase, town: &Town) -> Vec<(String, Vec<u8>)> {
+pub(crate) async fn every_byte(database: &TestDatabase, town: &Town) -> Vec<(String, Vec<u8>)> {
     if database.backend == Backend::Sqlite {
         let folder = std::path::PathBuf::from(database.apart.trim_start_matches("sqlite://"));
         let files = std::fs::read_dir(folder.parent().unwrap()).unwrap();
@@ -322,16 +334,19 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     let staff = &guided.staff;
     door.ask_for(&staff.psychologist, GUIDANCE, &correct(&guided.entry, 1, CANARIES[1]))
         .await;
-    let has = |bytes: &[u8], what: &str| {
-        let hex: Vec<String> = what.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let hex = hex.concat();
-        [what, hex.as_str()]
-            .iter()
-            .any(|what| bytes.windows(what.len()).any(|window| window == what.as_bytes()))
-    };
     consents::noted(&mut door, &guided).await;
+    referrals::noted(&mut door, &guided).await;
+    asking::brought_out(&mut door, &guided).await;
+    crate::intents::brought_out(&mut door, staff).await;
+    crate::guidance::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
-    for canary in CANARIES.into_iter().chain(NOTES) {
+    for canary in CANARIES
+        .into_iter()
+        .chain(NOTES)
+        .chain(REFERRED)
+        .chain(SAID)
+        .chain([WHY])
+    {
         let found: Vec<&String> = all
             .iter()
             .filter(|(_, bytes)| has(bytes, canary))
@@ -357,7 +372,12 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     ];
     for reader in everyone {
         let answer = town.answer_for(reader, GUIDANCE, true, &ask).await.to_string();
-        let mut canaries = CANARIES.iter().chain(&NOTES);
+        let mut canaries = CANARIES
+            .iter()
+            .chain(&NOTES)
+            .chain(&REFERRED)
+            .chain(&SAID)
+            .chain(&[WHY]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }
     // A school and an operator cannot even ask.

@@ -17,7 +17,11 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "authority.version",
         ],
     ),
-    ("acceptSignal", &["+outbox", "+signal_track", "signal.version"]),
+    // Guidance that it obliges to begins in the secrecy store later on.
+    (
+        "acceptSignal",
+        &["+intent", "+outbox", "+signal_track", "signal.version"],
+    ),
     (
         "approveHeldRun",
         &["sync_run.approved_at", "sync_run.approved_by", "sync_run.state"],
@@ -149,6 +153,7 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "+absence_revision",
             "+delivery",
             "+gap",
+            "+intent",
             "+lease",
             "+outbox",
             "+push_call",

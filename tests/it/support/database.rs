@@ -91,14 +91,16 @@ impl TestDatabase {
         SecretDb::open(&SecretDb::options(self.apart.as_str())).await.unwrap()
     }
 
-    /// The secrecy store with a key of its own.
-    pub(crate) async fn secrets(&self) -> (SecretDb, Secrets) {
+    /// The secrecy store with a key of its own, and where the key lies.
+    pub(crate) async fn secrets_in(&self) -> (SecretDb, Secrets, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         FileVault::make_first(folder.path()).unwrap();
         // The vault looks into its folder whenever it seals: the folder stays as long as the process.
-        let vault = FileVault::open(&folder.keep()).unwrap();
+        let folder = folder.keep();
+        let vault = FileVault::open(&folder).unwrap();
         let apart = self.open_apart().await;
-        (apart.clone(), Secrets::new(apart, std::sync::Arc::new(vault)))
+        let secrets = Secrets::new(apart.clone(), std::sync::Arc::new(vault));
+        (apart, secrets, folder)
     }
 
     /// Looks into the secrecy store past every rule.

@@ -8,15 +8,17 @@
 //! | Dre | south | second | 30: both stand |
 //! | Ella | north until 15 September, then south | second | 5 at north, 6 carried in at south |
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clb_hub::app::{AccessLog, App, Desk, access_log};
+use clb_hub::custody::intents::Applier;
 use clb_hub::deliver::sequencer::Sequencer;
 use clb_hub::http::house::House;
 use clb_hub::http::service::GraphqlService;
-use clb_hub::store::SecretDb;
 use clb_hub::store::carried::{CarriedSaid, merge_carried};
 use clb_hub::store::roster::{ClassSaid, MembershipSaid, PupilSaid, merge_classes, merge_memberships};
+use clb_hub::store::{SecretDb, Secrets};
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
@@ -67,6 +69,10 @@ pub(crate) struct Town {
     pub(crate) desk: Desk,
     /// The secrecy store, to count what it is asked.
     pub(crate) apart: SecretDb,
+    /// The same with its keys.
+    pub(crate) secrets: Secrets,
+    /// Where its keys lie.
+    pub(crate) keys: PathBuf,
     /// Kept, so that lines of the access log have somewhere to go.
     _log: AccessLog,
 }
@@ -184,7 +190,7 @@ impl Town {
         let clock = Arc::new(FixedClock(world.now));
         let sequencer = Sequencer::new(world.db.clone(), clock, world.ids.clone());
         let (lines, log) = access_log(world.db.clone());
-        let (apart, secrets) = database.secrets().await;
+        let (apart, secrets, keys) = database.secrets_in().await;
         let app = App::new(
             world.db.clone(),
             world.book.clone(),
@@ -192,7 +198,7 @@ impl Town {
             sequencer.waker(),
             lines,
         );
-        let app = Arc::new(app.with_secrets(Some(secrets)));
+        let app = Arc::new(app.with_secrets(Some(secrets.clone())));
         let head = tokio::sync::watch::Sender::new(None).subscribe();
         let desk = Desk::new(app.clone(), Arc::new(FixedClock(world.now)), head);
         let house = Arc::new(House::new(
@@ -218,6 +224,8 @@ impl Town {
             house,
             desk,
             apart,
+            secrets,
+            keys,
             _log: log,
         };
         town.classes().await;
@@ -255,6 +263,18 @@ impl Town {
         let clock = Arc::new(FixedClock(self.world.now));
         let sequencer = Sequencer::new(self.world.db.clone(), clock, self.world.ids.clone());
         sequencer.once().await.unwrap();
+    }
+
+    /// What applies intents in the secrecy store, as a process of its own would.
+    pub(crate) async fn applier(&self) -> Applier {
+        self.applier_with(self.secrets.clone()).await
+    }
+
+    /// The same, with keys as that process knows them.
+    pub(crate) async fn applier_with(&self, secrets: Secrets) -> Applier {
+        let (world, clock) = (&self.world, Arc::new(FixedClock(self.world.now)));
+        let applier = Applier::open(&world.db, secrets, clock, world.ids.clone());
+        applier.await.unwrap()
     }
 
     /// The whole answer to a question.

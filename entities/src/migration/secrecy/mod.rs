@@ -12,6 +12,10 @@ mod m20261126_000050_keys;
 mod m20261126_000051_dossiers;
 mod m20261126_000052_chain;
 mod m20261126_000060_consents;
+mod m20261126_000061_obligations;
+mod m20261126_000062_guidance_requests;
+mod m20261126_000063_referrals;
+mod m20261126_000064_access;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -24,6 +28,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000051_dossiers::Migration),
             Box::new(m20261126_000052_chain::Migration),
             Box::new(m20261126_000060_consents::Migration),
+            Box::new(m20261126_000061_obligations::Migration),
+            Box::new(m20261126_000062_guidance_requests::Migration),
+            Box::new(m20261126_000063_referrals::Migration),
+            Box::new(m20261126_000064_access::Migration),
         ]
     }
 }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::field::{Asked, Class, Part, Step};
-use super::ties::{Access, Place, TieRows, holds};
-use crate::dossier::Domain;
+use super::ties::{Access, Lent, Place, TieRows, holds};
+use crate::dossier::{Domain, Post};
 use crate::law::consent::Decides;
 use crate::operation::{Discipline, Purpose, Role};
 
@@ -134,6 +134,23 @@ impl Case<'_> {
             posts.any(|one| one.post.takes_in(domain) && one.period.contains(self.viewer.day))
         };
         self.class().domain().is_some_and(begins)
+    }
+
+    /// Whether the viewer is the anchor of the school in question.
+    pub(super) fn is_anchor(&self) -> bool {
+        let mut posts = self.rows.posts.iter();
+        posts.any(|one| one.post == Post::Anchor && one.period.contains(self.viewer.day))
+    }
+
+    /// What teams let the viewer read in this class, now.
+    pub(super) fn lent(&self) -> impl Iterator<Item = &Lent> {
+        let (class, now) = (self.class(), self.viewer.now);
+        let mut lent = self.rows.lent.iter();
+        std::iter::from_fn(move || lent.find(|one| one.class == class && one.from <= now && now < one.until))
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        self.reads() && self.lent().next().is_some()
     }
 
     pub(super) fn in_urgency(&self) -> bool {

@@ -23,7 +23,8 @@ impl EntryFacts {
     pub const fn is_there_for(self, reader: Reader) -> bool {
         match reader {
             Reader::Team => true,
-            Reader::Urgency => !self.closed.has(ClosedGround::ThirdPartyConfidential),
+            // Nor is it passed on to a colleague outside the team.
+            Reader::Urgency | Reader::Lent => !self.closed.has(ClosedGround::ThirdPartyConfidential),
             Reader::Pupil => {
                 let own = matches!(self.about, About::Pupil | About::Context);
                 own && self.closed.is_empty()
@@ -34,9 +35,13 @@ impl EntryFacts {
                 theirs && self.closed.is_empty()
             }
             Reader::ParentOfSelf => self.about_the_viewer && self.closed.is_empty(),
-            Reader::Planner | Reader::School | Reader::Published | Reader::Person | Reader::Officer | Reader::Asker => {
-                false
-            }
+            Reader::Anchor
+            | Reader::Planner
+            | Reader::School
+            | Reader::Published
+            | Reader::Person
+            | Reader::Officer
+            | Reader::Asker => false,
         }
     }
 }

@@ -16,6 +16,8 @@ closed_enum! {
         Wellbeing = "secret.wellbeing",
         /// Health data of any domain: kept apart (domain facts §4.1).
         Medical = "secret.medical",
+        /// What a CLB was asked and has not taken in yet.
+        Intake = "secret.intake",
         /// What a worker released to the school, as a copy.
         Shared = "shared",
         /// The state of a report or a request, as far as it was published to the school.
@@ -43,14 +45,14 @@ impl Class {
             Self::Career => Some(Domain::Career),
             Self::Health => Some(Domain::Health),
             Self::Wellbeing => Some(Domain::Wellbeing),
-            Self::Medical | Self::Shared | Self::Case | Self::Audit => None,
+            Self::Medical | Self::Intake | Self::Shared | Self::Case | Self::Audit => None,
         }
     }
 
     /// Whether it is under professional secrecy: a school cannot even name it.
     pub const fn is_secret(self) -> bool {
         match self {
-            Self::Learning | Self::Career | Self::Health | Self::Wellbeing | Self::Medical => true,
+            Self::Learning | Self::Career | Self::Health | Self::Wellbeing | Self::Medical | Self::Intake => true,
             Self::Shared | Self::Case | Self::Audit => false,
         }
     }
@@ -79,6 +81,8 @@ closed_enum! {
         Trajectories = "trajectories",
         /// The entries.
         Entries = "entries",
+        /// That there is a request for guidance, without what was said in it. What one plans by.
+        Requests = "requests",
         /// Who consented to what, and who refused.
         Consents = "consents",
         /// Partners outside.
@@ -97,7 +101,7 @@ closed_enum! {
 impl Part {
     /// Whether it is what one plans by, without content.
     pub const fn is_plan(self) -> bool {
-        matches!(self, Self::Trajectories)
+        matches!(self, Self::Trajectories | Self::Requests)
     }
 }
 
@@ -122,6 +126,7 @@ impl Field {
         let parts: &[Part] = match class {
             Class::Learning | Class::Career | Class::Health | Class::Wellbeing => &OF_A_DOMAIN,
             Class::Medical => &[Part::Entries],
+            Class::Intake => &[Part::Requests, Part::Entries],
             Class::Shared => &[Part::Releases],
             Class::Case => &[Part::States],
             Class::Audit => &[Part::Lines],
@@ -191,6 +196,8 @@ closed_enum! {
         AskAccess = "ask_access",
         /// Ask for guidance (aanmelding).
         RequestGuidance = "request_guidance",
+        /// Take in or decline a request for guidance.
+        AnswerGuidance = "answer_guidance",
         /// Open in an emergency, for minutes (noodtoegang).
         OpenInUrgency = "open_in_urgency",
     }

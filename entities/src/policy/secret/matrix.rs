@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::case::{Case, Viewer};
 use super::field::{Asked, Class, Field, Part, Step};
 use super::rules::{RULES, Rule};
-use super::ties::{Access, Place, Posted, TieRows, Ties, Urgency};
+use super::ties::{Access, Lent, Place, Posted, TieRows, Ties, Urgency};
 use super::verdict::{Code, Explained, Reader, Verdict};
 use crate::dossier::{Domain, Post};
 use crate::id::{PrincipalId, PupilId, TrajectoryId};
@@ -116,6 +116,16 @@ fn access(class: Class) -> Access {
         pupil_consents: false,
         pupil_objects: false,
         period: holds(),
+    }
+}
+
+fn lent(class: Class, until: i64) -> Lent {
+    let Urgency { class, from, until } = urgency(class, until);
+    Lent {
+        class,
+        trajectory: TrajectoryId(Uuid::from_u128(0x72)),
+        from,
+        until,
     }
 }
 
@@ -231,6 +241,15 @@ fn workers() -> Vec<Persona> {
         }),
         worker("team_wellbeing", SocialWorker, |_, rows| {
             rows.places.push(place(Domain::Wellbeing, holds()));
+        }),
+        worker("lent_learning", Psychologist, |_, rows| {
+            rows.lent.push(lent(Class::Learning, 10))
+        }),
+        worker("lent_medical", Psychologist, |_, rows| {
+            rows.lent.push(lent(Class::Medical, 10))
+        }),
+        worker("lent_over", Psychologist, |_, rows| {
+            rows.lent.push(lent(Class::Learning, 0))
         }),
         worker("urgency_wellbeing", Psychologist, |_, rows| {
             rows.urgencies.push(urgency(Class::Wellbeing, 10));
@@ -410,6 +429,7 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("team", TEAM, Class::Learning),
     ("ask", &[Step::AskAccess], Class::Learning),
     ("guidance", &[Step::RequestGuidance], Class::Case),
+    ("answer", &[Step::AnswerGuidance], Class::Intake),
     ("urgency", &[Step::OpenInUrgency], Class::Learning),
     ("intake-health", &[Step::OpenTrajectory], Class::Health),
     ("write-medical", &[Step::WriteEntry], Class::Medical),
@@ -437,6 +457,8 @@ pub fn word(verdict: &Verdict) -> &'static str {
         },
         Verdict::Granted(grant) => match grant.reader() {
             Reader::Team => "team",
+            Reader::Lent => "lent",
+            Reader::Anchor => "anchor",
             Reader::Planner => "planner",
             Reader::Urgency => "urgency",
             Reader::Pupil => "pupil",

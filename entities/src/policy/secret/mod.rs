@@ -19,7 +19,7 @@ pub use entry::EntryFacts;
 pub use field::{Asked, Class, Field, Part, Step};
 pub use protected::{Opened, Protected};
 pub use rules::{RULES, Rule, Says};
-pub use ties::{Access, Place, Posted, TieRows, Ties, Urgency};
+pub use ties::{Access, Lent, Place, Posted, TieRows, Ties, Urgency};
 pub use verdict::{Code, Explained, Grant, Reader, Rows, Verdict, Withheld};
 
 use case::Case;
@@ -93,6 +93,7 @@ fn grant(case: &Case<'_>, who: (PupilId, PrincipalId), reader: Reader, rule: &Ru
         Reader::Team if case.class().domain().is_some() || case.class() == Class::Shared => {
             Rows::Of(case.places().map(|place| place.trajectory).collect())
         }
+        Reader::Lent => Rows::Of(case.lent().map(|lent| lent.trajectory).collect()),
         _ => Rows::All,
     };
     Grant::new(who, case.asked, reader, rows, rule.name)

@@ -148,7 +148,7 @@ pub const RULES: &[Rule] = &[
         says: Says::Withhold(Code::OtherDiscipline, true),
         applies: |case| {
             let anyone = case.does(&[Step::AskAccess, Step::OpenInUrgency]);
-            let urgent = case.reads() && case.in_urgency();
+            let urgent = case.reads() && (case.in_urgency() || case.is_lent());
             case.is_worker() && case.class().is_secret() && !case.discipline_fits() && !anyone && !urgent
         },
     },
@@ -160,14 +160,25 @@ pub const RULES: &[Rule] = &[
         applies: |case| case.is_worker() && case.does(&[Step::OpenTrajectory]) && !case.takes_in(),
     },
     Rule {
+        name: "requests-by-post",
+        sentence: "What a CLB is asked is read and answered by the anchor of the school, and by no other colleague.",
+        ground: "domain facts §2.3, §3.5 (H: need to know); issue 4.1 (intake by the anchor) and 4.2",
+        says: Says::Withhold(Code::NotInTeam, false),
+        applies: |case| {
+            let own = case.is_anchor() && (case.reads() || case.does(&[Step::AnswerGuidance]));
+            case.is_worker() && case.class() == Class::Intake && !own
+        },
+    },
+    Rule {
         name: "need-to-know",
         sentence: "A dossier is read and written by the team of the trajectory, inside its domain, and by no other colleague.",
         ground: "domain facts §3.5 and §4.4 (H)",
         says: Says::Withhold(Code::NotInTeam, true),
         applies: |case| {
             let any = [Step::OpenTrajectory, Step::AskAccess, Step::OpenInUrgency];
-            let urgent = case.reads() && case.in_urgency();
-            case.is_worker() && case.class() != Class::Case && !case.in_team() && !case.does(&any) && !urgent
+            let urgent = case.reads() && (case.in_urgency() || case.is_lent());
+            let of_team = !matches!(case.class(), Class::Case | Class::Intake);
+            case.is_worker() && of_team && !case.in_team() && !case.does(&any) && !urgent
         },
     },
     Rule {
@@ -298,6 +309,16 @@ pub const RULES: &[Rule] = &[
         applies: |case| case.is_worker() && case.does(&[Step::OpenTrajectory]) && case.takes_in(),
     },
     Rule {
+        name: "anchor-takes-in",
+        sentence: "The anchor reads what the CLB is asked for the own school, and takes it in or declines it.",
+        ground: "issue 4.1 and 4.2; domain facts §2.3",
+        says: Says::Grant(Reader::Anchor),
+        applies: |case| {
+            let own = case.is_anchor() && (case.reads() || case.does(&[Step::AnswerGuidance]));
+            case.is_worker() && case.class() == Class::Intake && own
+        },
+    },
+    Rule {
         name: "urgency",
         sentence: "In an emergency a worker reads for minutes, never what a third person asked to keep confidential.",
         ground: "R34; domain facts §3.5 (H: danger to life)",
@@ -319,8 +340,15 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "lent",
+        sentence: "A worker reads what the team of a trajectory opened to that worker for a time.",
+        ground: "design §3 (requestAccess); domain facts §3.5 (H: sharing inside the team when it helps the client)",
+        says: Says::Grant(Reader::Lent),
+        applies: |case| case.is_worker() && case.class().is_secret() && case.is_lent(),
+    },
+    Rule {
         name: "planning",
-        sentence: "Director and administration see who is guided by whom, to assign and to plan.",
+        sentence: "Director and administration see who is guided by whom and which requests wait, to assign and to plan.",
         ground: "issue 4.1; domain facts §3.5 (H)",
         says: Says::Grant(Reader::Planner),
         applies: |case| {

@@ -43,6 +43,19 @@ pub struct Access {
     pub period: Period,
 }
 
+/// What the team of a trajectory lets the viewer read for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lent {
+    /// Of which class.
+    pub class: Class,
+    /// Of which trajectory.
+    pub trajectory: TrajectoryId,
+    /// From which instant.
+    pub from: DateTime<Utc>,
+    /// Until which instant.
+    pub until: DateTime<Utc>,
+}
+
 /// An opening in an emergency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Urgency {
@@ -71,6 +84,8 @@ pub struct TieRows {
     pub places: Vec<Place>,
     /// What was opened to the viewer.
     pub accesses: Vec<Access>,
+    /// What teams let the viewer read for a time.
+    pub lent: Vec<Lent>,
     /// What the viewer opened in an emergency.
     pub urgencies: Vec<Urgency>,
     /// Who decides for the pupil today.
@@ -94,6 +109,7 @@ impl TieRows {
             posts: Vec::new(),
             places: Vec::new(),
             accesses: Vec::new(),
+            lent: Vec::new(),
             urgencies: Vec::new(),
             decides: Decides::Unknown,
             controls: false,

@@ -29,6 +29,10 @@ closed_enum! {
     Reader {
         /// As a member of the team of a trajectory.
         Team = "team",
+        /// As a colleague to whom the team opened it for a time.
+        Lent = "lent",
+        /// As the anchor of the school that asks.
+        Anchor = "anchor",
         /// To assign and to plan, without content.
         Planner = "planner",
         /// In an emergency.

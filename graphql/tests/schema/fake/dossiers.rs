@@ -3,16 +3,23 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
-use hub_entities::dossier::trajectory::Phase;
-use hub_entities::id::{ConsentId, EntryId, PostId, PupilId, TrajectoryId};
+use chrono::{DateTime, NaiveDate, Utc};
+use hub_entities::dossier::trajectory::{Phase, ReferralState};
+use hub_entities::id::{
+    AccessRequestId, ConsentId, DecisionId, EntryId, GuidanceRequestId, PostId, PupilId, ReferralId, SchoolId,
+    TrajectoryId,
+};
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::Field;
+use hub_graphql::dossier::access::AccessRow;
+use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
+use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
 use hub_graphql::dossier::{
     self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
     WriteEntry,
 };
-use hub_graphql::hub::{Answer, Consents, Dossiers};
+use hub_graphql::guidance::{Ask, Received};
+use hub_graphql::hub::{Answer, Asking, Consents, Dossiers, Guidance, Referrals};
 
 use super::Fake;
 
@@ -83,6 +90,86 @@ impl Consents for Fake {
     }
 
     async fn judge_capability(&self, _: &Operation, _: JudgeCapability) -> Answer<dossier::Stepped<TrajectoryId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Guidance for Fake {
+    async fn ask_guidance(&self, _: &Operation, _: Ask) -> Answer<Received> {
+        self.count()?;
+        Ok(Received::Unknown)
+    }
+
+    async fn guidance_requests(&self, _: &Operation, _: SchoolId, _: bool) -> Answer<Vec<RequestRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn take_in_guidance(&self, _: &Operation, _: TakeIn) -> Answer<dossier::Stepped<Answered>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn decline_guidance(
+        &self,
+        _: &Operation,
+        _: (GuidanceRequestId, i32),
+        _: &str,
+    ) -> Answer<dossier::Stepped<Answered>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Referrals for Fake {
+    async fn refer(&self, _: &Operation, _: NewReferral) -> Answer<dossier::Stepped<ReferralId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn correct_referral(
+        &self,
+        _: &Operation,
+        _: (ReferralId, i32),
+        _: ReferralSaid,
+    ) -> Answer<dossier::Stepped<ReferralId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn move_referral(
+        &self,
+        _: &Operation,
+        _: (ReferralId, i32),
+        _: ReferralState,
+        _: Option<String>,
+    ) -> Answer<dossier::Stepped<ReferralId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Asking for Fake {
+    async fn request_access(&self, _: &Operation, _: DecisionId, _: &str) -> Answer<dossier::Stepped<DecisionId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn access_requests(&self, _: &Operation, _: PupilId) -> Answer<Vec<AccessRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn answer_access(
+        &self,
+        _: &Operation,
+        _: (AccessRequestId, i32),
+        _: Option<(TrajectoryId, DateTime<Utc>)>,
+    ) -> Answer<dossier::Stepped<AccessRequestId>> {
         self.count()?;
         Ok(dossier::Stepped::Unknown)
     }

@@ -1,0 +1,142 @@
+//! What is asked of a CLB, what it refers and what a team opens: which tables each of it may touch.
+
+use hub_entities::operation::{Actor, Discipline, Purpose, Role};
+
+use super::{Steps, text};
+
+/// As [`super::MAY_CHANGE`].
+pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
+    (
+        "declineGuidanceRequest",
+        &[
+            "+secrecy.access_line",
+            "secrecy.guidance_request.answered_at",
+            "secrecy.guidance_request.answered_by",
+            "secrecy.guidance_request.reason",
+            "secrecy.guidance_request.state",
+            "secrecy.guidance_request.version",
+        ],
+    ),
+    (
+        "takeInGuidanceRequest",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.entry",
+            "+secrecy.entry_text",
+            "+secrecy.team_member",
+            "+secrecy.trajectory",
+            "secrecy.guidance_request.answered_at",
+            "secrecy.guidance_request.answered_by",
+            "secrecy.guidance_request.state",
+            "secrecy.guidance_request.trajectory_id",
+            "secrecy.guidance_request.version",
+        ],
+    ),
+    // The former version stays.
+    (
+        "correctReferral",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.referral_said",
+            "secrecy.referral.version",
+        ],
+    ),
+    (
+        "moveReferral",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.referral_said",
+            "secrecy.referral.version",
+        ],
+    ),
+    (
+        "refer",
+        &["+secrecy.access_line", "+secrecy.referral", "+secrecy.referral_said"],
+    ),
+    (
+        "answerAccessRequest",
+        &[
+            "+secrecy.access_lent",
+            "+secrecy.access_line",
+            "secrecy.access_request.answered_at",
+            "secrecy.access_request.answered_by",
+            "secrecy.access_request.state",
+            "secrecy.access_request.version",
+        ],
+    ),
+    ("requestAccess", &["+secrecy.access_line", "+secrecy.access_request"]),
+    // A school's goes through the main store, sealed; the CLB's straight into its own.
+    (
+        "submitGuidanceRequest",
+        &[
+            "+intent",
+            "+secrecy.access_line",
+            "+secrecy.dossier_key",
+            "+secrecy.guidance_request",
+        ],
+    ),
+];
+
+/// A colleague asks for access and is given it, and a referral comes to nothing.
+pub(super) async fn in_a_trajectory(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str) {
+    let pedagogue = steps.town.world.worker(steps.town.first, Discipline::Pedagogue).await;
+    let withheld = format!(
+        "{{ dossier(pupilId: \"{}\") {{ learning {{ entries {{ ... on Withheld {{ decisionId }} }} }} }} }}",
+        steps.town.ada
+    );
+    let purpose = Some(Purpose::Guidance);
+    let withheld = steps.town.ask_for(&pedagogue, purpose, true, &withheld).await;
+    let input = format!(
+        "decisionId: {} reason: \"words\"",
+        withheld["dossier"]["learning"]["entries"]["decisionId"]
+    );
+    steps
+        .take(&pedagogue, "requestAccess", "AccessRequested { decisionId }", &input)
+        .await;
+    let waiting = format!("{{ accessRequests(pupilId: \"{}\") {{ id }} }}", steps.town.ada);
+    let waiting = steps.town.ask_for(anchor, purpose, true, &waiting).await;
+    let input = format!(
+        "requestId: {} version: 1 lend: {{ {trajectory} until: \"2026-10-02T10:00:00Z\" }}",
+        waiting["accessRequests"][0]["id"]
+    );
+    steps
+        .take(anchor, "answerAccessRequest", "AccessAnswered { requestId }", &input)
+        .await;
+
+    let said = "sector: WORK partner: \"words\" reason: \"words\"";
+    let noted = "ReferralNoted { referralId }";
+    let referred = steps
+        .take(anchor, "refer", noted, &format!("{trajectory} {said}"))
+        .await;
+    let referral = format!("referralId: \"{}\"", text(&referred["referralId"]));
+    let input = format!("{referral} version: 1 {said}");
+    steps.take(anchor, "correctReferral", noted, &input).await;
+    let input = format!("{referral} version: 2 state: DROPPED outcome: \"words\"");
+    steps.take(anchor, "moveReferral", noted, &input).await;
+}
+
+/// A school asks, a parent asks; one request is taken in, one declined.
+pub(super) async fn on_demand(steps: &mut Steps<'_>, anchor: &Actor) {
+    let (town, received) = (steps.town, "GuidanceRequestReceived { requestId }");
+    let care = town
+        .world
+        .someone(Role::SchoolCareTeam, Some(town.north.id), None)
+        .await;
+    let ask = |key: &str, more: &str| format!("idempotencyKey: \"{key}\" text: \"words\" {more}");
+    steps
+        .take(&care, "submitGuidanceRequest", received, &ask("one", ""))
+        .await;
+    let about = format!("pupilId: \"{}\" askedBy: PARENT", town.bo);
+    for (key, mutation, more) in [
+        ("two", "takeInGuidanceRequest", "domain: CAREER phase: BASIC_CARE"),
+        ("three", "declineGuidanceRequest", "reason: \"no\""),
+    ] {
+        let asked = steps
+            .take(anchor, "submitGuidanceRequest", received, &ask(key, &about))
+            .await;
+        let input = format!("requestId: \"{}\" version: 1 {more}", text(&asked["requestId"]));
+        steps
+            .take(anchor, mutation, "GuidanceRequestAnswered { version }", &input)
+            .await;
+    }
+}
