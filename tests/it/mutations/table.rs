@@ -80,7 +80,8 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
     // It holds in all trajectories, and is a row of its own: no answer changes with it.
     ("judgeCapability", &["+secrecy.access_line", "+secrecy.capability"]),
     // All that is of the one goes to the other (a half-day is known by its pupil: it goes and comes), and what was
-    // counted of it; the half-day on which they differ is a conflict, so that the fifth B falls away. Nothing of a
+    // counted of it; the half-day on which they differ is a conflict, so that the fifth B falls away, and what it obliged
+    // to lapses. Nothing of a
     // dossier moves.
     (
         "mergePupils",
@@ -88,6 +89,7 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "+absence",
             "+absence_count",
             "+conflict",
+            "+intent",
             "+outbox",
             "+pupil_merge",
             "-absence",
