@@ -243,13 +243,13 @@ fn workers() -> Vec<Persona> {
             rows.places.push(place(Domain::Wellbeing, holds()));
         }),
         worker("lent_learning", Psychologist, |_, rows| {
-            rows.lent.push(lent(Class::Learning, 10))
+            rows.lent.push(lent(Class::Learning, 10));
         }),
         worker("lent_medical", Psychologist, |_, rows| {
-            rows.lent.push(lent(Class::Medical, 10))
+            rows.lent.push(lent(Class::Medical, 10));
         }),
         worker("lent_over", Psychologist, |_, rows| {
-            rows.lent.push(lent(Class::Learning, 0))
+            rows.lent.push(lent(Class::Learning, 0));
         }),
         worker("urgency_wellbeing", Psychologist, |_, rows| {
             rows.urgencies.push(urgency(Class::Wellbeing, 10));
