@@ -1,6 +1,6 @@
 //! What of a roster is not known yet: only that is put aside, so that the same roster again costs next to nothing (R41).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use hub_connectors::roster::Roster;
 use hub_entities::category::{Categories, Category};
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::roster::agreed;
 use super::{Sync, SyncError};
 use crate::store::DbError;
+use crate::store::loss::Gap;
 use crate::store::roster::{ClassSaid, MembershipSaid, PupilSaid, standing};
 
 /// How rows that only a report may carry are put aside.
@@ -32,6 +33,9 @@ pub(super) struct Filtered {
     pub(super) report_places: Vec<(String, MembershipSaid)>,
     #[serde(skip)]
     pub(super) dropped: Categories,
+    /// How many national numbers are none, by what is wrong with them.
+    #[serde(skip)]
+    pub(super) bad_numbers: BTreeMap<&'static str, i64>,
 }
 
 impl Filtered {
@@ -39,6 +43,16 @@ impl Filtered {
     pub(super) fn hash(&self) -> Result<Vec<u8>, SyncError> {
         let bytes = serde_json::to_vec(self).map_err(|_never| unreadable())?;
         Ok(Sha256::digest(bytes).to_vec())
+    }
+
+    /// What could not be taken over. Whose number it was is not told, nor any digit of it.
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        let gap = |(wrong, rows): (&&'static str, &i64)| Gap {
+            rule: "roster.bad_national_number",
+            detail: (*wrong).to_owned(),
+            rows: *rows,
+        };
+        self.bad_numbers.iter().map(gap).collect()
     }
 }
 
@@ -59,6 +73,8 @@ pub(super) struct News {
     pub(super) left: i64,
     /// What was in it and not agreed.
     pub(super) dropped: Vec<&'static str>,
+    /// What could not be taken over.
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl News {
@@ -111,6 +127,7 @@ impl Sync {
             known: read.saturating_sub(new).saturating_sub(waiting),
             waiting,
             dropped: filtered.dropped.iter().map(Category::name).collect(),
+            gaps: filtered.gaps(),
             rows: vec![("class", classes), ("pupil", pupils), ("membership", places)],
             ..News::default()
         };

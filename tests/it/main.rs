@@ -38,6 +38,7 @@ mod merges;
 mod migrations;
 mod minimise;
 mod mutations;
+mod national_numbers;
 mod operator;
 mod oracle;
 mod outbox;
