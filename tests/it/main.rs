@@ -29,6 +29,7 @@ mod early;
 mod evidence;
 mod http;
 mod idp;
+mod imports;
 mod joins;
 mod leases;
 mod lists;
