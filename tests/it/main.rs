@@ -21,6 +21,7 @@ mod audit;
 mod cancel;
 mod client_grants;
 mod commands;
+mod conflicts;
 mod demo;
 mod doctor;
 mod door;

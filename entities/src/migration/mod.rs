@@ -27,6 +27,7 @@ mod m20261126_000041_turns;
 mod m20261126_000060_guidance;
 mod m20261126_000070_join;
 mod m20261126_000071_merge;
+mod m20261126_000080_conflict_side;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000060_guidance::Migration),
             Box::new(m20261126_000070_join::Migration),
             Box::new(m20261126_000071_merge::Migration),
+            Box::new(m20261126_000080_conflict_side::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@
 //! Whatever else happens, a signal is committed with the half-day that caused it or not at all.
 
 mod changes;
+mod conflicts;
 mod recheck;
 mod signals;
 mod standing;
@@ -21,9 +22,10 @@ use sea_orm::{DatabaseTransaction, Value};
 use super::clb_tally::follow;
 use super::lease::Lease;
 use super::run::{Progress, advance};
-use super::sql::{bulk, execute, list, rows};
+use super::sql::{bulk, list, rows};
 use super::{Db, DbError};
 use changes::write_changes;
+use conflicts::write_conflicts;
 pub use recheck::{Checked, check, settle_again};
 use signals::write_signals;
 pub(super) use signals::{Event, tell, tell_those_told};
@@ -258,52 +260,4 @@ async fn write_totals(
                 reached_5 = excluded.reached_5, reached_30 = excluded.reached_30";
     bulk(tx, head, 7, tuples.into_iter(), tail).await?;
     follow(tx, &pupils.into_iter().collect::<Vec<_>>()).await
-}
-
-async fn write_conflicts(
-    tx: &DatabaseTransaction,
-    judge: &Judge<'_>,
-    state: &State,
-    outcomes: &[((PupilId, SchoolYear), Outcome)],
-) -> Result<(), DbError> {
-    for ((pupil, year), outcome) in outcomes {
-        for at in &outcome.conflicts {
-            if !state.open_conflicts.contains(&(*pupil, *at)) {
-                let values: Vec<Value> = vec![
-                    (*pupil).into(),
-                    at.day.into(),
-                    at.part.to_i16().into(),
-                    judge.now.into(),
-                ];
-                execute(
-                    tx,
-                    "insert into conflict (pupil_id, day, part, since) values (?, ?, ?, ?)
-                     on conflict (pupil_id, day, part) do update set since = excluded.since, resolved_at = null",
-                    values,
-                )
-                .await?;
-            }
-        }
-        for (_, at) in state
-            .open_conflicts
-            .iter()
-            .filter(|(of, at)| of == pupil && year.contains(at.day))
-        {
-            if !outcome.conflicts.contains(at) {
-                let values: Vec<Value> = vec![
-                    judge.now.into(),
-                    (*pupil).into(),
-                    at.day.into(),
-                    at.part.to_i16().into(),
-                ];
-                execute(
-                    tx,
-                    "update conflict set resolved_at = ? where pupil_id = ? and day = ? and part = ?",
-                    values,
-                )
-                .await?;
-            }
-        }
-    }
-    Ok(())
 }

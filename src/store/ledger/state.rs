@@ -335,6 +335,11 @@ impl State {
         })
     }
 
+    /// The school that speaks in this record.
+    pub(super) fn school_of(&self, record: RecordId) -> Option<SchoolId> {
+        self.school_of.get(&record).copied()
+    }
+
     /// Whether the school of this record had a local day off: what it says of that day does not count. Another
     /// school may have had lessons.
     fn is_off(&self, record: RecordId, day: NaiveDate) -> bool {
