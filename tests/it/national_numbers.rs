@@ -82,10 +82,8 @@ fn letters(bytes: &[u8]) -> String {
 
 /// Bytes as the database shows them.
 fn hex(letters: &str) -> String {
-    letters
-        .chars()
-        .map(|letter| format!("{:02x}", u32::from(letter)))
-        .collect()
+    let digits = letters.chars().map(|letter| format!("{:02x}", u32::from(letter)));
+    digits.collect::<Vec<_>>().concat()
 }
 
 /// Where things may have been written down.

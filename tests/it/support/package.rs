@@ -45,7 +45,7 @@ impl Package {
         };
         let rows = |header: &str, rows: &[String]| {
             let lines = std::iter::once(header).chain(rows.iter().map(String::as_str));
-            lines.map(|line| format!("{line}\r\n")).collect::<String>()
+            lines.map(|line| format!("{line}\r\n")).collect::<Vec<_>>().concat()
         };
         let row = |header: &str, row: String| rows(header, &[row]);
         vec![
