@@ -6,7 +6,8 @@
 use std::io::Read;
 
 use chrono::NaiveDate;
-use hub_entities::time::{HalfDay, Part};
+use chrono::format::{Parsed, StrftimeItems};
+use hub_entities::time::{HalfDay, Part, brussels_day};
 use serde::{Deserialize, Serialize};
 
 use crate::csv::{Reader, clean_name};
@@ -83,7 +84,9 @@ pub struct ColumnMap {
     pub key: PupilKey,
     /// Column with the date in Europe/Brussels.
     pub date: String,
-    /// Format of the date, in the notation of strftime.
+    /// Format of the date, in the notation of strftime. With a time and an offset (`%z`, or `%+` for all of ISO 8601) a
+    /// row names a moment, and its day is the one that it falls on in Europe/Brussels; without an offset it is the day
+    /// that is written.
     pub date_format: String,
     /// Part of the day and letter.
     pub parts: Parts,
@@ -254,11 +257,20 @@ impl Dates<'_> {
             self.text.clear();
             self.text.push_str(text);
             // strftime takes "26" for the year 26; no school year of ours lies there.
-            self.day = NaiveDate::parse_from_str(text, self.format)
-                .ok()
-                .filter(|day| (1900..=2199).contains(&chrono::Datelike::year(day)));
+            self.day = day(text, self.format).filter(|day| (1900..=2199).contains(&chrono::Datelike::year(day)));
         }
         self.day
+    }
+}
+
+/// The day of a text. Midnight in Brussels, as a system writes it that keeps its days as moments in UTC, is 22:00 or 23:00
+/// of the day before.
+fn day(text: &str, format: &str) -> Option<NaiveDate> {
+    let mut parsed = Parsed::new();
+    chrono::format::parse(&mut parsed, text, StrftimeItems::new(format)).ok()?;
+    match parsed.to_datetime() {
+        Ok(moment) => Some(brussels_day(moment.to_utc())),
+        Err(_no_moment) => parsed.to_naive_date().ok(),
     }
 }
 

@@ -356,6 +356,38 @@ pub mod quarantine {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Who is told of a contradiction.
+pub mod conflict_side {
+    use sea_orm::entity::prelude::*;
+
+    use crate::id::{GapId, PupilId, SchoolId};
+
+    /// A school that contradicts another about one half-day: a gap of its own, as long as it does.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "conflict_side")]
+    pub struct Model {
+        /// Our id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: GapId,
+        /// The canonical pupil.
+        pub pupil_id: PupilId,
+        /// The date in Europe/Brussels.
+        pub day: Date,
+        /// 0 in the morning, 1 in the afternoon.
+        pub part: i16,
+        /// The school.
+        pub school_id: SchoolId,
+        /// Since when.
+        pub since: DateTimeUtc,
+    }
+
+    /// No relations are followed by the ORM: joins are written where the scope is.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Two sources that contradict each other about one half-day.
 pub mod conflict {
     use sea_orm::entity::prelude::*;

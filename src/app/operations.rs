@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hub_entities::id::{GapId, RunId, SchoolId, SourceId};
 use hub_entities::operation::{Actor, Operation};
 use hub_entities::policy::{Action, Scope};
-use hub_entities::source::{connection, gap, run};
+use hub_entities::source::{connection, run};
 use hub_graphql::hub::{Answer, Operations};
 use hub_graphql::operations::{GapRow, JoinRow, RunRow, SourceRow};
 use hub_graphql::page::{Mark, Page, Slice, SortKey};
@@ -16,6 +16,7 @@ use hub_graphql::school::SchoolRow;
 
 use super::answer::{counted, schools, slice, text, time};
 use super::{App, failed};
+use crate::store::read::gap::{self, Seen};
 use crate::store::read::operations::{self, Joined};
 use crate::store::run as runs;
 use crate::sync::{Source, SyncError};
@@ -58,10 +59,10 @@ fn run_row(school: SchoolId, run: &run::Model) -> RunRow {
     }
 }
 
-fn gap_row(gap: gap::Model) -> GapRow {
+fn gap_row(gap: Seen) -> GapRow {
     GapRow {
         id: Gid(gap.id),
-        source_id: Gid(gap.source_id),
+        source_id: Gid(gap.source),
         rule: gap.rule,
         detail: gap.detail,
         occurrences: gap.occurrences,
@@ -155,8 +156,8 @@ impl Operations for App {
         };
         let after = page.after.as_ref();
         let after = after.and_then(|mark| Some((text(page)?.parse().ok()?, GapId(mark.id))));
-        let total = counted(page, operations::count_gaps(&self.db, &scope)).await?;
-        let found = operations::gaps(&self.db, &scope, after, page.first).await;
+        let total = counted(page, gap::count_gaps(&self.db, &scope)).await?;
+        let found = gap::gaps(&self.db, &scope, after, page.first).await;
         Ok(slice(found.map_err(|fault| failed(&fault))?, page, total, |gap| {
             let key = time(gap.last_seen_at);
             (Mark { key, id: gap.id.0 }, gap_row(gap))
@@ -191,7 +192,7 @@ impl Operations for App {
         let Some(scope) = self.decide(operation, Action::ReadOperations)? else {
             return Ok(None);
         };
-        let found = operations::gap(&self.db, &scope, id).await;
+        let found = gap::gap(&self.db, &scope, id).await;
         Ok(found.map_err(|fault| failed(&fault))?.map(gap_row))
     }
 

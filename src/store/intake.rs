@@ -20,7 +20,7 @@ use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveMode
 
 use super::lease::Lease;
 use super::ledger::{Work, merge_said};
-use super::loss::{Gap, Unmatched, write_gaps, write_unmatched};
+use super::loss::{Gap, Unmatched, add_gaps, write_unmatched};
 use super::roster::keys_among;
 use super::run::{Join, Progress};
 use super::sql::{list_from, row};
@@ -175,7 +175,7 @@ impl Intake {
 
     /// Writes down what could not be taken over, and puts aside what found no pupil.
     pub async fn lose(&self, work: &Work<'_>, gaps: Vec<Gap>, unmatched: Vec<Unmatched>) -> Result<(), DbError> {
-        write_gaps(&self.tx, work, gaps).await?;
+        add_gaps(&self.tx, work, gaps).await?;
         write_unmatched(&self.tx, work, self.call.kind, unmatched).await
     }
 

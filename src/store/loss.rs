@@ -34,6 +34,23 @@ pub async fn note_gaps(db: &Db, work: Work<'_>, gaps: Vec<Gap>) -> Result<(), Db
 
 /// The same within a transaction that holds the lease of the source already.
 pub(super) async fn write_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
+    // A run that resumes and meets it again does not count twice.
+    let once = "case when gap.run_id = excluded.run_id then excluded.occurrences
+                     else gap.occurrences + excluded.occurrences end";
+    put_gaps(tx, work, gaps, once).await
+}
+
+/// The same of a part of a run, which comes once: what the parts before it met is added to.
+pub(super) async fn add_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
+    put_gaps(tx, work, gaps, "gap.occurrences + excluded.occurrences").await
+}
+
+async fn put_gaps(
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    gaps: Vec<Gap>,
+    become_of_both: &str,
+) -> Result<(), DbError> {
     let Reach::Source { source, .. } = work.scope.reach() else {
         return Err(DbError::OutOfScope);
     };
@@ -53,12 +70,11 @@ pub(super) async fn write_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: 
         })
         .collect();
     let head = "insert into gap (id, source_id, rule, detail, occurrences, run_id, first_seen_at, last_seen_at)";
-    // A run that resumes and meets it again does not count twice.
-    let tail = "on conflict (source_id, rule, detail) do update
-                set occurrences = case when gap.run_id = excluded.run_id then excluded.occurrences
-                                       else gap.occurrences + excluded.occurrences end,
-                    run_id = excluded.run_id, last_seen_at = excluded.last_seen_at";
-    bulk(tx, head, 8, tuples.into_iter(), tail).await
+    let tail = format!(
+        "on conflict (source_id, rule, detail) do update
+         set occurrences = {become_of_both}, run_id = excluded.run_id, last_seen_at = excluded.last_seen_at"
+    );
+    bulk(tx, head, 8, tuples.into_iter(), &tail).await
 }
 
 /// Rows of one source key that found no record.

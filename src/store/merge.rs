@@ -41,7 +41,14 @@ pub(super) async fn merge(
     let mut values: Vec<Value> = vec![into.into(), from.into()];
     values.extend(grounds);
     execute(tx, text, values).await?;
-    execute(tx, "delete from conflict where pupil_id = ?", vec![from.into()]).await?;
+    for table in ["conflict", "conflict_side"] {
+        execute(
+            tx,
+            &format!("delete from {table} where pupil_id = ?"),
+            vec![from.into()],
+        )
+        .await?;
+    }
     execute(tx, "delete from tally where pupil_id = ?", vec![from.into()]).await?;
     let values: Vec<Value> = vec![into.into(), from.into(), from.into()];
     execute(

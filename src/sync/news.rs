@@ -1,6 +1,6 @@
 //! What of a roster is not known yet: only that is put aside, so that the same roster again costs next to nothing (R41).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::BufWriter;
 
 use hub_connectors::roster::{Complete, Roster};
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::roster::agreed;
 use super::{Sync, SyncError, filter};
 use crate::store::DbError;
+use crate::store::loss::Gap;
 use crate::store::roster::{ClassSaid, Ending, MembershipSaid, PupilSaid, standing};
 
 /// How rows that only a report may carry are put aside.
@@ -36,6 +37,9 @@ pub(super) struct Filtered {
     /// Which of these are all there are.
     #[serde(skip)]
     pub(super) complete: Complete,
+    /// How many national numbers are none, by what is wrong with them.
+    #[serde(skip)]
+    pub(super) bad_numbers: BTreeMap<&'static str, i64>,
 }
 
 impl Filtered {
@@ -45,6 +49,16 @@ impl Filtered {
         serde_json::to_writer(&mut hash, self).map_err(|_never| unreadable())?;
         let hash = hash.into_inner().map_err(|_never| unreadable())?;
         Ok(hash.finalize().to_vec())
+    }
+
+    /// What could not be taken over. Whose number it was is not told, nor any digit of it.
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        let gap = |(wrong, rows): (&&'static str, &i64)| Gap {
+            rule: "roster.bad_national_number",
+            detail: (*wrong).to_owned(),
+            rows: *rows,
+        };
+        self.bad_numbers.iter().map(gap).collect()
     }
 }
 
@@ -75,6 +89,8 @@ pub(super) struct News {
     pub(super) ending_places: Ending,
     /// What was in it and not agreed.
     pub(super) dropped: Vec<&'static str>,
+    /// What could not be taken over.
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl News {
@@ -189,6 +205,7 @@ impl Sync {
             waiting,
             left: count(gone.len()),
             ending_places,
+            gaps: new.gaps(),
             dropped: new.dropped.iter().map(Category::name).collect(),
             new,
             gone,

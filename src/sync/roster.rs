@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use hub_connectors::roster::{ClassRow, MembershipRow, PupilRow, Roster, Status};
 use hub_entities::category::{Categories, Category};
-use hub_entities::number::national::{BlindIndexKey, NationalNumber};
+use hub_entities::number::national::{BlindIndexKey, NationalNumber, NationalNumberError};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{RunKind, RunState, run};
 use hub_entities::time::SchoolYear;
@@ -17,6 +17,7 @@ use super::news::{Filtered, News, REPORT_CLASS, REPORT_PLACE};
 use super::{Source, Sync, SyncError, filter, traced};
 use crate::store::DbError;
 use crate::store::lease::Lease;
+use crate::store::loss::note_gaps;
 use crate::store::roster::{
     ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, end_missing_report_places,
     ending, forget_reports, merge_classes, merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
@@ -111,6 +112,7 @@ impl Sync {
             let (kind, rows) = some?;
             put_rows(&self.db, lease, run.id, kind, rows).await?;
         }
+        note_gaps(&self.db, self.work(scope, lease, run.id), news.gaps.clone()).await?;
         let next = run::Model {
             staged: news.read,
             quarantined: news.waiting,
@@ -239,6 +241,10 @@ impl Sync {
                 continue;
             }
             let mut said = self.pupil_said(&pupil, agreed, &mut filtered.dropped);
+            if let Some(wrong) = self.bad_number(&pupil, agreed) {
+                let rows = filtered.bad_numbers.entry(wrong.name()).or_default();
+                *rows = rows.saturating_add(1);
+            }
             said.begins_on = place.and_then(|place| place.begins).or_else(|| {
                 let by_class = first_days.get(pupil.source_key.as_str()).copied();
                 by_class.or(year_begins).filter(|begins| *begins <= today)
@@ -307,9 +313,18 @@ impl Sync {
         }
     }
 
+    /// What is wrong with a pupil's national number, where it may be used and is none: the pupil is kept without.
+    fn bad_number(&self, row: &PupilRow, agreed: Categories) -> Option<NationalNumberError> {
+        let is_used = self.national_numbers.is_some() && agreed.has(Category::NationalNumber);
+        if !is_used || row.status == Status::Gone {
+            return None;
+        }
+        user_id(row, "nationalNumber")?.parse::<NationalNumber>().err()
+    }
+
     /// The blind index of a national number; the number itself goes no further. Only where an authorisation is
     /// configured, and only for a number whose checksum holds.
-    fn blind_index(&self, number: &str) -> Option<Vec<u8>> {
+    pub(super) fn blind_index(&self, number: &str) -> Option<Vec<u8>> {
         let key: &BlindIndexKey = self.national_numbers.as_deref()?;
         let number: NationalNumber = number.parse().ok()?;
         Some(number.blind_index(key).as_bytes().to_vec())

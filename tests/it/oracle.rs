@@ -1,8 +1,8 @@
 //! The tally against the naive recount, which is written in Python and shares nothing with it.
 //!
 //! A thousand made-up school years, most of them on the edges: 31 August and 1 September,
-//! Wednesdays, holidays, 30 June, the eighteenth birthday, two schools, corrections both ways,
-//! carried-in numbers. The recount hears every word in order; the tally gets what the hub would
+//! Wednesdays, holidays, the days on which the clocks change, 30 June, the eighteenth birthday, two schools,
+//! corrections both ways, carried-in numbers, school changes that bring one. The recount hears every word in order; the tally gets what the hub would
 //! have stored of them, shuffled.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, Weekday};
 use clb_hub::demo::dice::Dice;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::mark::Mark;
@@ -33,7 +33,9 @@ struct Case {
     days_off: Vec<NaiveDate>,
     /// Every word in the order in which it was said.
     told: Vec<(usize, HalfDay, &'static str)>,
-    carried: Vec<(usize, u16, NaiveDate, Option<usize>)>,
+    carried: Vec<(usize, u16, NaiveDate, Vec<usize>)>,
+    /// Whether the pupil goes from the first school to the second, which is told of a number.
+    moves: bool,
 }
 
 fn made_up(number: usize) -> Case {
@@ -84,9 +86,10 @@ fn made_up(number: usize) -> Case {
         };
         told.push((record, at, word));
     }
-    let carried = (0..dice.pick(&[0, 0, 1, 2], 0))
+    let mut carried: Vec<(usize, u16, NaiveDate, Vec<usize>)> = (0..dice.pick(&[0, 0, 1, 2], 0))
         .map(|_| {
-            let former = (schools > 1 && dice.chance(500)).then(|| dice.below(schools));
+            let former = if schools > 1 { dice.pick(&[0, 0, 1, 1, 2], 0) } else { 0 };
+            let former = (0..former).map(|_| dice.below(schools)).collect();
             let half_days = u16::try_from(dice.below(34)).unwrap();
             (
                 dice.below(schools),
@@ -96,13 +99,48 @@ fn made_up(number: usize) -> Case {
             )
         })
         .collect();
+    let moves = schools > 1 && dice.chance(400);
+    if moves {
+        carried.retain(|number| number.0 != 1);
+        carried.push(moving(&mut told, dice.pick(&days, year.first_day()), &mut dice));
+    }
     Case {
         year,
         birth,
         days_off: (0..dice.below(4)).map(|_| dice.pick(&days, year.first_day())).collect(),
         told,
         carried,
+        moves,
     }
+}
+
+/// From this day on the pupil is at the second school: until then the first one speaks, from then on the second. It is
+/// told of about as many half-days as there were, by a school that it may name.
+fn moving(
+    told: &mut Vec<(usize, HalfDay, &'static str)>,
+    day: NaiveDate,
+    dice: &mut Dice,
+) -> (usize, u16, NaiveDate, Vec<usize>) {
+    told.retain(|(record, at, _)| match record {
+        0 => at.day < day,
+        1 => at.day >= day,
+        _ => true,
+    });
+    let before = told
+        .iter()
+        .filter(|(record, _, word)| *record == 0 && *word == "B")
+        .count();
+    let told_of = (before + dice.below(4)).saturating_sub(dice.below(3));
+    let former = if dice.chance(700) { vec![0] } else { Vec::new() };
+    (1, u16::try_from(told_of).unwrap(), day, former)
+}
+
+/// The days on which the clocks change: the last Sundays of October and of March.
+fn clocks_change(year: SchoolYear) -> [NaiveDate; 2] {
+    [(0, 10), (1, 3)].map(|(after, month)| {
+        let last = NaiveDate::from_ymd_opt(i32::from(year.0) + after, month, 31).unwrap();
+        last - Days::new(u64::from(last.weekday().num_days_from_sunday()))
+    })
 }
 
 /// Days around everything that a wrong calendar would get wrong, and days in between.
@@ -130,6 +168,9 @@ fn interesting_days(year: SchoolYear, birth: Option<NaiveDate>, dice: &mut Dice)
         days.push(edge);
         days.push(edge - Days::new(near));
         days.push(edge + Days::new(near));
+    }
+    for sunday in clocks_change(year) {
+        days.extend([sunday - Days::new(2), sunday, sunday + Days::new(1)]);
     }
     for _ in 0..dice.between(5, 60) {
         days.push(first + Days::new(u64::try_from(dice.below(303)).unwrap()));
@@ -190,7 +231,8 @@ impl Case {
                 "record": name(*record), "day": at.day, "part": part(at.part), "mark": word,
             })).collect::<Vec<_>>(),
             "carried": self.carried.iter().map(|(record, half_days, begin, former)| json!({
-                "record": name(*record), "half_days": half_days, "begin": begin, "former": former.map(name),
+                "record": name(*record), "half_days": half_days, "begin": begin,
+                "former": former.iter().copied().map(name).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
         })
     }
@@ -219,7 +261,7 @@ impl Case {
                 record: record(*by),
                 half_days: *half_days,
                 from_begin: *begin,
-                former: former.map(record),
+                former: former.iter().copied().map(record).collect(),
             })
             .collect();
         let calendar = laws.calendar(self.year).without_days(self.days_off.iter().copied());
@@ -300,6 +342,7 @@ fn agree(number_of_cases: usize) {
     let answers = recounted(&cases);
     assert_eq!(answers.len(), number_of_cases);
     let (mut five, mut thirty, mut conflicts, mut carried, mut pending) = (0, 0, 0, 0, 0);
+    let (mut moved, mut clocks) = (0, 0);
     for (number, (case, answer)) in cases.iter().zip(&answers).enumerate() {
         assert_eq!(&case.tallied(&laws, number), answer, "{}", case.for_the_recount(number));
         let said = |what: &str| usize::from(answer[what].as_u64().unwrap_or_default() > 0);
@@ -309,12 +352,16 @@ fn agree(number_of_cases: usize) {
         conflicts += said("conflicts");
         carried += said("carried");
         pending += said("pending");
+        moved += usize::from(case.moves) * said("carried");
+        let near = clocks_change(case.year).map(|sunday| sunday - Days::new(2)..=sunday + Days::new(1));
+        let counts = |day: NaiveDate| near.iter().any(|days| days.contains(&day)) && day.weekday() != Weekday::Sun;
+        clocks += usize::from(case.told.iter().any(|(_, at, word)| *word == "B" && counts(at.day)));
     }
     // Agreement on nothing would prove nothing.
-    for often in [five, thirty, conflicts, carried, pending] {
+    for often in [five, thirty, conflicts, carried, pending, moved, clocks] {
         assert!(
             often > number_of_cases / 20,
-            "{five} {thirty} {conflicts} {carried} {pending}"
+            "{five} {thirty} {conflicts} {carried} {pending} {moved} {clocks}"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Rosters that software brings in by itself: changes, and snapshots in one call or several.
 
+use clb_hub::store::roster::PupilSaid;
 use hub_entities::category::{Categories, Category};
 use hub_entities::client_grant::{Task, Tasks};
 use hub_entities::operation::{Actor, Role};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::database::{TestDatabase, both_databases};
 use crate::support::door::Hub;
 use crate::support::look::{everything, list, number};
-use crate::support::world::{School, World, at};
+use crate::support::world::{School, World, at, born};
 
 const NOW: &str = "2026-10-07T10:00:00Z";
 
@@ -561,6 +562,15 @@ both_databases!(
             assert_eq!(foreign.to_string(), unknown.to_string());
             assert!(foreign["data"]["pupil"].is_null());
         }
+        // One key, two schools: each finds its own pupil.
+        let named = PupilSaid {
+            family_name: Some("another".to_owned()),
+            ..born("2012-05-01")
+        };
+        world.pupils(neighbour, &[("ada", named)]).await;
+        assert_eq!(scene.hub.ask(&scene.client, &by_key("ada")).await["pupil"], found);
+        let other = scene.hub.ask(&stranger, &by_key("ada")).await["pupil"].clone();
+        assert_eq!(other["familyName"], "another");
         for question in [
             "{ pupil { id } }".to_owned(),
             by_id.replace("(id:", "(bySourceKey: \"ada\", id:"),

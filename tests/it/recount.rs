@@ -1,26 +1,35 @@
 //! The whole path against the naive recount in Python: any order, any batches, any repetition,
-//! corrections both ways, two schools, carried-in numbers, borders of the school year (R06, R44, R45).
+//! corrections both ways, two schools, numbers carried in, borders of the school year, the turn of the clocks (R06, R44,
+//! R45).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use chrono::NaiveDate;
 use clb_hub::demo::dice::Dice;
+use clb_hub::store::carried::CarriedSaid;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::id::{PupilId, RecordId};
-use hub_entities::time::HalfDay;
+use hub_entities::ledger::tally;
+use hub_entities::time::{HalfDay, SchoolYear};
+use sea_orm::EntityTrait as _;
 
 use crate::support::database::both_databases;
-use crate::support::look::{standing, totals};
-use crate::support::world::{School, World, am, born, pm};
+use crate::support::look::standing;
+use crate::support::world::{School, World, am, born, day, pm};
 
 const PUPILS: usize = 24;
 const WORDS: usize = 60;
+/// Of one pupil in four, who stays below the threshold or is brought over it by a number.
+const FEW_WORDS: usize = 4;
+const NUMBERS: [&str; 2] = ["123456", "123457"];
 
-/// Days that are worth trying: borders of the year, Wednesdays, holidays, the turn of summer time.
-const DAYS: [&str; 16] = [
+/// Days that are worth trying: borders of the year, Wednesdays, holidays, both Sundays on which the clocks change and the
+/// school days around them. (In 2027 the second is Easter, and the Monday after it a holiday.)
+const DAYS: [&str; 20] = [
     "2026-08-31",
     "2026-09-01",
     "2026-09-02",
@@ -33,10 +42,14 @@ const DAYS: [&str; 16] = [
     "2026-09-10",
     "2026-09-11",
     "2026-10-23",
+    "2026-10-25",
     "2026-10-26",
     "2026-11-02",
     "2026-11-11",
     "2026-11-12",
+    "2027-03-26",
+    "2027-03-28",
+    "2027-03-29",
 ];
 
 const BIRTHS: [&str; 5] = ["2012-05-01", "2008-10-15", "2008-06-30", "2021-03-03", "2020-12-31"];
@@ -54,11 +67,29 @@ fn readings() -> [(Reading, &'static str); 6] {
 
 type Word = (usize, usize, HalfDay, Reading, &'static str);
 
+/// What a school was told that a pupil brought along.
+#[derive(Debug, Clone)]
+struct Number {
+    pupil: usize,
+    school: usize,
+    half_days: i16,
+    begins: NaiveDate,
+    /// By institution number: the other school's, one that the hub does not know, or none.
+    former: Option<&'static str>,
+}
+
+/// What was said up to now: the words in their order, and of the numbers the last one of each pupil, school and year.
+#[derive(Default)]
+struct History {
+    words: Vec<Word>,
+    numbers: BTreeMap<(usize, usize, SchoolYear), Number>,
+}
+
 /// What two schools say of each pupil, in an order.
 fn words(dice: &mut Dice) -> Vec<Word> {
     let mut words = Vec::new();
     for pupil in 0..PUPILS {
-        for _ in 0..WORDS {
+        for _ in 0..if pupil % 4 == 2 { FEW_WORDS } else { WORDS } {
             let day = DAYS[dice.below(DAYS.len())];
             let half_day = if dice.chance(500) { am(day) } else { pm(day) };
             let (reading, mark) = readings()[dice.below(6)];
@@ -70,56 +101,108 @@ fn words(dice: &mut Dice) -> Vec<Word> {
     words
 }
 
-/// The recount's answers: count, pending, signals, by pupil.
-fn recounted(said: &[Word]) -> Vec<(i64, i64, BTreeSet<String>)> {
-    let mut input = String::new();
-    for pupil in 0..PUPILS {
-        let half_days: Vec<_> = said
-            .iter()
-            .filter(|word| word.0 == pupil)
+/// A number for every other pupil, mostly at the second school.
+fn numbers(dice: &mut Dice) -> Vec<Number> {
+    let of = |pupil| {
+        let school = usize::from(dice.chance(800));
+        Number {
+            pupil,
+            school,
+            half_days: i16::try_from(dice.below(8)).unwrap(),
+            begins: day(DAYS[dice.below(DAYS.len())]),
+            former: dice.pick(&[Some(NUMBERS[1 - school]), Some("999999"), None], None),
+        }
+    };
+    (0..PUPILS).step_by(2).map(of).collect()
+}
+
+/// What is known of a pupil: half-days, carried in, pending, when it came to 5 and to 30, signals.
+type Known = (i64, i64, i64, [Option<NaiveDate>; 2], BTreeSet<String>);
+
+impl History {
+    fn of_pupil(&self, pupil: usize) -> serde_json::Value {
+        let words = self.words.iter().filter(|word| word.0 == pupil);
+        let half_days: Vec<_> = words
             .map(|(_, school, at, _, mark)| {
                 let part = if at.part.to_i16() == 0 { "AM" } else { "PM" };
                 serde_json::json!({"record": format!("r{school}"), "day": at.day, "part": part, "mark": mark})
             })
             .collect();
-        let case = serde_json::json!({
-            "id": pupil, "year": 2026, "birth": BIRTHS[pupil % BIRTHS.len()],
-            "days_off": [], "half_days": half_days, "carried": [],
-        });
-        input.push_str(&case.to_string());
-        input.push('\n');
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/recount.py");
-    let mut python = Command::new("python3")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3 runs the naive recount");
-    python.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "the recount failed");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let answer = |line: &str| {
-        let answer: serde_json::Value = serde_json::from_str(line).unwrap();
-        let signals = answer["signals"].as_array().unwrap();
-        let signals = signals
+        let year = SchoolYear(2026);
+        let carried: Vec<_> = [0, 1]
             .iter()
-            .map(|signal| signal.as_str().unwrap().to_owned())
+            .filter_map(|school| self.numbers.get(&(pupil, *school, year)))
+            .map(|number| {
+                let former = number
+                    .former
+                    .and_then(|former| NUMBERS.iter().position(|one| *one == former));
+                let former: Vec<String> = former.iter().map(|school| format!("r{school}")).collect();
+                serde_json::json!({
+                    "record": format!("r{}", number.school), "half_days": number.half_days,
+                    "begin": number.begins, "former": former,
+                })
+            })
             .collect();
-        (
-            answer["count"].as_i64().unwrap(),
-            answer["pending"].as_i64().unwrap(),
-            signals,
-        )
-    };
-    lines.lines().map(answer).collect()
+        serde_json::json!({
+            "id": pupil, "year": 2026, "birth": BIRTHS[pupil % BIRTHS.len()],
+            "days_off": [], "half_days": half_days, "carried": carried,
+        })
+    }
+
+    /// The recount's answers by pupil.
+    fn recounted(&self) -> Vec<Known> {
+        let questions: Vec<String> = (0..PUPILS).map(|pupil| format!("{}\n", self.of_pupil(pupil))).collect();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/recount.py");
+        let mut python = Command::new("python3")
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 runs the naive recount");
+        let mut input = python.stdin.take().unwrap();
+        input.write_all(questions.concat().as_bytes()).unwrap();
+        drop(input);
+        let output = python.wait_with_output().unwrap();
+        assert!(output.status.success(), "the recount failed");
+        let answer = |line: &str| {
+            let answer: serde_json::Value = serde_json::from_str(line).unwrap();
+            let signals = answer["signals"].as_array().unwrap();
+            let signals = signals
+                .iter()
+                .map(|signal| signal.as_str().unwrap().to_owned())
+                .collect();
+            let number = |name: &str| answer[name].as_i64().unwrap();
+            let reached = ["5", "30"].map(|at| answer["reached"][at].as_str().map(day));
+            (number("count"), number("carried"), number("pending"), reached, signals)
+        };
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(answer).collect()
+    }
+}
+
+/// What the hub stores of a pupil.
+async fn stored(world: &World, pupil: PupilId) -> Known {
+    let found = tally::Entity::find_by_id((pupil, SchoolYear(2026)))
+        .one(&world.look)
+        .await;
+    let tally = found.unwrap();
+    let (half_days, carried, pending, reached) = tally.map_or((0, 0, 0, [None, None]), |tally| {
+        let reached = [tally.reached_5, tally.reached_30];
+        (tally.half_days, tally.carried, tally.pending, reached)
+    });
+    let stands = standing(&world.look, pupil).await;
+    assert!(
+        stands.iter().all(|(_, _, told)| *told == half_days),
+        "a standing signal tells another count"
+    );
+    let signals = stands.into_iter().map(|(kind, ..)| kind).collect();
+    (half_days.into(), carried.into(), pending.into(), reached, signals)
 }
 
 async fn two_schools(world: &World) -> ([School; 2], Vec<[RecordId; 2]>, Vec<PupilId>) {
     let clb = world.clb("114711").await;
-    let first = world.school("123456", clb, Categories::all()).await;
-    let second = world.school("123457", clb, Categories::all()).await;
+    let first = world.school(NUMBERS[0], clb, Categories::all()).await;
+    let second = world.school(NUMBERS[1], clb, Categories::all()).await;
     let keys: Vec<String> = (0..PUPILS).map(|n| format!("p{n}")).collect();
     let pupils: Vec<_> = keys
         .iter()
@@ -149,10 +232,12 @@ both_databases!(
     async |database: &TestDatabase| {
         let world = World::new(database, "2026-11-20T10:00:00Z").await;
         let (schools, records, pupils) = two_schools(&world).await;
-        let mut history: Vec<Word> = Vec::new();
+        let mut history = History::default();
+        let mut known = BTreeSet::new();
         for seed in 1..=3 {
             let mut dice = Dice::of(seed, 7, 0);
             let said = words(&mut dice);
+            let mut told = numbers(&mut dice);
             // Batches of any size, each told a second time now and then, in the order that was drawn.
             let mut at = 0;
             while at < said.len() {
@@ -174,27 +259,86 @@ both_databases!(
                     }
                 }
                 at += size;
+                // Numbers arrive between the half-days, some with the first and the rest with the last of them.
+                let some = told.split_off(if at < said.len() {
+                    told.len().saturating_sub(2)
+                } else {
+                    0
+                });
+                for (number, school) in schools.iter().enumerate() {
+                    let of_school: Vec<CarriedSaid> = some
+                        .iter()
+                        .filter(|one| one.school == number)
+                        .map(|one| CarriedSaid {
+                            record: records[one.pupil][number],
+                            begins_on: one.begins,
+                            half_days: one.half_days,
+                            former_institution: one.former.map(str::to_owned),
+                        })
+                        .collect();
+                    world.carry(*school, &of_school).await;
+                    assert_eq!(
+                        world.carry(*school, &of_school).await.changed,
+                        0,
+                        "the same number again"
+                    );
+                }
+                let by_place = some.into_iter().map(|one| {
+                    let year = SchoolYear::of(one.begins);
+                    ((one.pupil, one.school, year), one)
+                });
+                history.numbers.extend(by_place);
             }
             // What was said before this seed still stands unless it was said again.
-            history.extend(said);
-            for (pupil, (count, pending, signals)) in recounted(&history).into_iter().enumerate() {
-                let stored = totals(&world.look, pupils[pupil], 2026).await;
-                assert_eq!(stored, (count, pending), "seed {seed}, pupil {pupil}");
-                let stands: BTreeMap<String, i32> = standing(&world.look, pupils[pupil])
-                    .await
-                    .into_iter()
-                    .map(|(kind, _, n)| (kind, n))
-                    .collect();
+            history.words.extend(said);
+            for (pupil, expected) in history.recounted().into_iter().enumerate() {
+                let question = history.of_pupil(pupil);
                 assert_eq!(
-                    stands.keys().cloned().collect::<BTreeSet<_>>(),
-                    signals,
-                    "seed {seed}, pupil {pupil}"
+                    stored(&world, pupils[pupil]).await,
+                    expected,
+                    "seed {seed}, pupil {pupil}: {question}"
                 );
-                assert!(
-                    stands.values().all(|n| i64::from(*n) == count),
-                    "a standing signal tells another count"
-                );
+                known.insert((expected.1 > 0, expected.2 > 0, expected.4.len()));
+            }
+        }
+        // Agreement on nothing would prove nothing: with and without a number carried in, a signal and none.
+        for carried in [false, true] {
+            for signals in [0, 1] {
+                let such = known.iter().any(|one| one.0 == carried && one.2 == signals);
+                assert!(such, "carried in {carried}, {signals} signals: {known:?}");
             }
         }
     }
 );
+
+// The first school has given the pupil another key: the number that it passed on is of the half-days under both.
+both_databases!(a_former_school_under_two_keys, async |database: &TestDatabase| {
+    let world = World::new(database, "2026-11-20T10:00:00Z").await;
+    let clb = world.clb("114711").await;
+    let first = world.school(NUMBERS[0], clb, Categories::all()).await;
+    let second = world.school(NUMBERS[1], clb, Categories::all()).await;
+    let said = || clb_hub::store::roster::PupilSaid {
+        national_index: Some(vec![1; 32]),
+        ..born("2012-05-01")
+    };
+    let both = world.pupils(first, &[("old", said()), ("new", said())]).await;
+    let there = world.pupils(second, &[("p", said())]).await[0];
+    assert!(both.iter().all(|one| one.1 == there.1), "one pupil");
+    let b = |record, at| (record, at, Reading::Absent(Code::B));
+    let under = [
+        b(both[0].0, am("2026-09-01")),
+        b(both[0].0, am("2026-09-02")),
+        b(both[1].0, am("2026-09-03")),
+        b(both[1].0, am("2026-09-04")),
+    ];
+    world.say(first, &under).await;
+    let number = CarriedSaid {
+        record: there.0,
+        begins_on: day("2026-09-07"),
+        half_days: 4,
+        former_institution: Some(NUMBERS[0].to_owned()),
+    };
+    world.carry(second, &[number]).await;
+    // Four, all of them with a date: no signal, and nothing without one.
+    assert_eq!(stored(&world, there.1).await, (4, 0, 0, [None, None], BTreeSet::new()));
+});

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use hub_entities::operation::Actor;
+use hub_entities::operation::{Actor, Role};
 use hub_entities::time::Clock as _;
 use serde_json::{Value, json};
 
@@ -83,14 +83,23 @@ both_databases!(a_stream_ends_with_the_right, async |database: &TestDatabase| {
     let mut events = Events::follow(&serving.address, &token, None).await.unwrap();
     assert_eq!(socket.next().await.unwrap()["type"], "next");
     assert!(events.next().await.is_some());
+    // A colleague follows for the same CLB, and goes on: what is read for all of them is read on.
+    let Actor::Principal { clb: Some(clb), .. } = &scene.worker else {
+        panic!("a worker of a CLB")
+    };
+    let colleague = scene.world.someone(Role::ClbWorker, None, Some(*clb)).await;
+    let colleague = scene.provider.token(&subject(&colleague));
+    let mut goes_on = Events::follow(&serving.address, &colleague, None).await.unwrap();
+    assert!(goes_on.next().await.is_some());
+    // One event is told to all three: from now on it is read once for those of a CLB.
+    scene.happen(1).await;
+    assert_eq!(socket.next().await.unwrap()["type"], "next");
+    assert!(events.next().await.is_some() && goes_on.next().await.is_some());
     let now = clb_hub::runtime::SystemClock.now();
     scene.world.end_principal(&scene.worker, now).await;
     let begun = Instant::now();
     // It happens when it is over: nobody is told of it any more.
     scene.happen(1).await;
-    let Actor::Principal { clb: Some(clb), .. } = &scene.worker else {
-        panic!("a worker of a CLB")
-    };
     let last = json!({ "clbId": clb.to_string() });
     let said = socket.next().await.unwrap();
     assert_eq!(said["payload"]["data"]["signals"]["noLongerYours"], last, "{said}");
@@ -104,4 +113,7 @@ both_databases!(a_stream_ends_with_the_right, async |database: &TestDatabase| {
     assert_eq!(said["data"]["signals"]["noLongerYours"], last, "{said}");
     assert_eq!(events.next().await, None);
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    let told = goes_on.next().await.unwrap();
+    assert!(told["data"]["signals"]["cursor"].is_string(), "{told}");
+    assert_eq!(told["data"]["signals"]["noLongerYours"], Value::Null, "{told}");
 });

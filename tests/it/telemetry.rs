@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::database::both_databases;
 use crate::support::look::number;
+use crate::support::package::Package;
 use crate::support::process::{Folder, Provider, subject};
 use crate::support::world::{World, born, day};
 
@@ -157,71 +158,16 @@ const NATIONAL: &str = "41050100121";
 
 /// A OneRoster package in a folder: one pupil, of whom much is said.
 fn roster(folder: &Path, name: &str, birth: &str) {
-    std::fs::create_dir(folder).unwrap();
-    let manifest = [
-        "academicSessions",
-        "classes",
-        "courses",
-        "demographics",
-        "enrollments",
-        "orgs",
-        "users",
-    ]
-    .map(|file| format!("file.{file},bulk\r\n"))
-    .concat();
-    let manifest = format!("propertyName,value\r\nmanifest.version,1.0\r\noneroster.version,1.1\r\n{manifest}");
-    let absent = [
-        "categories",
-        "classResources",
-        "courseResources",
-        "lineItems",
-        "resources",
-        "results",
-    ]
-    .map(|file| format!("file.{file},absent\r\n"))
-    .concat();
-    let none = "americanIndianOrAlaskaNative,asian,blackOrAfricanAmerican,nativeHawaiianOrOtherPacificIslander,white,\
-        demographicRaceTwoOrMoreRaces,hispanicOrLatinoEthnicity,countryOfBirthCode,stateOfBirthAbbreviation,cityOfBirth,\
-        publicSchoolResidenceStatus";
-    for (file, text) in [
-        ("manifest", format!("{manifest}{absent}")),
-        ("orgs", "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\r\ns1,,,Ter Linde,school,123456,\r\n".to_owned()),
-        (
-            "academicSessions",
-            "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\r\n\
-             y,,,2026-2027,schoolYear,2026-09-01,2027-07-01,,2027\r\n".to_owned(),
-        ),
-        (
-            "courses",
-            "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\r\n\
-             c,,,y,Klas,,,s1,,\r\n".to_owned(),
-        ),
-        (
-            "classes",
-            "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,\
-             termSourcedIds,subjects,subjectCodes,periods\r\nk,,,1A,07,c,1A,homeroom,,s1,y,,,\r\n".to_owned(),
-        ),
-        (
-            "users",
-            format!(
-                "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,\
-                 middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\r\n\
-                 canary-user,,,true,s1,student,canary-login,{{nationalNumber:{NATIONAL}}},\"{name}\",Canarius,,canary-77,\
-                 canary@clb-hub.invalid,,+32 canary,,,canary-password\r\n"
-            ),
-        ),
-        (
-            "enrollments",
-            "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\r\n\
-             e,,,k,s1,canary-user,student,,2026-09-01,\r\n".to_owned(),
-        ),
-        (
-            "demographics",
-            format!("sourcedId,status,dateLastModified,birthDate,sex,{none}\r\ncanary-user,,,{birth},female,,,,,,,,,,,\r\n"),
-        ),
-    ] {
-        std::fs::write(folder.join(format!("{file}.csv")), text).unwrap();
-    }
+    let package = Package {
+        users: vec![format!(
+            "canary-user,,,true,s1,student,canary-login,{{nationalNumber:{NATIONAL}}},\"{name}\",Canarius,,canary-77,\
+             canary@clb-hub.invalid,,+32 canary,,,canary-password"
+        )],
+        demographics: vec![format!("canary-user,,,{birth},female,,,,,,,,,,,")],
+        enrollments: vec!["e,,,k,s1,canary-user,student,,2026-09-01,".to_owned()],
+        ..Package::default()
+    };
+    package.write(folder);
 }
 
 /// What a command says, which must end so; all that came of its two ends.

@@ -1,24 +1,26 @@
 //! The whole path, from the files of schools to standing signals, against the naive recount in
 //! Python that reads the same files: two versions of OneRoster, school changes with carried-in
-//! numbers, local days off, then a feed of corrections and deletions (design §4, §5; R06, R46).
+//! numbers, local days off, a system that writes days as moments, then a feed of corrections and deletions (design §4,
+//! §5; R06, R45, R46).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
+use chrono::{FixedOffset, TimeDelta};
 use clb_hub::demo::absences::{self, Absence};
 use clb_hub::demo::feed::{Change, Feed};
 use clb_hub::demo::files::AbsenceRows;
 use clb_hub::demo::population::{Population, Pupil};
 use clb_hub::demo::schools::{Level, SchoolPlan, Shape};
 use hub_entities::source::RunState;
-use hub_entities::time::HalfDay;
+use hub_entities::time::{HalfDay, brussels_midnight};
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::support::database::both_databases;
 use crate::support::look::number;
 use crate::support::region::Region;
-use crate::support::world::World;
+use crate::support::world::{World, day};
 
 /// A part of the demo's region, with more moving about than is usual.
 fn shape() -> Shape {
@@ -139,9 +141,44 @@ fn write(changes: &[Change], school: usize, path: &Path) {
     rows.finish().unwrap();
 }
 
+/// The place of the school whose system knows no days.
+const IN_MOMENTS: usize = 1;
+
+/// The same file from a system that keeps the day of an absence as a moment: somewhere between the first and the last
+/// second of the day in Brussels, by a clock that hangs anywhere. Says which days were in it.
+fn in_moments(path: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let mut written = vec![lines.next().unwrap().to_owned()];
+    let mut days = BTreeSet::new();
+    for (number, line) in lines.enumerate() {
+        let [pupil, date, rest] = line.splitn(3, ',').collect::<Vec<_>>()[..] else {
+            panic!("not a row: {line}")
+        };
+        days.insert(date.to_owned());
+        let begins = brussels_midnight(day(date));
+        let ends = brussels_midnight(day(date).succ_opt().unwrap());
+        let moment = match number % 3 {
+            0 => begins,
+            1 => ends - TimeDelta::seconds(1),
+            _ => begins + TimeDelta::hours(8),
+        };
+        let zone = FixedOffset::east_opt([0, 3_600, 7_200, -18_000, 46_800][number % 5]).unwrap();
+        let moment = moment.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%:z");
+        written.push(format!("{pupil},{moment},{rest}"));
+    }
+    written.push(String::new());
+    std::fs::write(path, written.join("\r\n")).unwrap();
+    days
+}
+
 both_databases!(files_give_what_the_recount_gives, async |database: &TestDatabase| {
     let world = World::new(database, "2026-11-20T10:00:00Z").await;
-    let region = Region::new(&world, shape(), 11, absences_of).await;
+    let mut region = Region::new(&world, shape(), 11, absences_of).await;
+    region.in_moments.insert(IN_MOMENTS);
+    let days = in_moments(&region.file(IN_MOMENTS, "absences.csv"));
+    // The school days around the Sunday on which summer time ends.
+    assert!(days.contains("2026-10-23") && days.contains("2026-10-26"));
     let places = 0..region.connections.len();
     for place in places.clone() {
         for run in region.import(place).await {
@@ -181,6 +218,9 @@ both_databases!(files_give_what_the_recount_gives, async |database: &TestDatabas
             }
             let name = format!("absences-{step:04}.csv");
             write(&changes, place, &region.file(place, &name));
+            if place == IN_MOMENTS {
+                in_moments(&region.file(place, &name));
+            }
             let run = region.absences(place, &name).await;
             raised += run.raised;
             withdrawn += run.withdrawn;

@@ -25,6 +25,29 @@ MONDAY, WEDNESDAY, FRIDAY = 0, 2, 4
 THRESHOLDS = (5, 30)
 
 
+# --- the day in Brussels -------------------------------------------------------------------------
+
+
+def last_sunday(year, month):
+    """Of March or October, which both have 31 days."""
+    last = datetime.date(year, month, 31)
+    return last - (last.weekday() + 1) % 7 * DAY
+
+
+def brussels_day(text):
+    """The date in Brussels of a moment such as 2026-10-25T23:00:00+00:00; a date is one already.
+
+    One hour ahead of UTC, two in summer: from 01:00 UTC on the last Sunday of March to the same of October.
+    """
+    if "T" not in text:
+        return text
+    moment = datetime.datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=None) - moment.utcoffset()
+    begins, ends = (datetime.datetime.combine(last_sunday(moment.year, month), datetime.time(1)) for month in (3, 10))
+    ahead = 2 if begins <= moment < ends else 1
+    return (moment + datetime.timedelta(hours=ahead)).date().isoformat()
+
+
 # --- the calendar (domain.md §6.3) ---------------------------------------------------------------
 
 
@@ -170,7 +193,7 @@ def recount(pupil):
     for record, half_days, begin, former in carried:
         known = set()
         for (by, day, part), mark in said.items():
-            is_former = by == former if former is not None else by != record
+            is_former = by in former if former else by != record
             if is_former and mark == "B" and day < begin:
                 known.add((day, part))
         # OPEN: a number that arrives after the year, or while school is not compulsory, is not one to
@@ -275,12 +298,13 @@ def read_absences(folder):
         with open(os.path.join(folder, name), encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 part = {"VM": "AM", "NM": "PM"}.get(row["part"], row["part"])
+                day = brussels_day(row["date"])
                 mark = None if row["code"] == "deleted" else read_letter(row["code"])
                 half_days = said.setdefault(row["pupil"], {})
                 if mark is None:
-                    half_days.pop((row["date"], part), None)
+                    half_days.pop((day, part), None)
                 else:
-                    half_days[row["date"], part] = mark
+                    half_days[day, part] = mark
     return said
 
 
@@ -348,7 +372,7 @@ def recount_path(folder, answer):
                     "record": f"{school}/{row['pupil']}",
                     "half_days": int(row["halfDays"]),
                     "begin": row["begins"],
-                    "former": former[0] if former else None,
+                    "former": former,
                 }
             )
         for person in complete_after.get(school, []):

@@ -44,6 +44,29 @@ def count(half_days, **more):
 FIVE = [f"r1 2025-09-0{day} AM B" for day in range(1, 6)]
 
 
+class Brussels(unittest.TestCase):
+    def test_the_clocks_change(self):
+        changes = {2025: ("03-30", "10-26"), 2026: ("03-29", "10-25"), 2027: ("03-28", "10-31"), 2030: ("03-31", "10-27")}
+        for year, days in changes.items():
+            found = tuple(recount.last_sunday(year, month).strftime("%m-%d") for month in (3, 10))
+            self.assertEqual(found, days)
+
+    def test_a_moment_has_its_day(self):
+        for moment, day in (
+            ("2026-10-24T21:59:59+00:00", "2026-10-24"),
+            ("2026-10-24T22:00:00+00:00", "2026-10-25"),
+            ("2026-10-25T22:59:59+00:00", "2026-10-25"),
+            ("2026-10-25T23:00:00+00:00", "2026-10-26"),
+            ("2026-10-25T18:00:00-05:00", "2026-10-26"),
+            ("2026-10-26T11:59:59+13:00", "2026-10-25"),
+            ("2027-03-27T23:00:00+00:00", "2027-03-28"),
+            ("2027-03-28T21:59:59+00:00", "2027-03-28"),
+            ("2027-03-28T22:00:00+00:00", "2027-03-29"),
+            ("2027-03-29", "2027-03-29"),
+        ):
+            self.assertEqual(recount.brussels_day(moment), day, moment)
+
+
 class Calendar(unittest.TestCase):
     def test_the_table_of_the_reference(self):
         for line in CALENDARS.split("\n"):
@@ -158,7 +181,7 @@ class Count(unittest.TestCase):
 
 class Carried(unittest.TestCase):
     def carry(self, half_days, **more):
-        return {"record": "r2", "half_days": half_days, "begin": "2026-01-05", "former": None} | more
+        return {"record": "r2", "half_days": half_days, "begin": "2026-01-05", "former": []} | more
 
     def test_counts_from_the_day_it_arrives(self):
         answer = count(["r2 2026-01-06 AM B", "r2 2026-01-08 PM B"], carried=[self.carry(3)])
@@ -167,14 +190,20 @@ class Carried(unittest.TestCase):
 
     def test_what_the_former_school_dated_is_in_the_number(self):
         self.assertEqual(count(FIVE[:3], carried=[self.carry(3)])["count"], 3)
-        self.assertEqual(count(FIVE[:3], carried=[self.carry(5, former="r1")])["count"], 5)
-        self.assertEqual(count(FIVE[:3], carried=[self.carry(2, former="r1")])["count"], 3)
+        self.assertEqual(count(FIVE[:3], carried=[self.carry(5, former=["r1"])])["count"], 5)
+        self.assertEqual(count(FIVE[:3], carried=[self.carry(2, former=["r1"])])["count"], 3)
+
+    def test_a_former_school_under_two_keys(self):
+        # Two at each key: the number of four is these four.
+        two = FIVE[:2] + [line.replace("r1", "r3") for line in FIVE[2:4]]
+        answer = count(two, carried=[self.carry(4, former=["r1", "r3"])])
+        self.assertEqual((answer["count"], answer["carried"]), (4, 0))
 
     def test_only_the_former_school_and_only_before(self):
-        other = count(FIVE[:3], carried=[self.carry(3, former="r9")])
+        other = count(FIVE[:3], carried=[self.carry(3, former=["r9"])])
         self.assertEqual((other["count"], other["carried"]), (6, 3))
         self.assertEqual(other["reached"]["5"], "2026-01-05")
-        later = count(["r1 2026-01-06 AM B"], carried=[self.carry(3, former="r1")])
+        later = count(["r1 2026-01-06 AM B"], carried=[self.carry(3, former=["r1"])])
         self.assertEqual((later["count"], later["carried"]), (4, 3))
 
     def test_off_the_calendar_is_not_in_it(self):
@@ -187,7 +216,7 @@ class Carried(unittest.TestCase):
         self.assertEqual(count([], birth="2007-12-04", carried=[self.carry(5)])["count"], 0)
 
     def test_the_largest_of_two_numbers(self):
-        second = {"record": "r3", "half_days": 7, "begin": "2026-03-02", "former": None}
+        second = {"record": "r3", "half_days": 7, "begin": "2026-03-02", "former": []}
         answer = count([], carried=[self.carry(5), second])
         self.assertEqual((answer["count"], answer["reached"]["5"]), (7, "2026-01-05"))
 

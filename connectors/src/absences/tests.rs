@@ -67,6 +67,62 @@ fn a_map_reads_day_rows_and_deletions() {
     );
 }
 
+/// Brussels is an hour ahead of UTC, two from the last Sunday of March to the last of October, both at 01:00 UTC.
+#[test]
+fn a_moment_counts_on_its_day_in_brussels() {
+    let days = |format: &str, texts: &[&str]| {
+        let map = ColumnMap {
+            date_format: format.to_owned(),
+            ..ColumnMap::default()
+        };
+        let rows: Vec<String> = texts.iter().map(|text| format!("1,{text},AM,B\r\n")).collect();
+        let file = format!("pupil,date,part,code\r\n{}", rows.concat());
+        let (rows, report) = read(&AbsenceFormat::Csv(Box::new(map)), file.as_bytes());
+        assert!(report.faults.is_empty(), "{format}: {report}");
+        rows.into_iter().map(|row| row.2).collect::<Vec<_>>()
+    };
+    // The first and the last second of the school days around both changes, and of a change itself, in three zones.
+    assert_eq!(
+        days(
+            "%+",
+            &[
+                "2026-10-22T22:00:00Z",
+                "2026-10-23T21:59:59.999Z",
+                "2026-10-24T22:00:00Z",
+                "2026-10-25T22:59:59+00:00",
+                "2026-10-25T23:00:00.000Z",
+                "2026-10-26T17:59:59-05:00",
+                "2027-03-26T12:00:00+13:00",
+                "2027-03-26T23:59:59+01:00",
+                "2027-03-27T23:00:00Z",
+                "2027-03-28T21:59:59Z",
+                "2027-03-28T22:00:00Z",
+                "2027-03-29T23:59:59+02:00",
+            ]
+        ),
+        [
+            "2026-10-23",
+            "2026-10-23",
+            "2026-10-25",
+            "2026-10-25",
+            "2026-10-26",
+            "2026-10-26",
+            "2027-03-26",
+            "2027-03-26",
+            "2027-03-28",
+            "2027-03-28",
+            "2027-03-29",
+            "2027-03-29",
+        ]
+    );
+    assert_eq!(days("%d/%m/%Y %H:%M %z", &["25/10/2026 23:00 +0000"]), ["2026-10-26"]);
+    // Seconds since 1970 are counted in UTC.
+    assert_eq!(days("%s", &["1792969200"]), ["2026-10-26"]);
+    // Where nothing says where the clock hangs, the day is what is written; so it is where a day has a zone and no time.
+    assert_eq!(days("%Y-%m-%dT%H:%M:%S", &["2026-10-25T23:30:00"]), ["2026-10-25"]);
+    assert_eq!(days("%Y-%m-%d%z", &["2026-10-25-05:00"]), ["2026-10-25"]);
+}
+
 #[test]
 fn an_unknown_key_in_a_map_is_refused() {
     assert!(toml::from_str::<ColumnMap>("pupl = 'x'").is_err());

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate};
+use hub_entities::time::brussels_day;
 
 use super::manifest::Mode;
 use super::schema::{Column, Kind, Need, Table};
@@ -77,12 +78,17 @@ pub(crate) fn items(cell: &str) -> impl Iterator<Item = &str> {
     cell.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-/// A date, and whether it was written as the standard says. A time behind it is cut off.
+/// A date, and whether it was written as the standard says. A time behind it is cut off; with an offset it is a moment,
+/// which falls on its day in Brussels: midnight there is 22:00 or 23:00 UTC of the day before.
 pub(super) fn date(cell: &str) -> Option<(NaiveDate, bool)> {
     let head = cell.get(..10)?;
     let day = NaiveDate::parse_from_str(head, "%Y-%m-%d").ok()?;
     let rest = cell.get(10..)?;
-    (rest.is_empty() || rest.starts_with('T')).then_some((day, rest.is_empty()))
+    if rest.is_empty() {
+        return Some((day, true));
+    }
+    let moment = DateTime::parse_from_rfc3339(cell).map(|moment| brussels_day(moment.to_utc()));
+    rest.starts_with('T').then(|| (moment.unwrap_or(day), false))
 }
 
 /// What was met in a file.
@@ -300,7 +306,7 @@ fn wrong(found: &Column, cell: &str) -> Option<(&'static str, Severity)> {
         },
         // Only told: the hub orders by what it received, not by the sender's clock.
         Kind::DateTime => {
-            let full = chrono::DateTime::parse_from_rfc3339(cell).is_ok();
+            let full = DateTime::parse_from_rfc3339(cell).is_ok();
             (!full).then_some(("row.datetime", Severity::Warning))
         }
         Kind::Bool => (!matches!(cell, "true" | "false")).then_some(("row.boolean", Severity::Warning)),

@@ -24,7 +24,7 @@ pub struct HalfDayMark {
 }
 
 /// The problematic half-days that a receiving school was told of: a number without dates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CarriedIn {
     /// The record of the receiving school.
     pub record: RecordId,
@@ -32,8 +32,8 @@ pub struct CarriedIn {
     pub half_days: u16,
     /// The first day of the enrolment at the receiving school.
     pub from_begin: NaiveDate,
-    /// The record of the former school, if it is known here.
-    pub former: Option<RecordId>,
+    /// The pupil's records at the former school, if it is known here: several where it has given the pupil another key.
+    pub former: Vec<RecordId>,
 }
 
 /// What the law says for this pupil in this school year.
@@ -236,9 +236,10 @@ fn effective(number: &CarriedIn, input: &TallyInput<'_>) -> Option<Carried> {
     }
     let mut seen = HalfDays::default();
     for said in input.marks {
-        let of_former_school = match number.former {
-            Some(former) => said.record == former,
-            None => said.record != number.record,
+        let of_former_school = if number.former.is_empty() {
+            said.record != number.record
+        } else {
+            number.former.contains(&said.record)
         };
         let before = of_former_school && said.at.day < number.from_begin;
         if before

@@ -29,6 +29,7 @@ mod m20261126_000070_join;
 mod m20261126_000071_merge;
 mod m20261126_000080_intents;
 mod m20261126_000081_guidance_asked;
+mod m20261126_000082_conflict_side;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000071_merge::Migration),
             Box::new(m20261126_000080_intents::Migration),
             Box::new(m20261126_000081_guidance_asked::Migration),
+            Box::new(m20261126_000082_conflict_side::Migration),
         ]
     }
 }

@@ -29,6 +29,17 @@ pub enum NationalNumberError {
     Sequence,
 }
 
+impl NationalNumberError {
+    /// What is wrong, in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Checksum => "checksum",
+            Self::Sequence => "sequence",
+        }
+    }
+}
+
 /// A national number (rijksregisternummer) or BIS number with a valid checksum.
 ///
 /// ```

@@ -4,6 +4,7 @@
 //! Whatever else happens, a signal is committed with the half-day that caused it or not at all.
 
 mod changes;
+mod conflicts;
 mod recheck;
 mod signals;
 mod standing;
@@ -24,6 +25,7 @@ use super::run::{Progress, advance};
 use super::sql::{bulk, list, rows};
 use super::{Db, DbError};
 use changes::write_changes;
+use conflicts::write_conflicts;
 pub use recheck::{Checked, check, settle_again};
 use signals::write_signals;
 pub(super) use signals::{Event, tell, tell_those_told};
@@ -258,31 +260,4 @@ async fn write_totals(
                 reached_5 = excluded.reached_5, reached_30 = excluded.reached_30";
     bulk(tx, head, 7, tuples.into_iter(), tail).await?;
     follow(tx, &pupils.into_iter().collect::<Vec<_>>()).await
-}
-
-async fn write_conflicts(
-    tx: &DatabaseTransaction,
-    judge: &Judge<'_>,
-    state: &State,
-    outcomes: &[((PupilId, SchoolYear), Outcome)],
-) -> Result<(), DbError> {
-    let place = |pupil: PupilId, at: HalfDay| -> Vec<Value> {
-        vec![pupil.into(), at.day.into(), at.part.to_i16().into(), judge.now.into()]
-    };
-    let (mut new, mut resolved) = (Vec::new(), Vec::new());
-    for ((pupil, year), outcome) in outcomes {
-        let fresh = outcome.conflicts.iter();
-        let fresh = fresh.filter(|at| !state.open_conflicts.contains(&(*pupil, **at)));
-        new.extend(fresh.map(|at| place(*pupil, *at)));
-        let open = state.open_conflicts.iter();
-        let gone = open.filter(|(of, at)| of == pupil && year.contains(at.day) && !outcome.conflicts.contains(at));
-        resolved.extend(gone.map(|(_, at)| place(*pupil, *at)));
-    }
-    let head = "insert into conflict (pupil_id, day, part, since)";
-    let tail = "on conflict (pupil_id, day, part) do update set since = excluded.since, resolved_at = null";
-    bulk(tx, head, 4, new.into_iter(), tail).await?;
-    let head = "with said (pupil_id, day, part, resolved_at) as (";
-    let tail = ") update conflict set resolved_at = said.resolved_at from said
-        where conflict.pupil_id = said.pupil_id and conflict.day = said.day and conflict.part = said.part";
-    bulk(tx, head, 4, resolved.into_iter(), tail).await
 }

@@ -161,12 +161,20 @@ impl State {
         );
         for row in rows(db, &text, values).await? {
             let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
+            let record: RecordId = row.try_get_by_index(2)?;
+            let former: Option<RecordId> = row.try_get_by_index(5)?;
+            let carried = self.carried.entry(key).or_default();
+            // A record has one number in a school year; the former school may know the pupil under several keys.
+            if let Some(known) = carried.iter_mut().find(|one| one.record == record) {
+                known.former.extend(former);
+                continue;
+            }
             let half_days: i16 = row.try_get_by_index(3)?;
-            self.carried.entry(key).or_default().push(CarriedIn {
-                record: row.try_get_by_index(2)?,
+            carried.push(CarriedIn {
+                record,
                 half_days: u16::try_from(half_days).unwrap_or_default(),
                 from_begin: row.try_get_by_index(4)?,
-                former: row.try_get_by_index(5)?,
+                former: former.into_iter().collect(),
             });
         }
 
@@ -325,6 +333,11 @@ impl State {
             at: one.at,
             mark: one.mark,
         })
+    }
+
+    /// The school that speaks in this record.
+    pub(super) fn school_of(&self, record: RecordId) -> Option<SchoolId> {
+        self.school_of.get(&record).copied()
     }
 
     /// Whether the school of this record had a local day off: what it says of that day does not count. Another

@@ -11,6 +11,7 @@ pub mod client;
 pub mod delivery;
 pub mod enrolment;
 pub mod event;
+pub mod gap;
 pub mod operations;
 pub mod pupil;
 pub mod quarantine;

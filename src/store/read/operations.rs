@@ -1,12 +1,12 @@
-//! Sources, runs and gaps: of all schools for operators, of one for who may let its runs go on. Nothing of any
+//! Sources and runs: of all schools for operators, of one for who may let its runs go on. Nothing of any
 //! pupil is in these columns.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use hub_entities::id::{GapId, RunId, SchoolId, SourceId};
+use hub_entities::id::{RunId, SchoolId, SourceId};
 use hub_entities::policy::{Reach, Scope};
-use hub_entities::source::{connection, gap, run};
+use hub_entities::source::{connection, run};
 use sea_orm::sea_query::{Condition, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
 
@@ -78,12 +78,6 @@ pub async fn run(db: &Db, scope: &Scope, id: RunId) -> Result<Option<run::Model>
     Ok(query.one(db.reader()).await?)
 }
 
-/// One gap, if the scope reaches its source.
-pub async fn gap(db: &Db, scope: &Scope, id: GapId) -> Result<Option<gap::Model>, DbError> {
-    let query = gap::Entity::find_by_id(id).filter(of_reached(scope, gap::Column::SourceId)?);
-    Ok(query.one(db.reader()).await?)
-}
-
 /// How well a source's rows find their pupils.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joined {
@@ -144,23 +138,6 @@ pub async fn runs(
     Ok(query.limit(u64::from(first).saturating_add(1)).all(db.reader()).await?)
 }
 
-/// A page of gaps, latest met first; one more than asked for tells of a next.
-pub async fn gaps(
-    db: &Db,
-    scope: &Scope,
-    after: Option<(DateTime<Utc>, GapId)>,
-    first: u32,
-) -> Result<Vec<gap::Model>, DbError> {
-    let mut query = gap::Entity::find()
-        .filter(of_reached(scope, gap::Column::SourceId)?)
-        .order_by_desc(gap::Column::LastSeenAt)
-        .order_by_asc(gap::Column::Id);
-    if let Some(after) = after {
-        query = query.filter(earlier(gap::Column::LastSeenAt, gap::Column::Id, after));
-    }
-    Ok(query.limit(u64::from(first).saturating_add(1)).all(db.reader()).await?)
-}
-
 /// How many sources there are.
 pub async fn count_sources(db: &Db, scope: &Scope) -> Result<u64, DbError> {
     let query = connection::Entity::find().filter(reached(scope)?);
@@ -170,11 +147,5 @@ pub async fn count_sources(db: &Db, scope: &Scope) -> Result<u64, DbError> {
 /// How many runs there are.
 pub async fn count_runs(db: &Db, scope: &Scope) -> Result<u64, DbError> {
     let query = run::Entity::find().filter(of_reached(scope, run::Column::SourceId)?);
-    Ok(query.count(db.reader()).await?)
-}
-
-/// How many gaps there are.
-pub async fn count_gaps(db: &Db, scope: &Scope) -> Result<u64, DbError> {
-    let query = gap::Entity::find().filter(of_reached(scope, gap::Column::SourceId)?);
     Ok(query.count(db.reader()).await?)
 }

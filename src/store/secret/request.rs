@@ -430,15 +430,14 @@ pub async fn decline(
     reason: &str,
 ) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::AnswerGuidance).await?;
-    let changed = match locked(secrets, &tx, &by, of).await? {
-        Err(changed) => changed,
-        Ok(_) => {
-            let pupil = by.grant.pupil();
-            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
-            let place = place(by.clb, pupil, of.0, "reason");
-            let reason = keys::seal_afresh(&data_key, &place, reason.as_bytes())?;
-            answer(&tx, &by, of, (RequestState::Declined, None, Some(reason))).await?
-        }
+    let changed = if let Err(changed) = locked(secrets, &tx, &by, of).await? {
+        changed
+    } else {
+        let pupil = by.grant.pupil();
+        let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
+        let place = place(by.clb, pupil, of.0, "reason");
+        let reason = keys::seal_afresh(&data_key, &place, reason.as_bytes())?;
+        answer(&tx, &by, of, (RequestState::Declined, None, Some(reason))).await?
     };
     tx.commit().await?;
     Ok(changed)

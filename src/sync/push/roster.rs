@@ -11,6 +11,7 @@ use hub_entities::source::{RunKind, RunState, run};
 
 use super::{LONGEST_KEY, Named, Pushed, begun_or, hash_of};
 use crate::store::intake::{Begun, Changed, Intake, Record};
+use crate::store::loss::Gap;
 use crate::store::roster::{Ending, forget_reports, standing};
 use crate::sync::news::{LEFT, LEFT_PLACE, REPORT_CLASS, REPORT_PLACE, rows};
 use crate::sync::{Source, Sync, SyncError, filter};
@@ -104,7 +105,7 @@ impl Sync {
             id: *source,
             school: *school,
         };
-        let hash = hash_of(&("roster", &named.institution_number, format!("{said:?}")))?;
+        let hash = hash_of(&("roster", &named.institution_number, format!("{:?}", self.blinded(said))))?;
         let closes = !matches!(said.mode, Mode::Snapshot { closing: false, .. });
         let call = || {
             let mut call = self.call(named, RunKind::Roster, &hash);
@@ -170,6 +171,9 @@ impl Sync {
         for (kind, rows) in std::mem::take(&mut taken.aside) {
             intake.put_aside(&run, kind, rows).await?;
         }
+        let lease = intake.lease().clone();
+        let work = self.work(scope, &lease, run.id);
+        intake.lose(&work, std::mem::take(&mut taken.gaps), Vec::new()).await?;
         let run = run::Model { staged, ..run };
         let mut places = Ending::default();
         if closes && run.complete {
@@ -181,12 +185,10 @@ impl Sync {
             (true, true) => Some((RunState::Held, Why::TooManyGone)),
             (true, false) => None,
         };
-        let lease = intake.lease().clone();
         let (state, progress) = if let Some((state, why)) = waits {
             taken.hold(why);
             (state, crate::store::run::Progress::default())
         } else {
-            let work = self.work(scope, &lease, run.id);
             let (progress, changed) = intake.merge_roster(&work, &run).await?;
             taken.merged(&changed);
             (RunState::Done, progress)
@@ -292,9 +294,10 @@ impl Sync {
                 (told.outcome, told.why) = (Outcome::Refused, Some(Why::NotAgreed));
             }
         }
-        let mut aside = Vec::new();
+        let (mut aside, mut gaps) = (Vec::new(), Vec::new());
         if !agreed.is_empty() {
             let filtered = self.filtered(school_key, roster, agreed, said.reference);
+            gaps = filtered.gaps();
             aside = vec![
                 ("class", rows(filtered.classes.iter())?),
                 ("pupil", rows(filtered.pupils.iter())?),
@@ -303,7 +306,26 @@ impl Sync {
                 (REPORT_PLACE, rows(filtered.report_places.iter())?),
             ];
         }
-        Ok(Taken { keys, told, aside })
+        Ok(Taken {
+            keys,
+            told,
+            aside,
+            gaps,
+        })
+    }
+
+    /// What a call says, with the blind index in the place of each national number: by its hash a call is known again,
+    /// and from a hash over the number itself, which has few digits, it could be found.
+    fn blinded(&self, said: &PushedRoster) -> PushedRoster {
+        let mut said = said.clone();
+        for pupil in &mut said.pupils {
+            for (of_type, id) in &mut pupil.user_ids {
+                if of_type.eq_ignore_ascii_case("nationalNumber") {
+                    *id = format!("{:?}", self.blind_index(id));
+                }
+            }
+        }
+        said
     }
 
     /// What is in each pupil's row and was not agreed.
@@ -325,6 +347,8 @@ struct Taken {
     told: Vec<Told>,
     /// What is put aside of them.
     aside: Vec<(&'static str, Vec<(String, serde_json::Value)>)>,
+    /// What could not be taken over.
+    gaps: Vec<Gap>,
 }
 
 impl Taken {

@@ -203,6 +203,7 @@ pub(crate) fn run_test(database: impl Future<Output = Option<TestDatabase>>, tes
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         runtime.block_on(test(&database));
         runtime.block_on(ways_lead_to_the_counts(&database.url));
+        runtime.block_on(contradictions_have_sides(&database.url));
     }));
     runtime.block_on(database.remove());
     if let Err(failure) = outcome {
@@ -227,6 +228,19 @@ async fn ways_lead_to_the_counts(url: &str) {
             Some(0),
             "clb_tally does not follow: {these}"
         );
+    }
+    look.close().await.unwrap();
+}
+
+/// Whatever a test did: each open contradiction is told to at least one school, and nothing else is.
+async fn contradictions_have_sides(url: &str) {
+    let look = sea_orm::Database::connect(url).await.unwrap();
+    let open = "select pupil_id, day, part from conflict where resolved_at is null";
+    let told = "select pupil_id, day, part from conflict_side";
+    for (these, those) in [(open, told), (told, open)] {
+        let text = format!("select count(*) from ({these} except {those}) as x");
+        let left = number(&look, &text).await;
+        assert!(matches!(left, None | Some(0)), "conflict_side does not follow: {these}");
     }
     look.close().await.unwrap();
 }

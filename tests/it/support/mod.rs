@@ -5,6 +5,7 @@ pub(crate) mod database;
 pub(crate) mod door;
 pub(crate) mod front;
 pub(crate) mod look;
+pub(crate) mod package;
 pub(crate) mod process;
 pub(crate) mod region;
 pub(crate) mod schema;

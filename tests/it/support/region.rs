@@ -1,5 +1,6 @@
 //! A synthetic region: files as schools send them, and the sync that brings them in.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub(crate) struct Region {
     pub(crate) manifest: Manifest,
     pub(crate) connections: Vec<connection::Model>,
     pub(crate) sync: Sync,
+    /// The places whose systems write the day of an absence as a moment.
+    pub(crate) in_moments: BTreeSet<usize>,
     folder: tempfile::TempDir,
 }
 
@@ -121,6 +124,7 @@ impl Region {
             manifest,
             connections,
             sync: sync(world),
+            in_moments: BTreeSet::new(),
             folder,
         }
     }
@@ -166,7 +170,11 @@ impl Region {
 
     /// Imports this file of absences for the school at this place.
     pub(crate) async fn try_absences(&self, place: usize, path: &Path) -> Result<run::Model, SyncError> {
-        let mut file = AbsenceFile::new(path, absence_format()).unwrap();
+        let mut format = absence_format();
+        if let (AbsenceFormat::Csv(map), true) = (&mut format, self.in_moments.contains(&place)) {
+            "%Y-%m-%dT%H:%M:%S%z".clone_into(&mut map.date_format);
+        }
+        let mut file = AbsenceFile::new(path, format).unwrap();
         let (source, connection) = (self.source(place), &self.connections[place]);
         self.sync.absences(source, connection, &mut file).await
     }

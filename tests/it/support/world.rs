@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clb_hub::app::SignedIn;
 use clb_hub::http::house::House;
 use clb_hub::http::service::Principals as _;
+use clb_hub::store::carried::{CarriedSaid, merge_carried};
 use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
 use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils, standing};
@@ -296,6 +297,16 @@ impl World {
             .collect();
         let work = self.work(&scope, &lease, run.id);
         let progress = ledger::merge_half_days(&self.db, work, &said, None).await.unwrap();
+        self.done(&lease, run).await;
+        progress
+    }
+
+    /// Merges numbers carried in from former schools, in one transaction.
+    pub(crate) async fn carry(&self, school: School, said: &[CarriedSaid]) -> Progress {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::CarriedIn).await;
+        let work = self.work(&scope, &lease, run.id);
+        let progress = merge_carried(&self.db, work, said).await.unwrap();
         self.done(&lease, run).await;
         progress
     }

@@ -90,7 +90,7 @@ fn carried(by: u128, half_days: u16, from_begin: &str, former: Option<u128>) -> 
         record: record(by),
         half_days,
         from_begin: day(from_begin),
-        former: former.map(record),
+        former: former.into_iter().map(record).collect(),
     }
 }
 
@@ -231,50 +231,57 @@ fn a_carried_in_number_is_never_counted_twice() {
     let world = World::new();
     let mut marks = four();
     marks.push(said(2, "2026-10-06 AM", B));
-    let total = |number: CarriedIn| {
-        let tally = world.tally(&marks, &[number]);
+    let total = |marks: &[HalfDayMark], number: CarriedIn| {
+        let tally = world.tally(marks, &[number]);
         (tally.count, tally.carried)
     };
     assert_eq!(
-        total(carried(2, 4, "2026-10-01", Some(1))),
+        total(&marks, carried(2, 4, "2026-10-01", Some(1))),
         (5, 0),
         "all four are known here"
     );
     assert_eq!(
-        total(carried(2, 6, "2026-10-01", Some(1))),
+        total(&marks, carried(2, 6, "2026-10-01", Some(1))),
         (7, 2),
         "two more than are known here"
     );
     assert_eq!(
-        total(carried(2, 3, "2026-10-01", Some(1))),
+        total(&marks, carried(2, 3, "2026-10-01", Some(1))),
         (5, 0),
         "never less than what is known here"
     );
     assert_eq!(
-        total(carried(2, 6, "2026-10-01", None)),
+        total(&marks, carried(2, 6, "2026-10-01", None)),
         (7, 2),
         "any other school may be the former one"
     );
     assert_eq!(
-        total(carried(2, 6, "2026-10-01", Some(3))),
+        total(&marks, carried(2, 6, "2026-10-01", Some(3))),
         (11, 6),
         "the former one is a third school"
     );
     assert_eq!(
-        total(carried(2, 4, "2026-09-09", Some(1))),
+        total(&marks, carried(2, 4, "2026-09-09", Some(1))),
         (7, 2),
         "two came before this enrolment"
     );
     assert_eq!(
-        total(carried(2, 4, "2020-09-01", Some(1))),
+        total(&marks, carried(2, 4, "2020-09-01", Some(1))),
         (9, 4),
         "an enrolment of an earlier year"
     );
     assert_eq!(
-        total(carried(2, 4, "2027-09-01", Some(1))),
+        total(&marks, carried(2, 4, "2027-09-01", Some(1))),
         (5, 0),
         "an enrolment of the next year"
     );
+    // The former school has given the pupil another key: two of the six half-days under the new one.
+    marks.extend([said(3, "2026-09-14 AM", B), said(3, "2026-09-15 PM", B)]);
+    let under_both = CarriedIn {
+        former: vec![record(1), record(3)],
+        ..carried(2, 7, "2026-10-01", None)
+    };
+    assert_eq!(total(&marks, under_both), (8, 1), "six of the seven are known here");
     let own = world.tally(&[said(2, "2026-09-09 AM", B)], &[carried(2, 4, "2026-10-01", None)]);
     assert_eq!(
         (own.count, own.carried),
@@ -390,7 +397,11 @@ fn recount(
             .filter(|(at, _)| at.day < number.from_begin)
             .filter(|(_, by)| {
                 by.iter().any(|(of, number_said)| {
-                    *number_said == 2 && number.former.map_or(*of != number.record, |former| *of == former)
+                    let is_former = match number.former.as_slice() {
+                        [] => *of != number.record,
+                        former => former.contains(of),
+                    };
+                    *number_said == 2 && is_former
                 })
             })
             .count();
@@ -442,13 +453,12 @@ fn any_said() -> impl Strategy<Value = HalfDayMark> {
 }
 
 fn any_carried() -> impl Strategy<Value = CarriedIn> {
-    (1_u128..4, 0_u16..40, 0_u64..420, proptest::option::of(1_u128..5)).prop_map(|(by, half_days, days, former)| {
-        CarriedIn {
-            record: record(by),
-            half_days,
-            from_begin: day("2026-08-01") + chrono::Days::new(days),
-            former: former.map(record),
-        }
+    let former = proptest::collection::vec(1_u128..5, 0..3);
+    (1_u128..4, 0_u16..40, 0_u64..420, former).prop_map(|(by, half_days, days, former)| CarriedIn {
+        record: record(by),
+        half_days,
+        from_begin: day("2026-08-01") + chrono::Days::new(days),
+        former: former.into_iter().map(record).collect(),
     })
 }
 
@@ -582,7 +592,7 @@ proptest! {
         let laws = of_tests();
         let date = |days: i32| NaiveDate::from_num_days_from_ce_opt(days).unwrap_or(NaiveDate::MAX);
         let marks: Vec<_> = days.into_iter().map(|days| HalfDayMark { record: record(1), at: HalfDay::new(date(days), Part::Am), mark: B }).collect();
-        let carried_in: Vec<_> = numbers.into_iter().map(|(half_days, days)| CarriedIn { record: record(2), half_days, from_begin: date(days), former: None }).collect();
+        let carried_in: Vec<_> = numbers.into_iter().map(|(half_days, days)| CarriedIn { record: record(2), half_days, from_begin: date(days), former: vec![] }).collect();
         let thresholds = [Threshold { half_days, kind: SignalKind::Truancy5, effect: Effect::Obligatory }];
         let calendar = laws.calendar(SchoolYear(year));
         let rules = Rules { thresholds: &thresholds, counts: Some(Period { begins: NaiveDate::MIN, ends: None }) };
