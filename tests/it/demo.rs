@@ -176,7 +176,8 @@ async fn the_demo_comes_alive() {
     let mut events = Events::follow(&demo.address, &worker, None).await.unwrap();
     let mut cursor = text(&events.next().await.unwrap()["data"]["signals"]["cursor"]);
     let mut heard = BTreeSet::new();
-    let ways_of = ["pair", "smartschool", "software"];
+    // One school of this CLB has Smartschool alone, and few of its pupils are near a threshold: it is not waited for.
+    let ways_of = ["pair", "software"];
     let wanted: BTreeSet<_> = ways_of
         .iter()
         .flat_map(|way| [(*way, "RAISED"), (*way, "WITHDRAWN")])
