@@ -39,6 +39,17 @@ fn the_example_is_read_as_it_is_annotated() {
     let live = file.sources[1].files.live.as_ref().expect("a live source");
     assert_eq!(live.secret.as_str(), "034512-smartschool");
     assert!(live.brings(Stream::Absences) && !live.brings(Stream::Roster));
+    assert_eq!(file.principals.len(), 5);
+    assert!(file.agreements[0].categories.has(Category::Language));
+}
+
+/// What stands there to be taken over line by line is read as well.
+#[test]
+fn the_example_of_oneroster_is_read_once_it_is_no_comment() {
+    let lines = EXAMPLE.lines().skip_while(|line| *line != "# [[source]]");
+    let lines = lines.map_while(|line| line.strip_prefix("# "));
+    let text = format!("{EXAMPLE}\n{}", lines.collect::<Vec<_>>().join("\n"));
+    let file = File::parse(&text).unwrap();
     let live = file.sources[2].files.live.as_ref().expect("a live source");
     let token = oauth::Settings {
         token_url: "https://school.example/oauth/token".to_owned(),
@@ -51,8 +62,6 @@ fn the_example_is_read_as_it_is_annotated() {
     let url = "https://school.example/ims/oneroster/v1p1";
     let settings = rest::Settings::of(url, rest::Credentials::Token(token));
     assert_eq!(live.system, System::OneRoster(Box::new(settings)));
-    assert_eq!(file.principals.len(), 5);
-    assert!(file.agreements[0].categories.has(Category::Language));
 }
 
 #[test]

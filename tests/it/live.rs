@@ -314,10 +314,7 @@ both_databases!(the_verb_pulls_what_is_registered, async |database: &TestDatabas
     );
     let config = format!("{shut}networks = [\"127.0.0.0/8\"]\n");
     std::fs::write(folder.at("clb-hub.toml"), &config).unwrap();
-    // Smartschool brings everything here: the other system of this school is left out.
-    let (before, oneroster) = EXAMPLE.split_once("# A roster over OneRoster REST").unwrap();
-    let (_, after) = oneroster.split_once("# Who may sign in").unwrap();
-    let register = format!("{before}#{after}")
+    let register = EXAMPLE
         .replace("https://voorbeeld.smartschool.be/Webservices/V3", &Fake::url(&host))
         .replace("pulls = [\"absences\"]\n", "")
         .replace("begins_on = 2026-09-01", "begins_on = 2020-09-01");
