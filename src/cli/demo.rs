@@ -48,7 +48,7 @@ use crate::http::{Bounds, router};
 use crate::outbound::to_sources;
 use crate::runtime::{SystemPause, key_file, new_signing_key, random};
 use crate::store::{Db, Options};
-use crate::sync::pull::LiveSource;
+use crate::sync::pull::{LiveSource, Room};
 use crate::sync::schedule::{Every, Scheduler};
 use crate::sync::{Source, Sync};
 
@@ -375,6 +375,7 @@ impl Region<'_> {
             dry_run: false,
             full: false,
             since: None,
+            room: &Room::default(),
         };
         let (mut known, mut failed) = (0_i64, 0_u32);
         let mut told = |source: &LiveSource, _, outcome: Result<crate::sync::pull::Brought, _>| match outcome {

@@ -30,15 +30,17 @@ pub(super) struct Pulling<'a> {
     pub(super) full: bool,
     /// The first day of absence that is asked for.
     pub(super) since: Option<NaiveDate>,
+    /// What these pulls share; told to stop, reads under way are given up and none begins.
+    pub(super) room: &'a Room,
 }
 
 impl Pulling<'_> {
     /// Pulls these streams, one after the other, of these sources, and tells what came of each.
     pub(super) async fn all(&self, streams: &[Stream], sources: &[LiveSource], told: &mut Told<'_>) {
-        let (bars, room) = (MultiProgress::new(), Room::default());
+        let bars = MultiProgress::new();
         for stream in streams {
             let these = sources.iter().filter(|source| source.live.brings(*stream));
-            let (bars, room, stream) = (&bars, &room, *stream);
+            let (bars, stream) = (&bars, *stream);
             let pulls = these.map(|source| async move {
                 let bar = bars.add(ProgressBar::new(0).with_style(bar_style()));
                 bar.set_prefix(name_of(source));
@@ -50,7 +52,7 @@ impl Pulling<'_> {
                     }),
                     ..self.sync.clone()
                 };
-                let outcome = self.one(&sync, room, source, stream).await;
+                let outcome = self.one(&sync, source, stream).await;
                 bar.finish_and_clear();
                 (source, outcome)
             });
@@ -63,7 +65,7 @@ impl Pulling<'_> {
         }
     }
 
-    async fn one(&self, sync: &Sync, room: &Room, source: &LiveSource, stream: Stream) -> Result<Brought, SyncError> {
+    async fn one(&self, sync: &Sync, source: &LiveSource, stream: Stream) -> Result<Brought, SyncError> {
         let connector = self.systems.connect(&source.live)?;
         let pull = Pull {
             connection: &source.connection,
@@ -72,7 +74,7 @@ impl Pulling<'_> {
             stream,
             full: self.full,
             since: self.since,
-            room: Some(room),
+            room: Some(self.room),
         };
         if self.dry_run {
             sync.preview(&pull).await

@@ -13,9 +13,10 @@ use super::house::{Running, key, law_settings};
 use super::pulling::Pulling;
 use super::{Failure, open, say};
 use crate::config::Config;
+use crate::http::serve::stop_signal;
 use crate::outbound::to_sources;
 use crate::sync::SyncError;
-use crate::sync::pull::{Brought, LiveSource};
+use crate::sync::pull::{Brought, LiveSource, Room};
 
 /// How many sources are read at once, as `serve` does.
 const AT_ONCE: usize = 32;
@@ -50,6 +51,12 @@ pub(super) struct Sync {
 
 impl Sync {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        let (room, signal) = (Arc::new(Room::default()), stop_signal()?);
+        let stopping = Arc::clone(&room);
+        tokio::spawn(async move {
+            signal.await;
+            stopping.stop();
+        });
         let running = Running::over(open(config).await?, law_settings(config), None)?;
         let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
         let sync = running.sync(national_numbers, Arc::new(|_, _| {}));
@@ -67,6 +74,7 @@ impl Sync {
             dry_run: self.dry_run,
             full: self.full,
             since: self.since,
+            room: &room,
         };
         // Absences name pupils that a roster brings, perhaps another source's.
         let streams = match self.only {

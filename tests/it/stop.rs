@@ -2,7 +2,7 @@
 //! next one brings the rest.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,18 @@ async fn ended(serving: Serving) {
     assert!(told.elapsed() < DRAIN, "{log}");
 }
 
+/// Tells a command to stop: it must fail, and soon. What it said.
+async fn told_to_stop(command: Child) -> String {
+    let (told, id) = (Instant::now(), command.id().to_string());
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ended = tokio::task::spawn_blocking(move || command.wait_with_output().unwrap());
+    let ended = ended.await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    println!("it ended after {:?}: {said}", told.elapsed());
+    assert!(told.elapsed() < DRAIN && !ended.status.success(), "{said}");
+    said
+}
+
 both_databases!(
     a_stop_in_the_middle_of_a_read_gives_it_up,
     async |database: &TestDatabase| {
@@ -123,6 +135,29 @@ both_databases!(
         .await;
         serving.terminate();
         ended(serving).await;
+        assert_eq!(number(&scene.look, "select count(*) from staged_row").await, 0);
+    }
+);
+
+// By hand as in `serve`: the read is given up, the other thing is not begun, and the lease is given back at once.
+both_databases!(
+    a_stop_in_the_middle_of_a_sync_by_hand_gives_it_up,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        scene.site.from(2, Trouble::Stall);
+        let arguments = ["sync", "--config", "clb-hub.toml"];
+        let mut command = scene.folder.command(&arguments);
+        let pulling = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let waits = async || scene.site.answered() >= 2;
+        assert!(in_time(waits).await, "nothing is read");
+        let said = told_to_stop(pulling).await;
+        assert!(said.contains("the same again goes on from here"), "{said}");
+        assert_eq!(scene.records().await, 0, "a read that was given up changed nothing");
+        assert_eq!(number(&scene.look, "select count(*) from pull").await, 0);
+
+        scene.site.calm();
+        scene.folder.run(&arguments);
+        assert_eq!(scene.records().await, i64::from(PUPILS));
         assert_eq!(number(&scene.look, "select count(*) from staged_row").await, 0);
     }
 );
@@ -192,13 +227,7 @@ fn a_stop_in_the_middle_of_an_import_lets_the_next_one_go_on() {
         let importing = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let waits = async || number(&world.look, WAITS).await > 0;
         assert!(in_time(waits).await, "nothing waits for the lock");
-        let (told, id) = (Instant::now(), importing.id().to_string());
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let ended = tokio::task::spawn_blocking(move || importing.wait_with_output().unwrap());
-        let ended = ended.await.unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        println!("it ended after {:?}: {said}", told.elapsed());
-        assert!(told.elapsed() < DRAIN && !ended.status.success(), "{said}");
+        let said = told_to_stop(importing).await;
         assert!(said.contains("the same again goes on from here"), "{said}");
         let merging = "select count(*) from sync_run where state = 'merging' and cursor is not null";
         assert_eq!(number(&world.look, merging).await, 1);
