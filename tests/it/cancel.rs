@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::support::database::{Backend, TestDatabase, run_test};
-use crate::support::look::{everything, number};
+use crate::support::look::{everything, number, until};
 use crate::support::town::Town;
 use crate::support::wire::Listening;
 use crate::support::world::World;
@@ -30,16 +30,6 @@ const AT_ONCE: usize = 100;
 
 async fn waiting(world: &World) -> i64 {
     number(&world.look, WAITING).await
-}
-
-/// How long it takes until this holds; asked again and again, and given up after a minute.
-async fn until(what: &str, holds: impl AsyncFn() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < Duration::from_mins(1), "in vain: {what}");
-        tokio::task::yield_now().await;
-    }
-    begun.elapsed()
 }
 
 /// A question under way.

@@ -22,6 +22,7 @@ mod cancel;
 mod client_grants;
 mod commands;
 mod conflicts;
+mod costs;
 mod demo;
 mod doctor;
 mod door;

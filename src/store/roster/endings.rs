@@ -134,7 +134,8 @@ pub(in crate::store) async fn write_membership_endings(
     let values: Vec<Value> = vec![today.clone(), school.into(), today, work.run.into()];
     execute(
         tx,
-        "update membership set ends_on = ? where school_id = ? and (ends_on is null or ends_on > ?)
+        "update membership set ends_on = ?
+         where class_id in (select c.id from class_group c where c.school_id = ?) and (ends_on is null or ends_on > ?)
          and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')",
         values,
     )

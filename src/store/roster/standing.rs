@@ -78,8 +78,7 @@ pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
     };
     let text = "select r.source_key, r.content_hash,
          (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1),
-         exists (select 1 from enrolment e where e.record_id = r.id and e.school_id = r.school_id
-                 and (e.ends_on is null or e.ends_on > ?))
+         exists (select 1 from enrolment e where e.record_id = r.id and (e.ends_on is null or e.ends_on > ?))
          from record r where r.school_id = ?";
     for row in rows(db.reader(), text, vec![scope.day().into(), school.into()]).await? {
         let pupil = Pupil {
@@ -102,9 +101,10 @@ pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
             .classes
             .insert((key, SchoolYear(row.try_get_by_index(1)?)), said);
     }
+    // By way of its classes: places have no index by school, and those of all schools are many.
     let text = "select m.source_key, c.source_key, r.source_key, m.begins_on, m.ends_on, m.class_id, c.school_year
-         from membership m join class_group c on c.id = m.class_id join record r on r.id = m.record_id
-         where m.school_id = ?";
+         from class_group c join membership m on m.class_id = c.id join record r on r.id = m.record_id
+         where c.school_id = ?";
     for row in rows(db.reader(), text, vec![school.into()]).await? {
         let place: (String, String) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
         let ends: Option<NaiveDate> = row.try_get_by_index(4)?;

@@ -1,6 +1,7 @@
 //! Looks into the database past every scope: what a test compares with what it wrote by hand.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use hub_entities::id::PupilId;
 use hub_entities::ledger::tally;
@@ -55,6 +56,16 @@ pub(crate) async fn totals(look: &DatabaseConnection, pupil: PupilId, year: i16)
         .await
         .unwrap();
     found.map_or((0, 0), |tally| (tally.half_days.into(), tally.pending.into()))
+}
+
+/// How long it takes until this holds; asked again and again, and given up after a minute.
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_mins(1), "in vain: {what}");
+        tokio::task::yield_now().await;
+    }
+    begun.elapsed()
 }
 
 /// The first column of each row.

@@ -1,0 +1,91 @@
+//! What a school costs is what it holds, however many others there are: on PostgreSQL, which counts the rows it reads.
+
+use clb_hub::store::Db;
+use clb_hub::store::roster::{
+    ClassSaid, MembershipSaid, end_missing_memberships, merge_classes, merge_memberships, standing,
+};
+use hub_entities::category::Categories;
+use hub_entities::source::RunKind;
+use hub_entities::time::SchoolYear;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+
+use crate::support::database::{Backend, TestDatabase, run_test};
+use crate::support::look::{number, until};
+use crate::support::world::{School, World, born, day};
+
+const OTHERS: usize = 300;
+
+/// A roster in which everyone is in one class.
+async fn enrol(world: &World, school: School, pupils: usize) {
+    let keys: Vec<String> = (0..pupils).map(|place| format!("p{place}")).collect();
+    let said: Vec<_> = keys.iter().map(|key| (key.as_str(), born("2012-05-01"))).collect();
+    world.roster(school, &said).await;
+    let scope = world.source_scope(school).await;
+    let (lease, run) = world.run(school, &scope, RunKind::Roster).await;
+    let class = ClassSaid {
+        name: "1A".to_owned(),
+        grade: None,
+        school_year: SchoolYear(2026),
+    };
+    let work = || world.work(&scope, &lease, run.id);
+    merge_classes(&world.db, work(), &[("c".to_owned(), class)], None)
+        .await
+        .unwrap();
+    let place = |key: &String| {
+        let said = MembershipSaid {
+            gone: false,
+            class_key: "c".to_owned(),
+            pupil_key: key.clone(),
+            begins_on: Some(day("2026-09-01")),
+            ends_on: None,
+        };
+        (format!("m{key}"), said)
+    };
+    let places: Vec<_> = keys.iter().map(place).collect();
+    merge_memberships(&world.db, work(), &places, None).await.unwrap();
+    world.done(&lease, run).await;
+}
+
+/// Closes it, and waits until the server has counted all that was asked over it.
+async fn counted(db: Db, look: &DatabaseConnection) -> i64 {
+    db.close().await.unwrap();
+    let open =
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'clb-hub'";
+    until("the server counts", async || number(look, open).await == 0).await;
+    let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_user_tables
+         where relname in ('record', 'enrolment', 'class_group', 'membership')";
+    number(look, read).await
+}
+
+#[test]
+fn a_school_is_read_by_what_it_holds() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let world = World::new(database, "2026-10-01T10:00:00Z").await;
+        let clb = world.clb("114711").await;
+        let small = world.school("111111", clb, Categories::all()).await;
+        let large = world.school("222222", clb, Categories::all()).await;
+        enrol(&world, large, OTHERS).await;
+        enrol(&world, small, 3).await;
+        let scope = world.source_scope(small).await;
+        let (lease, run) = world.run(small, &scope, RunKind::Roster).await;
+        world.stage(&lease, run.id, "left_place", &["mp2"]).await;
+        let before = counted(world.db.clone(), &world.look).await;
+        assert!(before > 300, "what is read is counted");
+
+        // A small table is read whole, and rightly; here it stands for a large one.
+        let whole =
+            "do $$ begin execute format('alter database %I set enable_seqscan = off', current_database()); end $$";
+        world.look.execute_unprepared(whole).await.unwrap();
+        let db = database.open().await;
+        let known = standing(&db, &scope).await.unwrap();
+        assert_eq!(known.left(["p0"].into_iter()).len(), 2);
+        assert_eq!(known.left_places(std::iter::empty()).len(), 3);
+        let ended = end_missing_memberships(&db, world.work(&scope, &lease, run.id)).await;
+        assert_eq!(ended.unwrap(), 1);
+        let read = counted(db, &world.look).await - before;
+        assert!(
+            read < 60,
+            "{read} rows were read of a school of 3 pupils beside one of {OTHERS}"
+        );
+    });
+}
