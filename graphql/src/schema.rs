@@ -9,6 +9,7 @@ use async_graphql::{
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::operation::{Operation, Realm};
 
+use crate::access_log::AccessLogRoot;
 use crate::agreement::{AgreementMutation, AgreementRoot};
 use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
@@ -116,10 +117,10 @@ struct OperationsQuery(
 #[graphql(name = "Mutation")]
 struct OperationsMutation(RunMutation);
 
-/// What persons may ask until they have roots of their own.
+/// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot);
+struct PersonQuery(ViewerRoot, AccessLogRoot);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

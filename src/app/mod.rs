@@ -4,6 +4,7 @@
 //! `graphql` declares. Nothing here builds a query, and nothing below here decides.
 
 mod access;
+mod access_log;
 mod agreements;
 mod alerts;
 mod answer;

@@ -126,7 +126,7 @@ pub struct Withheld {
 }
 
 impl Withheld {
-    fn of(why: hub_entities::policy::secret::Withheld, decision: DecisionId) -> Self {
+    pub(crate) fn of(why: hub_entities::policy::secret::Withheld, decision: DecisionId) -> Self {
         Self {
             code: why.code().into(),
             can_ask: why.can_ask(),

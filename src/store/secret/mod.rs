@@ -11,6 +11,7 @@ mod following;
 pub mod key;
 pub mod letterbox;
 pub mod line;
+pub mod log;
 pub mod obligation;
 pub mod opening;
 pub mod referral;

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use hub_entities::dossier::Post;
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
 use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
+use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
@@ -63,6 +64,73 @@ pub async fn load(
         (Ties::of_rows(*pupil, rows), known)
     };
     Ok(pupils.iter().map(one).unzip())
+}
+
+/// Someone who asks for what concerns one pupil: that pupil, or a parent. The tie is the principal's own row, whose begin
+/// and end every decision reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    /// In which role.
+    pub role: Role,
+    /// The pupil in that row.
+    pub pupil: PupilId,
+    /// The day it is asked.
+    pub day: NaiveDate,
+}
+
+/// The relations of a person to a pupil, and the CLBs that have or had the person's own pupil and keep dossiers here; as
+/// many statements whoever is asked about.
+pub async fn of_person(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    person: Person,
+    pupil: PupilId,
+) -> Result<(Ties, Vec<ClbId>), DbError> {
+    let text = "select c.clb_id, cast(null as date) from competence c
+           join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub' where c.pupil_id = ?
+         union select null, min(r.birth_date) from record r where r.birth_date is not null and r.pupil_id = ?
+           group by r.pupil_id having min(r.birth_date) = max(r.birth_date)";
+    let (mut clbs, mut known) = (Vec::new(), Known::default());
+    for row in rows(db.reader(), text, vec![person.pupil.into(), person.pupil.into()]).await? {
+        let clb: Option<ClbId> = row.try_get_by_index(0)?;
+        match clb {
+            Some(clb) => clbs.push(clb),
+            None => known.born = row.try_get_by_index(1)?,
+        }
+    }
+    clbs.sort_unstable();
+    let tx = secrets.apart.within(&clbs).await?;
+    let text = "select judged, judged_on from capability where clb_id in ? and pupil_id = ? order by judged_on, written_at, id";
+    let judged = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
+    tx.commit().await?;
+    for row in judged {
+        known.judged.push(Judged {
+            capability: row.try_get_by_index(0)?,
+            from: row.try_get_by_index(1)?,
+        });
+    }
+    let mut ties = TieRows::none();
+    if person.pupil == pupil {
+        let today = Period {
+            begins: person.day,
+            ends: None,
+        };
+        match person.role {
+            Role::Pupil => ties.is_the_pupil.push(today),
+            Role::Parent => ties.authority.push(today),
+            _ => {}
+        }
+        ties.decides = law.decides(known.minor(), person.day);
+    }
+    Ok((Ties::of_rows(pupil, ties), clbs))
+}
+
+/// The relation of a data protection officer to the log of the own controller, whomever it tells of.
+pub const fn of_officer(pupil: PupilId) -> Ties {
+    let mut ties = TieRows::none();
+    ties.controls = true;
+    Ties::of_rows(pupil, ties)
 }
 
 fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbError> {

@@ -96,6 +96,7 @@ const SECRETS_FOR_THE_STORE: &[&str] = &[
     "Part",
     "Place",
     "Posted",
+    "Reader",
     "Rows",
     "Step",
     "TieRows",

@@ -314,9 +314,8 @@ pub(crate) async fn every_byte(database: &TestDatabase, town: &Town) -> Vec<(Str
     all
 }
 
-// R05: what was written under secrecy is on the disk in no form, and in no answer to anyone who may not.
 /// Links the lines there are, so that the log has a head.
-async fn sealed(town: &Town) {
+pub(super) async fn sealed(town: &Town) {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("heads");
     Heads::make(folder.path(), &place).unwrap();
@@ -327,6 +326,7 @@ async fn sealed(town: &Town) {
     assert_ne!(Sealer::new(custody, heads).round().await.unwrap(), 0);
 }
 
+// R05: what was written under secrecy is on the disk in no form, and in no answer to anyone who may not.
 both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     let town = Town::new(database).await;
     let mut door = Door::new(&town, &[]);

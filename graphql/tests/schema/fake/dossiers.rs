@@ -10,7 +10,8 @@ use hub_entities::id::{
     TrajectoryId,
 };
 use hub_entities::operation::Operation;
-use hub_entities::policy::secret::Field;
+use hub_entities::policy::secret::{Field, Protected};
+use hub_graphql::access_log::{LogFilter, LookRow};
 use hub_graphql::dossier::access::AccessRow;
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
@@ -19,7 +20,8 @@ use hub_graphql::dossier::{
     WriteEntry,
 };
 use hub_graphql::guidance::{Ask, Received};
-use hub_graphql::hub::{Answer, Asking, Consents, Dossiers, Guidance, Referrals};
+use hub_graphql::hub::{AccessLogs, Answer, Asking, Consents, Dossiers, Guidance, Referrals};
+use hub_graphql::page::{Page, Slice};
 
 use super::Fake;
 
@@ -172,5 +174,18 @@ impl Asking for Fake {
     ) -> Answer<dossier::Stepped<AccessRequestId>> {
         self.count()?;
         Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl AccessLogs for Fake {
+    async fn access_log(
+        &self,
+        _: &Operation,
+        _: &LogFilter,
+        _: &Page,
+    ) -> Answer<Option<Protected<Slice<LookRow>>>> {
+        self.count()?;
+        Ok(None)
     }
 }
