@@ -40,6 +40,8 @@ pub struct LookRow {
     pub purpose: Option<APurpose>,
     /// Whether it is linked to the lines before it.
     pub linked: bool,
+    /// Whether it was in an emergency.
+    pub emergency: bool,
     /// What the officer of the controller sees of it, and nobody else.
     pub detail: Option<LookDetail>,
 }
@@ -152,6 +154,9 @@ pub struct AccessLine {
     /// Whether it is sealed into the log by now; a line is, within a second after it was written.
     #[graphql(tag = "class:audit")]
     pub sealed: bool,
+    /// Whether it was opened, or read, in an emergency (noodtoegang).
+    #[graphql(tag = "class:audit")]
+    pub emergency: bool,
     /// What the data protection officer of the controller sees beyond that; null for a person.
     #[graphql(tag = "class:audit")]
     pub detail: Option<AccessLineDetail>,
@@ -204,6 +209,7 @@ impl From<LookRow> for AccessLine {
             role: row.role.into(),
             purpose: row.purpose.map(Into::into),
             sealed: row.linked,
+            emergency: row.emergency,
             detail: row.detail.map(detail),
         }
     }

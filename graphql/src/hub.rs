@@ -41,7 +41,7 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
-pub use guidance::{AccessLogs, Asking, Consents, Guidance, Referrals};
+pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals};
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
@@ -533,6 +533,7 @@ pub trait Hub:
     + Referrals
     + Asking
     + AccessLogs
+    + Emergencies
 {
 }
 
@@ -553,5 +554,6 @@ impl<T> Hub for T where
         + Referrals
         + Asking
         + AccessLogs
+        + Emergencies
 {
 }

@@ -15,6 +15,7 @@ use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
+use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::{
     AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, RequestMutation,
     RequestRoot,
@@ -70,6 +71,7 @@ struct ClbQuery(
     MergeRoot,
     RequestRoot,
     AccessRoot,
+    EmergencyRoot,
 );
 
 /// What schools may do.
@@ -98,6 +100,7 @@ struct ClbMutation(
     RequestMutation,
     ReferralMutation,
     AccessMutation,
+    EmergencyMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -120,7 +123,7 @@ struct OperationsMutation(RunMutation);
 /// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot, AccessLogRoot);
+struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -39,6 +39,12 @@ fn decided(line: &Line) -> Vec<LookDecision> {
     granted.chain(line.withheld.iter().filter_map(of(false))).collect()
 }
 
+/// Whether it was opened, or read, in an emergency (R34).
+fn is_emergency(line: &Line) -> bool {
+    let urgent = |one: &String| one.rsplit_once('=').is_some_and(|(_, rule)| rule == "urgency");
+    line.granted.iter().any(urgent)
+}
+
 fn detail(line: &Line, discipline: Option<Discipline>) -> LookDetail {
     LookDetail {
         id: line.id,
@@ -65,7 +71,7 @@ impl App {
         };
         match (role, clb, pupil) {
             (Role::DataProtectionOfficer, Some(clb), _) => {
-                Ok(Some((ties::of_officer(asked.unwrap_or(NOBODY)), vec![*clb])))
+                Ok(Some((ties::of_controller(asked.unwrap_or(NOBODY)), vec![*clb])))
             }
             (Role::Pupil | Role::Parent, _, Some(own)) => {
                 let person = Person {
@@ -117,6 +123,7 @@ impl App {
                 role: line.role,
                 purpose: line.purpose,
                 linked: look.linked,
+                emergency: is_emergency(line),
                 detail: officer.then(|| detail(line, discipline)),
             };
             Some((look, row))

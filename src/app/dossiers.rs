@@ -178,6 +178,7 @@ impl App {
             principal: reader.principal,
             clb: reader.clb,
             day: reader.operation.today(),
+            now: reader.operation.now,
         };
         let law = self.book.laws().consent();
         let loaded = ties::load(&self.db, reader.secrets, law, asker, pupils).await;

@@ -3,6 +3,7 @@
 
 mod asking;
 mod consents;
+mod emergencies;
 mod erasure;
 mod leaks;
 mod log;
@@ -370,6 +371,7 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
+    emergencies::brought_out(door, &guided).await;
     log::brought_out(door).await;
     crate::intents::brought_out(door, staff).await;
     crate::guidance::brought_out(door, staff).await;

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod consent;
+pub mod emergency;
 pub mod referral;
 pub mod request;
 pub mod step;

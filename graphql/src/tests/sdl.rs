@@ -272,7 +272,8 @@ fn each_realm_has_its_roots_and_no_other() {
     .concat();
     let of_clb = [
         &shared[..],
-        &["dossier", "guidanceRequests", "accessRequests", "pupilMerges"],
+        &["dossier", "guidanceRequests"],
+        &["accessRequests", "emergencies", "pupilMerges"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
@@ -305,18 +306,14 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["openTrajectory", "assignTeam", "moveTrajectory"],
                 &["writeEntry", "correctEntry", "assignPost"],
                 &["recordConsent", "correctConsent", "withdrawConsent", "judgeCapability"],
-                &["mergePupils", "unmergePupils"],
-                &[
-                    "submitGuidanceRequest",
-                    "takeInGuidanceRequest",
-                    "declineGuidanceRequest",
-                ],
+                &["mergePupils", "unmergePupils", "submitGuidanceRequest"],
+                &["takeInGuidanceRequest", "declineGuidanceRequest"],
                 &["refer", "correctReferral", "moveReferral"],
-                &["requestAccess", "answerAccessRequest"],
+                &["requestAccess", "answerAccessRequest", "openInEmergency"],
             ]
             .concat(),
         ),
-        (Realm::Person, &["viewer", "accessLog"], Vec::new()),
+        (Realm::Person, &["viewer", "accessLog", "emergencies"], Vec::new()),
         (
             Realm::Operations,
             &[

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod chain;
 pub mod consent;
+pub mod emergency;
 mod following;
 pub mod key;
 pub mod letterbox;

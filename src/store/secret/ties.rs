@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::Post;
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
 use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
 use hub_entities::operation::Role;
-use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties};
+use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
 
-use super::Secrets;
+use super::{Secrets, emergency};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -24,6 +24,8 @@ pub struct Asker {
     pub clb: ClbId,
     /// The day relations are compared with.
     pub day: NaiveDate,
+    /// When.
+    pub now: DateTime<Utc>,
 }
 
 /// What is known of a pupil as a minor.
@@ -126,8 +128,8 @@ pub async fn of_person(
     Ok((Ties::of_rows(pupil, ties), clbs))
 }
 
-/// The relation of a data protection officer to the log of the own controller, whomever it tells of.
-pub const fn of_officer(pupil: PupilId) -> Ties {
+/// The relation of someone of a controller to what its log tells, whomever it tells of.
+pub const fn of_controller(pupil: PupilId) -> Ties {
     let mut ties = TieRows::none();
     ties.controls = true;
     Ties::of_rows(pupil, ties)
@@ -211,6 +213,13 @@ async fn of_secrets(
          where clb_id = ? and principal_id = ? and pupil_id in ?";
     let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
     let lent = rows(&tx, text, values).await?;
+    let present = secrets.apart.dialect.now();
+    let text = format!(
+        "select pupil_id, classes, from_at, until_at, {present} from emergency
+         where clb_id = ? and principal_id = ? and pupil_id in ?"
+    );
+    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
+    let emergencies = rows(&tx, &text, values).await?;
     let text = "select pupil_id, judged, judged_on from capability where clb_id = ? and pupil_id in ?
          order by judged_on, written_at, id";
     let judged = rows(&tx, text, vec![asker.clb.into(), list(pupils)]).await?;
@@ -225,6 +234,20 @@ async fn of_secrets(
         if let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) {
             ties.lent.push(lent);
         }
+    }
+    for row in emergencies {
+        let present: DateTime<Utc> = row.try_get_by_index(4)?;
+        // The instants are the database's; a decision is of the instant that the operation began, wherever it did.
+        let here = |at: DateTime<Utc>| asker.now.checked_add_signed(at.signed_duration_since(present));
+        let (from, until) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+        let (Some(from), Some(until), Some((ties, _))) =
+            (here(from), here(until), of.get_mut(&row.try_get_by_index(0)?))
+        else {
+            continue;
+        };
+        let classes = emergency::classes(&row, 1)?.into_iter();
+        ties.urgencies
+            .extend(classes.map(|class| Urgency { class, from, until }));
     }
     for row in judged {
         let judged = Judged {

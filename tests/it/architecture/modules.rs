@@ -101,6 +101,7 @@ const SECRETS_FOR_THE_STORE: &[&str] = &[
     "Step",
     "TieRows",
     "Ties",
+    "Urgency",
 ];
 
 /// Connector modules that are tools for all, not systems.

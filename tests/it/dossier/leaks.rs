@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::asking::{self, WHY};
 use super::consents::{self, NOTES};
+use super::emergencies::{self, NEED};
 use super::referrals::{self, REFERRED};
 use super::{CANARIES, GUIDANCE, Guided, all_of, correct, id_of, open, told, write};
 use crate::guidance::SAID;
@@ -337,6 +338,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     consents::noted(&mut door, &guided).await;
     referrals::noted(&mut door, &guided).await;
     asking::brought_out(&mut door, &guided).await;
+    emergencies::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
     crate::guidance::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
@@ -345,7 +347,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(NOTES)
         .chain(REFERRED)
         .chain(SAID)
-        .chain([WHY])
+        .chain([WHY, NEED])
     {
         let found: Vec<&String> = all
             .iter()
@@ -377,7 +379,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&NOTES)
             .chain(&REFERRED)
             .chain(&SAID)
-            .chain(&[WHY]);
+            .chain(&[WHY, NEED]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }
     // A school and an operator cannot even ask.

@@ -16,7 +16,7 @@ use crate::support::world::at;
 
 const RIGHTS: Option<Purpose> = Some(Purpose::RightsOfThePerson);
 
-const LINE: &str = "at clb { id institutionNumber name } role purpose sealed
+const LINE: &str = "at clb { id institutionNumber name } role purpose sealed emergency
     detail { id by discipline pupilId action assured decided { what granted ground } requestId }";
 
 pub(super) fn log(arguments: &str) -> String {
@@ -110,7 +110,7 @@ both_databases!(
             );
         }
         let line = |when: &str, role: &str, purpose: &str, detail: Value| {
-            json!({ "at": format!("2026-10-01T{when}:00+00:00"), "clb": first, "role": role, "purpose": purpose, "sealed": false,
+            json!({ "at": format!("2026-10-01T{when}:00+00:00"), "clb": first, "role": role, "purpose": purpose, "sealed": false, "emergency": false,
             "detail": detail })
         };
         let by = |who: &Actor, discipline: Value, pupil: Value, decided: Value| {
