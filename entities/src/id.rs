@@ -145,6 +145,8 @@ ids! {
     ReferralId = "ref";
     /// A request for guidance (aanmelding). UUIDv4.
     GuidanceRequestId = "gdr";
+    /// An opening in an emergency (noodtoegang).
+    EmergencyId = "emg";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -41,7 +41,7 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
-pub use guidance::{Asking, Consents, Guidance, Referrals};
+pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals};
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
@@ -532,6 +532,8 @@ pub trait Hub:
     + Guidance
     + Referrals
     + Asking
+    + AccessLogs
+    + Emergencies
 {
 }
 
@@ -551,6 +553,7 @@ impl<T> Hub for T where
         + Guidance
         + Referrals
         + Asking
-        + Guidance
+        + AccessLogs
+        + Emergencies
 {
 }

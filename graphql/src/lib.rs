@@ -5,6 +5,7 @@
 //! refused by the edge before anything here runs.
 
 pub mod absence;
+pub mod access_log;
 pub mod agreement;
 pub mod alert;
 mod asked;

@@ -9,11 +9,13 @@ use async_graphql::{
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::operation::{Operation, Realm};
 
+use crate::access_log::AccessLogRoot;
 use crate::agreement::{AgreementMutation, AgreementRoot};
 use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
+use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::{
     AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, RequestMutation,
     RequestRoot,
@@ -69,6 +71,7 @@ struct ClbQuery(
     MergeRoot,
     RequestRoot,
     AccessRoot,
+    EmergencyRoot,
 );
 
 /// What schools may do.
@@ -97,6 +100,7 @@ struct ClbMutation(
     RequestMutation,
     ReferralMutation,
     AccessMutation,
+    EmergencyMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -116,10 +120,10 @@ struct OperationsQuery(
 #[graphql(name = "Mutation")]
 struct OperationsMutation(RunMutation);
 
-/// What persons may ask until they have roots of their own.
+/// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot);
+struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

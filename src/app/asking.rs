@@ -35,7 +35,7 @@ fn askable(refused: &Refused) -> Vec<Class> {
 }
 
 /// The rights among some verdicts.
-fn granted(verdicts: &[(Asked, Verdict)]) -> Vec<Grant> {
+pub(super) fn granted(verdicts: &[(Asked, Verdict)]) -> Vec<Grant> {
     let grant = |(_, verdict): &(Asked, Verdict)| match verdict {
         Verdict::Granted(grant) => Some(grant.clone()),
         Verdict::Withheld(_) | Verdict::Nothing => None,
@@ -139,7 +139,7 @@ impl Asking for App {
 
 impl App {
     /// What is decided on each of these questions about one pupil.
-    async fn about_one(
+    pub(super) async fn about_one(
         &self,
         reader: &super::dossiers::Reader<'_>,
         pupil: PupilId,

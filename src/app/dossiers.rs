@@ -31,7 +31,7 @@ pub(super) struct Reader<'a> {
     pub(super) secrets: &'a Secrets,
     pub(super) operation: &'a Operation,
     pub(super) principal: PrincipalId,
-    role: Role,
+    pub(super) role: Role,
     pub(super) clb: ClbId,
     pub(super) assured: bool,
 }
@@ -44,6 +44,10 @@ pub(super) struct Allowed<'a> {
 }
 
 impl Allowed<'_> {
+    pub(super) const fn pupil(&self) -> PupilId {
+        self.grant.pupil()
+    }
+
     pub(super) fn by(&self) -> Stepping<'_> {
         Stepping {
             grant: &self.grant,
@@ -174,6 +178,7 @@ impl App {
             principal: reader.principal,
             clb: reader.clb,
             day: reader.operation.today(),
+            now: reader.operation.now,
         };
         let law = self.book.laws().consent();
         let loaded = ties::load(&self.db, reader.secrets, law, asker, pupils).await;
@@ -312,28 +317,20 @@ impl Dossiers for App {
     }
 
     async fn assign_team(&self, operation: &Operation, put: PutWorker) -> Answer<Stepped<TrajectoryId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let what = What::Trajectory(put.trajectory);
+        let Some(allowed) = self.allowed(operation, what, Step::AssignTeam).await? else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Trajectory(put.trajectory)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::AssignTeam, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let worker = post::worker(&self.db, reader.clb, put.worker, operation.today()).await;
+        let worker = post::worker(&self.db, allowed.reader.clb, put.worker, operation.today()).await;
         if worker.map_err(|fault| failed(&fault))?.is_none() {
             return Ok(Stepped::Invalid("workerId"));
         }
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
         let period = Period {
             begins: put.begins,
             ends: put.ends,
         };
         let of = (put.trajectory, put.version);
-        let assigned = writing::assign(reader.secrets, &*self.ids, by, of, put.worker, period).await;
+        let assigned = writing::assign(allowed.reader.secrets, &*self.ids, allowed.by(), of, put.worker, period).await;
         Ok(stepped(put.trajectory, assigned.map_err(|fault| failed(&fault))?))
     }
 
@@ -344,23 +341,16 @@ impl Dossiers for App {
         phase: Option<hub_entities::dossier::trajectory::Phase>,
         close: bool,
     ) -> Answer<Stepped<TrajectoryId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let what = What::Trajectory(of.0);
+        let Some(allowed) = self.allowed(operation, what, Step::MoveTrajectory).await? else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Trajectory(of.0)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::MoveTrajectory, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
-        let (_, known) = self.ties(&reader, &[pupil]).await?;
+        let pupil = allowed.pupil();
+        let (_, known) = self.ties(&allowed.reader, &[pupil]).await?;
         let known = known.into_iter().next().unwrap_or_default();
         let minority = self.minority(operation, pupil, &known);
         let may_go_on: MayGoOn<'_> = &|obligation, answers| minority.may_go_on(obligation, answers);
-        let moved = writing::move_trajectory(reader.secrets, by, of, (phase, close), may_go_on).await;
+        let moved = writing::move_trajectory(allowed.reader.secrets, allowed.by(), of, (phase, close), may_go_on).await;
         Ok(stepped(of.0, moved.map_err(|fault| failed(&fault))?))
     }
 

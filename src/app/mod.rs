@@ -4,6 +4,7 @@
 //! `graphql` declares. Nothing here builds a query, and nothing below here decides.
 
 mod access;
+mod access_log;
 mod agreements;
 mod alerts;
 mod answer;
@@ -14,6 +15,7 @@ mod clients;
 mod consents;
 mod deliveries;
 mod dossiers;
+mod emergencies;
 mod guidance;
 mod matching;
 mod operations;
@@ -43,11 +45,16 @@ pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
 pub use alerts::Desk;
 
+/// For how many minutes an emergency opens a dossier, where nothing is set: long enough to act, and within the hour of R34.
+pub const EMERGENCY_MINUTES: u16 = 30;
+
 /// The hub's answers.
 pub struct App {
     db: Db,
     /// The secrecy store, where there is one.
     secrets: Option<Secrets>,
+    /// For how many minutes an emergency opens it.
+    emergency_minutes: u16,
     /// Into which a school's requests are put; all that whoever serves a school holds of it.
     letterbox: Option<Letterbox>,
     book: Arc<LawBook>,
@@ -109,6 +116,7 @@ impl App {
         Self {
             db,
             secrets: None,
+            emergency_minutes: EMERGENCY_MINUTES,
             letterbox: None,
             book,
             ids,
@@ -136,6 +144,15 @@ impl App {
         self.letterbox = secrets.as_ref().map(Secrets::letterbox);
         self.secrets = secrets;
         self
+    }
+
+    /// The same, with emergencies that open for so many minutes.
+    #[must_use]
+    pub fn with_emergency_minutes(self, minutes: u16) -> Self {
+        Self {
+            emergency_minutes: minutes,
+            ..self
+        }
     }
 
     /// The acting principal of a token as of now, with what is decided on.

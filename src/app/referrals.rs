@@ -14,7 +14,6 @@ use super::dossiers::stepped;
 use super::{App, failed};
 use crate::store::secret::What;
 use crate::store::secret::referral::{self, Change, Content, MayTell, Referral};
-use crate::store::secret::writing::Stepping;
 
 fn content(said: ReferralSaid) -> Content {
     Content {
@@ -48,23 +47,15 @@ impl App {
         of: (ReferralId, i32),
         change: Change,
     ) -> Answer<Stepped<ReferralId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let Some(allowed) = self.allowed(operation, What::Referral(of.0), Step::Refer).await? else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Referral(of.0)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::Refer, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
-        let (_, known) = self.ties(&reader, &[pupil]).await?;
+        let pupil = allowed.pupil();
+        let (_, known) = self.ties(&allowed.reader, &[pupil]).await?;
         let known = known.into_iter().next().unwrap_or_default();
         let minority = self.minority(operation, pupil, &known);
         let may_tell: MayTell<'_> = &|answers| minority.may_begin(ConsentTo::Referral, answers);
-        let changed = referral::change(reader.secrets, &*self.ids, by, of, change, may_tell).await;
+        let changed = referral::change(allowed.reader.secrets, &*self.ids, allowed.by(), of, change, may_tell).await;
         Ok(stepped(of.0, changed.map_err(|fault| failed(&fault))?))
     }
 }
@@ -72,20 +63,13 @@ impl App {
 #[async_trait]
 impl Referrals for App {
     async fn refer(&self, operation: &Operation, new: NewReferral) -> Answer<Stepped<ReferralId>> {
-        let Some(reader) = self.reader(operation)? else {
+        let what = What::Trajectory(new.trajectory);
+        let Some(allowed) = self.allowed(operation, what, Step::Refer).await? else {
             return Ok(Stepped::Unknown);
         };
-        let (pupil, class) = self.place(&reader, What::Trajectory(new.trajectory)).await?;
-        let Ok((grant, line)) = self.may(&reader, pupil, (Step::Refer, class)).await? else {
-            return Ok(Stepped::Unknown);
-        };
-        let by = Stepping {
-            grant: &grant,
-            clb: reader.clb,
-            line: &line,
-        };
+        let (secrets, by) = (allowed.reader.secrets, allowed.by());
         let content = content(new.said);
-        let referred = referral::refer(reader.secrets, &*self.ids, by, new.trajectory, &content).await;
+        let referred = referral::refer(secrets, &*self.ids, by, new.trajectory, &content).await;
         let referred = referred.map_err(|fault| failed(&fault))?;
         Ok(referred.map_or(Stepped::Unknown, |id| Stepped::Done(id, 1)))
     }

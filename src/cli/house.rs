@@ -114,10 +114,10 @@ impl Running {
         Self::with_secrets(db, None, settings, national_numbers)
     }
 
-    /// The same, with a secrecy store to answer from.
+    /// The same, with a secrecy store to answer from, which an emergency opens for so many minutes.
     pub(super) fn with_secrets(
         db: Db,
-        secrets: Option<Secrets>,
+        secrets: Option<(Secrets, u16)>,
         settings: Settings,
         national_numbers: Option<[u8; 32]>,
     ) -> Result<Self, Failure> {
@@ -127,7 +127,11 @@ impl Running {
         let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
         let (lines, access_log) = access_log(db.clone());
         let app = App::new(db.clone(), book.clone(), ids.clone(), sequencer.waker(), lines);
-        let app = Arc::new(app.with_national_numbers(national_numbers).with_secrets(secrets));
+        let app = app.with_national_numbers(national_numbers);
+        let app = Arc::new(match secrets {
+            Some((secrets, minutes)) => app.with_secrets(Some(secrets)).with_emergency_minutes(minutes),
+            None => app,
+        });
         let follower = Follower::new(db.clone(), sequencer.given(), sequencer.waker());
         let desk = Desk::new(app.clone(), clock.clone(), follower.head());
         let work = Work {

@@ -77,7 +77,9 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
         None => (None, None),
     };
     let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
-    let running = Running::with_secrets(db, secrets.clone(), law_settings(config), national_numbers)?;
+    let minutes = config.secrecy.emergency_minutes;
+    let kept = secrets.clone().map(|secrets| (secrets, minutes));
+    let running = Running::with_secrets(db, kept, law_settings(config), national_numbers)?;
     let applier = match secrets {
         Some(secrets) => Some(Applier::open(&running.db, secrets, running.clock.clone(), running.ids.clone()).await?),
         None => None,

@@ -25,6 +25,8 @@ pub struct Secrecy {
     pub key_folder: Option<PathBuf>,
     /// The second place of the access log: where each log ends, signed.
     pub head_folder: Option<PathBuf>,
+    /// For how many minutes a worker reads in an emergency.
+    pub emergency_minutes: u16,
 }
 
 impl Default for Secrecy {
@@ -37,6 +39,7 @@ impl Default for Secrecy {
             connections: 8,
             key_folder: None,
             head_folder: None,
+            emergency_minutes: 30,
         }
     }
 }
@@ -117,11 +120,21 @@ impl Section for Secrecy {
             default: false,
             doc: "Where the end of each access log is signed: on another machine than the database, or a cut log goes unseen.",
         },
+        Setting {
+            key: "emergency_minutes",
+            takes: "a number from 1 to 60",
+            value: "30",
+            default: true,
+            doc: "For how many minutes a worker reads in an emergency; director and data protection officer are told of each.",
+        },
     ];
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if !(1..=512).contains(&self.connections) {
             return Err(("connections", "a number from 1 to 512"));
+        }
+        if !(1..=60).contains(&self.emergency_minutes) {
+            return Err(("emergency_minutes", "a number from 1 to 60"));
         }
         if self.url.is_some() && self.key_folder.is_none() {
             return Err(("key_folder", "a path, where `url` names a secrecy store"));

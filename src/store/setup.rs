@@ -160,14 +160,15 @@ impl Registration {
             principal.role.into(),
             principal.school_id.into(),
             principal.clb_id.into(),
+            principal.pupil_id.into(),
             principal.discipline.into(),
             principal.begins_at.into(),
             principal.ends_at.into(),
         ];
         execute(
             &self.tx,
-            "insert into principal (id, issuer, subject, role, school_id, clb_id, discipline, begins_at, ends_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "insert into principal (id, issuer, subject, role, school_id, clb_id, pupil_id, discipline, begins_at, ends_at)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              on conflict (id) do update set begins_at = excluded.begins_at, ends_at = excluded.ends_at",
             values,
         )

@@ -328,7 +328,7 @@ both_databases!(
     async |database: &TestDatabase| {
         let town = Town::new(database).await;
         let v = &town.viewers;
-        let mut door = Door::new(&town, &[Realm::School, Realm::Clb]);
+        let mut door = Door::new(&town, &[Realm::School, Realm::Clb, Realm::Person]);
         steps(&mut door).await;
         town.tell().await;
 

@@ -3,8 +3,10 @@
 
 mod asking;
 mod consents;
+mod emergencies;
 mod erasure;
 mod leaks;
+mod log;
 mod referrals;
 
 pub(crate) use leaks::{cost, every_byte, has};
@@ -369,6 +371,8 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
+    emergencies::brought_out(door, &guided).await;
+    log::brought_out(door).await;
     crate::intents::brought_out(door, staff).await;
     crate::guidance::brought_out(door, staff).await;
 }

@@ -6,6 +6,7 @@
 //! is the CLB. Ids are UUIDv4: the time in a UUIDv7 would tell when help began (design §8).
 
 pub mod consent;
+pub mod emergency;
 pub mod entry;
 pub mod request;
 pub mod trajectory;

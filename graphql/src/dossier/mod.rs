@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod consent;
+pub mod emergency;
 pub mod referral;
 pub mod request;
 pub mod step;
@@ -126,7 +127,7 @@ pub struct Withheld {
 }
 
 impl Withheld {
-    fn of(why: hub_entities::policy::secret::Withheld, decision: DecisionId) -> Self {
+    pub(crate) fn of(why: hub_entities::policy::secret::Withheld, decision: DecisionId) -> Self {
         Self {
             code: why.code().into(),
             can_ask: why.can_ask(),

@@ -7,13 +7,17 @@ use hub_entities::id::{
     AccessRequestId, ConsentId, DecisionId, GuidanceRequestId, PupilId, ReferralId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
+use hub_entities::policy::secret::Protected;
 
 use super::Answer;
+use crate::access_log::{LogFilter, LookRow};
 use crate::dossier::access::AccessRow;
+use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
 use crate::dossier::request::{Answered, RequestRow, TakeIn};
 use crate::dossier::{CorrectConsent, JudgeCapability, RecordConsent, Stepped};
 use crate::guidance::{Ask, Received};
+use crate::page::{Page, Slice};
 
 /// Consents in a dossier. What they are is read with the dossier.
 #[async_trait]
@@ -107,4 +111,26 @@ pub trait Asking: Send + Sync {
         of: (AccessRequestId, i32),
         lends: Option<(TrajectoryId, DateTime<Utc>)>,
     ) -> Answer<Stepped<AccessRequestId>>;
+}
+
+/// Opening in an emergency.
+#[async_trait]
+pub trait Emergencies: Send + Sync {
+    /// Opens a dossier for minutes.
+    async fn open_in_emergency(&self, operation: &Operation, new: NewEmergency) -> Answer<Stepped<Opened>>;
+
+    /// A page of what was opened at the viewer's CLB, or why it is not told; nothing for whom it is not.
+    async fn emergencies(&self, operation: &Operation, page: &Page) -> Answer<Option<Protected<Slice<EmergencyRow>>>>;
+}
+
+/// The access log.
+#[async_trait]
+pub trait AccessLogs: Send + Sync {
+    /// A page of it, or why not; nothing where there is none for this viewer. It is written down before anything is answered.
+    async fn access_log(
+        &self,
+        operation: &Operation,
+        filter: &LogFilter,
+        page: &Page,
+    ) -> Answer<Option<Protected<Slice<LookRow>>>>;
 }

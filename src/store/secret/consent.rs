@@ -13,7 +13,7 @@ use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
 use super::opening::{Unsealing, reached, text_in};
-use super::writing::{Changed, Stepping};
+use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
@@ -311,29 +311,17 @@ pub async fn change(
     change: Change,
 ) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::RecordConsent).await?;
-    let pupil = by.grant.pupil();
-    let lock = secrets.apart.dialect.for_update();
-    let text =
-        format!("select version, trajectory_id from consent where clb_id = ? and pupil_id = ? and id = ? {lock}");
-    let found = row(&tx, &text, vec![by.clb.into(), pupil.into(), consent.into()]).await?;
-    let found: Option<(i32, TrajectoryId)> = found
-        .map(|row| Ok::<_, DbError>((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .transpose()?;
-    let changed = match found {
-        Some((_, trajectory)) if within(&tx, &by, trajectory, false).await?.is_none() => Changed::Unknown,
-        None => Changed::Unknown,
-        Some((version, _)) if version != read => Changed::Stale(version),
-        Some((version, _)) => {
-            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
-            let former = former(&tx, &data_key, &by, (consent, version)).await?;
+    let of = ("consent", consent.0);
+    let changed = match writing::locked(secrets, &tx, &by, of, read).await? {
+        Err(changed) => changed,
+        Ok(_trajectory) => {
+            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, by.grant.pupil()).await?;
+            let former = former(&tx, &data_key, &by, (consent, read)).await?;
             match changed_to(former, change) {
                 None => Changed::NotNow,
                 Some(answered) => {
-                    let next = version.saturating_add(1);
-                    put(&tx, &data_key, ids, &by, (consent, next), &answered).await?;
-                    let text = "update consent set version = ? where clb_id = ? and id = ?";
-                    execute(&tx, text, vec![next.into(), by.clb.into(), consent.into()]).await?;
-                    Changed::Done(next)
+                    put(&tx, &data_key, ids, &by, (consent, read.saturating_add(1)), &answered).await?;
+                    writing::raised(&tx, &by, of, read).await?
                 }
             }
         }

@@ -131,6 +131,7 @@ pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Li
         for table in [
             "access_lent",
             "access_request",
+            "emergency",
             "guidance_request",
             "referral_said",
             "referral",

@@ -7,10 +7,12 @@
 pub mod access;
 pub mod chain;
 pub mod consent;
+pub mod emergency;
 mod following;
 pub mod key;
 pub mod letterbox;
 pub mod line;
+pub mod log;
 pub mod obligation;
 pub mod opening;
 pub mod referral;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::consent::{answers, within};
 use super::opening::{Unsealing, reached, text_in};
-use super::writing::{Changed, Stepping};
+use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
@@ -272,32 +272,20 @@ pub async fn change(
     may_tell: MayTell<'_>,
 ) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::Refer).await?;
-    let pupil = by.grant.pupil();
-    let lock = secrets.apart.dialect.for_update();
-    let text =
-        format!("select version, trajectory_id from referral where clb_id = ? and pupil_id = ? and id = ? {lock}");
-    let found = row(&tx, &text, vec![by.clb.into(), pupil.into(), referral.into()]).await?;
-    let found: Option<(i32, TrajectoryId)> = found
-        .map(|row| Ok::<_, DbError>((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .transpose()?;
-    let changed = match found {
-        Some((_, trajectory)) if within(&tx, &by, trajectory, false).await?.is_none() => Changed::Unknown,
-        None => Changed::Unknown,
-        Some((version, _)) if version != read => Changed::Stale(version),
-        Some((version, trajectory)) => {
-            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
-            let former = former(&tx, &data_key, &by, (referral, version)).await?;
+    let of = ("referral", referral.0);
+    let changed = match writing::locked(secrets, &tx, &by, of, read).await? {
+        Err(changed) => changed,
+        Ok(trajectory) => {
+            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, by.grant.pupil()).await?;
+            let former = former(&tx, &data_key, &by, (referral, read)).await?;
             let tells = matches!(&change, Change::Move(next, _) if next.tells_the_partner());
             let may = !tells || may_tell(&answers(&tx, by.clb, trajectory).await?);
             match changed_to(former, change).filter(|_| may) {
                 None => Changed::NotNow,
                 Some((content, state, outcome)) => {
-                    let next = version.saturating_add(1);
                     let said = (&content, state, outcome.as_deref());
-                    put(&tx, &data_key, ids, &by, (referral, next), said).await?;
-                    let text = "update referral set version = ? where clb_id = ? and id = ?";
-                    execute(&tx, text, vec![next.into(), by.clb.into(), referral.into()]).await?;
-                    Changed::Done(next)
+                    put(&tx, &data_key, ids, &by, (referral, read.saturating_add(1)), said).await?;
+                    writing::raised(&tx, &by, of, read).await?
                 }
             }
         }

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::Post;
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
 use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
-use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties};
+use hub_entities::operation::Role;
+use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
 
-use super::Secrets;
+use super::{Secrets, emergency};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -23,6 +24,8 @@ pub struct Asker {
     pub clb: ClbId,
     /// The day relations are compared with.
     pub day: NaiveDate,
+    /// When.
+    pub now: DateTime<Utc>,
 }
 
 /// What is known of a pupil as a minor.
@@ -63,6 +66,73 @@ pub async fn load(
         (Ties::of_rows(*pupil, rows), known)
     };
     Ok(pupils.iter().map(one).unzip())
+}
+
+/// Someone who asks for what concerns one pupil: that pupil, or a parent. The tie is the principal's own row, whose begin
+/// and end every decision reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    /// In which role.
+    pub role: Role,
+    /// The pupil in that row.
+    pub pupil: PupilId,
+    /// The day it is asked.
+    pub day: NaiveDate,
+}
+
+/// The relations of a person to a pupil, and the CLBs that have or had the person's own pupil and keep dossiers here; as
+/// many statements whoever is asked about.
+pub async fn of_person(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    person: Person,
+    pupil: PupilId,
+) -> Result<(Ties, Vec<ClbId>), DbError> {
+    let text = "select c.clb_id, cast(null as date) from competence c
+           join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub' where c.pupil_id = ?
+         union select null, min(r.birth_date) from record r where r.birth_date is not null and r.pupil_id = ?
+           group by r.pupil_id having min(r.birth_date) = max(r.birth_date)";
+    let (mut clbs, mut known) = (Vec::new(), Known::default());
+    for row in rows(db.reader(), text, vec![person.pupil.into(), person.pupil.into()]).await? {
+        let clb: Option<ClbId> = row.try_get_by_index(0)?;
+        match clb {
+            Some(clb) => clbs.push(clb),
+            None => known.born = row.try_get_by_index(1)?,
+        }
+    }
+    clbs.sort_unstable();
+    let tx = secrets.apart.within(&clbs).await?;
+    let text = "select judged, judged_on from capability where clb_id in ? and pupil_id = ? order by judged_on, written_at, id";
+    let judged = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
+    tx.commit().await?;
+    for row in judged {
+        known.judged.push(Judged {
+            capability: row.try_get_by_index(0)?,
+            from: row.try_get_by_index(1)?,
+        });
+    }
+    let mut ties = TieRows::none();
+    if person.pupil == pupil {
+        let today = Period {
+            begins: person.day,
+            ends: None,
+        };
+        match person.role {
+            Role::Pupil => ties.is_the_pupil.push(today),
+            Role::Parent => ties.authority.push(today),
+            _ => {}
+        }
+        ties.decides = law.decides(known.minor(), person.day);
+    }
+    Ok((Ties::of_rows(pupil, ties), clbs))
+}
+
+/// The relation of someone of a controller to what its log tells, whomever it tells of.
+pub const fn of_controller(pupil: PupilId) -> Ties {
+    let mut ties = TieRows::none();
+    ties.controls = true;
+    Ties::of_rows(pupil, ties)
 }
 
 fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbError> {
@@ -143,6 +213,13 @@ async fn of_secrets(
          where clb_id = ? and principal_id = ? and pupil_id in ?";
     let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
     let lent = rows(&tx, text, values).await?;
+    let present = secrets.apart.dialect.now();
+    let text = format!(
+        "select pupil_id, classes, from_at, until_at, {present} from emergency
+         where clb_id = ? and principal_id = ? and pupil_id in ?"
+    );
+    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
+    let emergencies = rows(&tx, &text, values).await?;
     let text = "select pupil_id, judged, judged_on from capability where clb_id = ? and pupil_id in ?
          order by judged_on, written_at, id";
     let judged = rows(&tx, text, vec![asker.clb.into(), list(pupils)]).await?;
@@ -157,6 +234,20 @@ async fn of_secrets(
         if let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) {
             ties.lent.push(lent);
         }
+    }
+    for row in emergencies {
+        let present: DateTime<Utc> = row.try_get_by_index(4)?;
+        // The instants are the database's; a decision is of the instant that the operation began, wherever it did.
+        let here = |at: DateTime<Utc>| asker.now.checked_add_signed(at.signed_duration_since(present));
+        let (from, until) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+        let (Some(from), Some(until), Some((ties, _))) =
+            (here(from), here(until), of.get_mut(&row.try_get_by_index(0)?))
+        else {
+            continue;
+        };
+        let classes = emergency::classes(&row, 1)?.into_iter();
+        ties.urgencies
+            .extend(classes.map(|class| Urgency { class, from, until }));
     }
     for row in judged {
         let judged = Judged {

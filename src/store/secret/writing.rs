@@ -79,6 +79,49 @@ impl Stepping<'_> {
     }
 }
 
+/// Something in a trajectory of which no version is lost, by its table and its id.
+pub(super) type Versioned = (&'static str, uuid::Uuid);
+
+/// The trajectory of such a thing, locked until the transaction ends, if the grant reaches it and it has the version that
+/// was read.
+pub(super) async fn locked(
+    secrets: &Secrets,
+    tx: &DatabaseTransaction,
+    by: &Stepping<'_>,
+    (table, id): Versioned,
+    read: i32,
+) -> Result<Result<TrajectoryId, Changed>, DbError> {
+    let lock = secrets.apart.dialect.for_update();
+    let text =
+        format!("select version, trajectory_id from {table} where clb_id = ? and pupil_id = ? and id = ? {lock}");
+    let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), id.into()];
+    let Some(found) = row(tx, &text, values).await? else {
+        return Ok(Err(Changed::Unknown));
+    };
+    let (version, trajectory): (i32, TrajectoryId) = (found.try_get_by_index(0)?, found.try_get_by_index(1)?);
+    if consent::within(tx, by, trajectory, false).await?.is_none() {
+        return Ok(Err(Changed::Unknown));
+    }
+    Ok(if version == read {
+        Ok(trajectory)
+    } else {
+        Err(Changed::Stale(version))
+    })
+}
+
+/// It has its next version.
+pub(super) async fn raised(
+    tx: &DatabaseTransaction,
+    by: &Stepping<'_>,
+    (table, id): Versioned,
+    read: i32,
+) -> Result<Changed, DbError> {
+    let next = read.saturating_add(1);
+    let text = format!("update {table} set version = ? where clb_id = ? and id = ?");
+    execute(tx, &text, vec![next.into(), by.clb.into(), id.into()]).await?;
+    Ok(Changed::Done(next))
+}
+
 /// A trajectory that is to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewTrajectory {

@@ -96,10 +96,12 @@ const SECRETS_FOR_THE_STORE: &[&str] = &[
     "Part",
     "Place",
     "Posted",
+    "Reader",
     "Rows",
     "Step",
     "TieRows",
     "Ties",
+    "Urgency",
 ];
 
 /// Connector modules that are tools for all, not systems.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::asking::{self, WHY};
 use super::consents::{self, NOTES};
+use super::emergencies::{self, NEED};
 use super::referrals::{self, REFERRED};
 use super::{CANARIES, GUIDANCE, Guided, all_of, correct, id_of, open, told, write};
 use crate::guidance::SAID;
@@ -314,9 +315,8 @@ pub(crate) async fn every_byte(database: &TestDatabase, town: &Town) -> Vec<(Str
     all
 }
 
-// R05: what was written under secrecy is on the disk in no form, and in no answer to anyone who may not.
 /// Links the lines there are, so that the log has a head.
-async fn sealed(town: &Town) {
+pub(super) async fn sealed(town: &Town) {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("heads");
     Heads::make(folder.path(), &place).unwrap();
@@ -327,6 +327,7 @@ async fn sealed(town: &Town) {
     assert_ne!(Sealer::new(custody, heads).round().await.unwrap(), 0);
 }
 
+// R05: what was written under secrecy is on the disk in no form, and in no answer to anyone who may not.
 both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     let town = Town::new(database).await;
     let mut door = Door::new(&town, &[]);
@@ -337,6 +338,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     consents::noted(&mut door, &guided).await;
     referrals::noted(&mut door, &guided).await;
     asking::brought_out(&mut door, &guided).await;
+    emergencies::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
     crate::guidance::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
@@ -345,7 +347,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(NOTES)
         .chain(REFERRED)
         .chain(SAID)
-        .chain([WHY])
+        .chain([WHY, NEED])
     {
         let found: Vec<&String> = all
             .iter()
@@ -377,7 +379,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&NOTES)
             .chain(&REFERRED)
             .chain(&SAID)
-            .chain(&[WHY]);
+            .chain(&[WHY, NEED]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }
     // A school and an operator cannot even ask.

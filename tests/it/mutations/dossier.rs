@@ -64,6 +64,7 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "secrecy.access_request.version",
         ],
     ),
+    ("openInEmergency", &["+secrecy.access_line", "+secrecy.emergency"]),
     ("requestAccess", &["+secrecy.access_line", "+secrecy.access_request"]),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
@@ -101,6 +102,11 @@ pub(super) async fn in_a_trajectory(steps: &mut Steps<'_>, anchor: &Actor, traje
     );
     steps
         .take(anchor, "answerAccessRequest", "AccessAnswered { requestId }", &input)
+        .await;
+
+    let input = format!("pupilId: \"{}\" ground: NECESSITY reason: \"words\"", steps.town.ada);
+    steps
+        .take(&pedagogue, "openInEmergency", "EmergencyOpened { emergencyId }", &input)
         .await;
 
     let said = "sector: WORK partner: \"words\" reason: \"words\"";

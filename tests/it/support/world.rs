@@ -379,6 +379,21 @@ impl World {
 
     /// Someone who is registered, and no more.
     pub(crate) async fn registered(&self, role: Role, school: Option<SchoolId>, clb: Option<ClbId>) -> Actor {
+        self.principal(role, school, clb, None).await
+    }
+
+    /// A pupil, or a parent of that pupil.
+    pub(crate) async fn person(&self, role: Role, pupil: PupilId) -> Actor {
+        self.principal(role, None, None, Some(pupil)).await
+    }
+
+    async fn principal(
+        &self,
+        role: Role,
+        school: Option<SchoolId>,
+        clb: Option<ClbId>,
+        pupil: Option<PupilId>,
+    ) -> Actor {
         let id = PrincipalId(self.ids.next(self.now));
         let new = principal::Model {
             id,
@@ -387,7 +402,7 @@ impl World {
             role,
             school_id: school,
             clb_id: clb,
-            pupil_id: None,
+            pupil_id: pupil,
             discipline: None,
             begins_at: at("2020-01-01T00:00:00Z"),
             ends_at: None,
@@ -400,7 +415,7 @@ impl World {
             role,
             school,
             clb,
-            pupil: None,
+            pupil,
         }
     }
 

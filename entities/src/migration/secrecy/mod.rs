@@ -16,6 +16,8 @@ mod m20261126_000061_obligations;
 mod m20261126_000062_guidance_requests;
 mod m20261126_000063_referrals;
 mod m20261126_000064_access;
+mod m20261126_000065_log_by_time;
+mod m20261126_000066_emergency;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000062_guidance_requests::Migration),
             Box::new(m20261126_000063_referrals::Migration),
             Box::new(m20261126_000064_access::Migration),
+            Box::new(m20261126_000065_log_by_time::Migration),
+            Box::new(m20261126_000066_emergency::Migration),
         ]
     }
 }

@@ -58,6 +58,22 @@ impl Case<'_> {
         matches!(self.asked, Asked::Read(field) if field.part() == Part::Entries)
     }
 
+    /// Whether it is the list of emergencies that is read.
+    fn reads_emergencies(&self) -> bool {
+        matches!(self.asked, Asked::Read(field) if field.part() == Part::Emergencies)
+    }
+
+    /// Whether it is what happened in an emergency, read by who answers for it.
+    pub(super) fn is_told(&self) -> bool {
+        let answers = self.is(&[Role::ClbDirector, Role::DataProtectionOfficer]);
+        answers && self.rows.controls && self.reads_emergencies()
+    }
+
+    /// Whether it is the access log itself that is read.
+    pub(super) fn reads_lines(&self) -> bool {
+        matches!(self.asked, Asked::Read(field) if field.part() == Part::Lines)
+    }
+
     pub(super) fn is_school(&self) -> bool {
         self.is(&[Role::SchoolClient, Role::SchoolCareTeam, Role::SchoolDataManager])
     }

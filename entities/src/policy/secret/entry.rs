@@ -41,6 +41,7 @@ impl EntryFacts {
             | Reader::Published
             | Reader::Person
             | Reader::Officer
+            | Reader::Responsible
             | Reader::Asker => false,
         }
     }

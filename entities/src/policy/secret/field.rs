@@ -95,6 +95,8 @@ closed_enum! {
         States = "states",
         /// Lines of the access log.
         Lines = "lines",
+        /// What was opened in emergencies.
+        Emergencies = "emergencies",
     }
 }
 
@@ -129,7 +131,7 @@ impl Field {
             Class::Intake => &[Part::Requests, Part::Entries],
             Class::Shared => &[Part::Releases],
             Class::Case => &[Part::States],
-            Class::Audit => &[Part::Lines],
+            Class::Audit => &[Part::Lines, Part::Emergencies],
         };
         parts.contains(&part).then_some(Self { class, part })
     }

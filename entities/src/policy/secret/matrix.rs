@@ -291,10 +291,14 @@ fn medics() -> Vec<Persona> {
 fn others_of_the_clb() -> Vec<Persona> {
     let competent = |name, role| of_role(name, role, |_, rows| rows.competent.push(holds()));
     vec![
-        competent("director", Role::ClbDirector),
+        of_role("director", Role::ClbDirector, |_, rows| {
+            rows.competent.push(holds());
+            rows.controls = true;
+        }),
         of_role("director_no_purpose", Role::ClbDirector, |viewer, rows| {
             viewer.purpose = None;
             rows.competent.push(holds());
+            rows.controls = true;
         }),
         of_role("director_of_another_clb", Role::ClbDirector, |_, _| {}),
         competent("administration", Role::ClbAdministration),
@@ -468,6 +472,7 @@ pub fn word(verdict: &Verdict) -> &'static str {
             Reader::Published => "published",
             Reader::Person => "person",
             Reader::Officer => "officer",
+            Reader::Responsible => "responsible",
             Reader::Asker => "asker",
         },
     }

@@ -91,7 +91,7 @@ pub const RULES: &[Rule] = &[
         sentence: "A CLB sees what concerns the pupils it is competent for today; rights end with the relation.",
         ground: "design §3; domain facts §4.2 (M)",
         says: Says::Nothing,
-        applies: |case| case.is_clb() && !case.clb_is_competent(),
+        applies: |case| case.is_clb() && !case.clb_is_competent() && !case.is_told(),
     },
     Rule {
         name: "not-this-person",
@@ -112,11 +112,11 @@ pub const RULES: &[Rule] = &[
     // ------------------------------------------------------------------------------- the CLB, denied
     Rule {
         name: "director-sees-no-content",
-        sentence: "The director assigns teams and sees no content.",
+        sentence: "The director assigns teams, is told of emergencies, and sees no content.",
         ground: "issue 4.1; design §3 (need to know)",
         says: Says::Withhold(Code::Secrecy, false),
         applies: |case| {
-            let leads = case.reads_plan() || case.does(&[Step::AssignTeam]);
+            let leads = case.reads_plan() || case.does(&[Step::AssignTeam]) || case.is_told();
             case.is(&[Role::ClbDirector]) && case.class() != Class::Case && !leads
         },
     },
@@ -132,7 +132,7 @@ pub const RULES: &[Rule] = &[
         sentence: "The access log is for the person in it and for the controller's data protection officer.",
         ground: "design §3, class audit; CJEU C-579/21",
         says: Says::Withhold(Code::Secrecy, false),
-        applies: |case| case.is_clb() && case.class() == Class::Audit,
+        applies: |case| case.is_clb() && case.class() == Class::Audit && !case.is_told(),
     },
     Rule {
         name: "director-assigns",
@@ -398,13 +398,20 @@ pub const RULES: &[Rule] = &[
         applies: |case| case.reads() && case.class() == Class::Case && (case.is_school() || case.is_clb()),
     },
     Rule {
+        name: "emergency-is-told",
+        sentence: "Director and data protection officer of the CLB are told of each opening in an emergency, and why.",
+        ground: "R34; issue 4.8",
+        says: Says::Grant(Reader::Responsible),
+        applies: |case| case.is_told(),
+    },
+    Rule {
         name: "own-log",
         sentence: "A person sees who looked: roles, organisation, time and purpose.",
         ground: "design §3, class audit; GDPR art. 15; CJEU C-579/21; R32",
         says: Says::Grant(Reader::Person),
         applies: |case| {
             let person = (case.is_the_pupil() && case.pupil_decides()) || case.is_a_parent();
-            case.reads() && case.class() == Class::Audit && person
+            case.reads_lines() && person
         },
     },
     Rule {

@@ -51,6 +51,8 @@ closed_enum! {
         Person = "person",
         /// As the data protection officer of the controller.
         Officer = "officer",
+        /// As who answers for what is done in emergencies.
+        Responsible = "responsible",
         /// As who asks for something.
         Asker = "asker",
     }
