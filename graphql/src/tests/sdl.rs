@@ -272,7 +272,7 @@ fn each_realm_has_its_roots_and_no_other() {
     .concat();
     let of_clb = [
         &shared[..],
-        &["dossier", "guidanceRequests", "accessRequests", "pupilMerges"],
+        &["dossier", "guidanceRequests", "accessRequests", "pupilMerges", "gaps"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
