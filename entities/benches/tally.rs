@@ -38,6 +38,7 @@ fn pupil(number: u64, lessons: &[HalfDay]) -> Vec<HalfDayMark> {
                 record: RecordId(Uuid::from_u64_pair(0, number)),
                 at: *lessons.get(at)?,
                 mark: Mark::from_i16(stored)?,
+                enrolled: true,
             })
         })
         .collect()
@@ -50,7 +51,7 @@ fn year_of_a_school(criterion: &mut Criterion) {
     };
     let calendar = laws.calendar(year);
     let thresholds = laws.thresholds(year);
-    let counts = laws.compulsory().counting(year, None, None, Settings::default());
+    let counts = laws.compulsory().counting(year, None, &[], Settings::default());
     let lessons: Vec<HalfDay> = calendar.iter().collect();
     let pupils: Vec<_> = (0..PUPILS).map(|number| pupil(number, &lessons)).collect();
     let rules = Rules {

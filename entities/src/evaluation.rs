@@ -19,8 +19,7 @@ use crate::category::Categories;
 use crate::id::{PupilId, RecordId, SignalId};
 use crate::law::Laws;
 use crate::law::calendar::Calendar;
-use crate::law::code::Level;
-use crate::law::compulsory::Settings;
+use crate::law::compulsory::{Counting, Place, Settings};
 use crate::signal::{EventKind, SignalState, signal_id, truancy_key};
 use crate::time::{HalfDay, Period, SchoolYear, brussels_day};
 
@@ -69,14 +68,17 @@ impl LawBook {
             .map_or_else(|| Cow::Owned(Self::compute(&self.laws, year)), Cow::Borrowed)
     }
 
-    /// The days of a school year on which half-days of a pupil born then count.
-    ///
-    /// Sources do not say the level reliably; who turns five is taken to be in preschool (kleuter),
-    /// as nearly all are, and the setting for five-year-olds decides.
-    pub fn counting(&self, year: SchoolYear, birth: Option<NaiveDate>) -> Option<Period> {
-        self.laws
-            .compulsory()
-            .counting(year, birth, Some(Level::Preschool), self.settings)
+    /// The days of a school year on which half-days of a pupil born then count, who sits in these classes.
+    pub fn counting<'a>(&self, year: SchoolYear, birth: Option<NaiveDate>, places: &'a [Place]) -> Counting<'a> {
+        self.laws.compulsory().counting(year, birth, places, self.settings)
+    }
+
+    /// A place in a class whose source gives this grade.
+    pub fn place(&self, year: SchoolYear, during: Period, grade: Option<&str>) -> Place {
+        Place {
+            during,
+            level: grade.and_then(|grade| self.laws.level(grade, year)),
+        }
     }
 
     /// The laws.
@@ -251,7 +253,7 @@ pub struct Facts<'a> {
     /// The lesson days and thresholds.
     pub book: &'a YearBook,
     /// The days on which this pupil's half-days count.
-    pub counts: Option<Period>,
+    pub counts: Counting<'a>,
     /// The latest generation of each key of this pupil and year.
     pub latest: &'a [Latest],
     /// The lowest number of half-days at which an agreement of one of its schools wants an early warning today.
@@ -273,7 +275,7 @@ impl Facts<'_> {
         })
     }
 
-    const fn rules<'a>(&self, thresholds: &'a [Threshold]) -> Rules<'a> {
+    const fn rules<'a>(&'a self, thresholds: &'a [Threshold]) -> Rules<'a> {
         Rules {
             thresholds,
             counts: self.counts,

@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod page;
 pub mod problem;
 pub mod pupil;
+pub mod pupil_gap;
 pub mod pupils;
 pub mod quarantine;
 pub mod roster_submission;

@@ -28,6 +28,7 @@ use crate::node::NodeRoot;
 use crate::operations::{OperationsRoot, RunMutation, RunRoot, SourceRoot};
 use crate::operations_node::OperationsNodeRoot;
 use crate::page::CursorKey;
+use crate::pupil_gap::PupilGapRoot;
 use crate::pupils::PupilRoot;
 use crate::quarantine::QuarantineRoot;
 use crate::roster_submission::RosterMutation;
@@ -68,6 +69,7 @@ struct ClbQuery(
     AgreementRoot,
     NodeRoot,
     DossierRoot,
+    PupilGapRoot,
     MergeRoot,
     RequestRoot,
     AccessRoot,

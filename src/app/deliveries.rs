@@ -43,9 +43,11 @@ impl App {
         let Some(scope) = self.decide(operation, Action::ReadDeliveries)? else {
             return Ok(Slice::empty(page.count));
         };
+        let intake = self.intake(operation);
+        let own = |key: &String| intake.record_key(key);
         let filter = delivery::Filter {
             kind: filter.kind,
-            keys: filter.keys.clone(),
+            keys: filter.keys.as_ref().map(|keys| keys.iter().map(own).collect()),
             outcome: filter.outcome,
         };
         let total = counted(page, delivery::count(&self.db, &scope, &filter)).await?;

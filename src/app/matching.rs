@@ -1,14 +1,15 @@
 //! Whom what was said belongs to: what waits for its pupil, and pupils that a person ties.
 
 use async_trait::async_trait;
-use hub_entities::category::Categories;
-use hub_entities::id::{MergeId, PupilId, QuarantineId};
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::{GapId, MergeId, PupilId, QuarantineId};
 use hub_entities::operation::Operation;
 use hub_entities::policy::Action;
 use hub_entities::pupil::merge;
 use hub_graphql::hub::{Answer, Matching, Merged, NewMerge, UndoMerge};
 use hub_graphql::merge::MergeRow;
 use hub_graphql::page::{Mark, Page, Slice};
+use hub_graphql::pupil_gap::PupilGapRow;
 use hub_graphql::quarantine::WaitingRow;
 use hub_graphql::scalar::Gid;
 
@@ -16,6 +17,7 @@ use super::answer::{counted, slice, text, time};
 use super::{App, failed, lock};
 use crate::store::DbError;
 use crate::store::ledger::Judge;
+use crate::store::read::gap::{self, Disputed};
 use crate::store::read::quarantine::{self, Waiting};
 use crate::store::tie::{self, NewTie, Tied, Undo};
 
@@ -27,6 +29,18 @@ fn waiting_row(one: Waiting) -> WaitingRow {
         key: one.key,
         key_kind: one.key_kind.map(Into::into),
         rows: one.rows,
+        since: one.since,
+    }
+}
+
+fn gap_row(one: Disputed) -> PupilGapRow {
+    PupilGapRow {
+        id: Gid(one.id),
+        rule: gap::CONFLICT.to_owned(),
+        pupil_id: Gid(one.pupil),
+        day: one.at.day,
+        part: one.at.part.into(),
+        school_id: Gid(one.school),
         since: one.since,
     }
 }
@@ -91,6 +105,23 @@ impl Matching for App {
         let request = self.request(operation)?;
         let seen = found.rows.iter().map(|(_, row)| row.id.0);
         lock(&request.seen).waiting.extend(seen);
+        Ok(found)
+    }
+
+    async fn pupil_gaps(&self, operation: &Operation, page: &Page) -> Answer<Slice<PupilGapRow>> {
+        let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
+            return Ok(Slice::empty(page.count));
+        };
+        let after = page.after.as_ref();
+        let after = after.and_then(|mark| Some((text(page)?.parse().ok()?, GapId(mark.id))));
+        let total = counted(page, gap::count_disputed(&self.db, &scope)).await?;
+        let found = gap::disputed(&self.db, &scope, after, page.first).await;
+        let found = slice(found.map_err(|fault| failed(&fault))?, page, total, |one| {
+            let key = time(one.since);
+            (Mark { key, id: one.id.0 }, gap_row(one))
+        });
+        let seen = found.rows.iter().map(|(_, row)| row.pupil_id.0);
+        self.note(operation, seen, Categories::NONE.with(Category::Truancy))?;
         Ok(found)
     }
 

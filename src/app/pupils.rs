@@ -159,7 +159,8 @@ impl Pupils for App {
         let Some(scope) = self.decide(operation, Action::ReadPupils)? else {
             return Ok(None);
         };
-        let found = pupils::by_source_key(&self.db, &scope, key).await;
+        let key = self.intake(operation).pupil_key(key).into_owned();
+        let found = pupils::by_source_key(&self.db, &scope, &key).await;
         found.map_err(|fault| failed(&fault))
     }
 

@@ -214,8 +214,9 @@ impl Running {
 pub(super) fn law_settings(config: &Config) -> Settings {
     Settings {
         five_year_olds_in_preschool: config.law.five_year_olds,
+        unknown_grade: config.law.unknown_grade,
         after_compulsory_age: config.law.adults,
-        ..Settings::default()
+        unknown_birth_date: config.law.unknown_birth_date,
     }
 }
 

@@ -25,7 +25,7 @@ impl Section for Keys {
             takes: "a path",
             value: "\"/run/secrets/clb-hub-blind-index\"",
             default: false,
-            doc: "The key of the blind index (rijksregisternummer). Losing it loses the links across schools.",
+            doc: "The key of the blind index (rijksregisternummer). Losing it loses the links across schools, and pupils whose key is one.",
         },
         Setting {
             key: "cursor_file",

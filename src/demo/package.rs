@@ -175,7 +175,7 @@ impl<W: Write + Seek> Package<'_, W> {
                 "",
                 "",
                 &class.title,
-                &(class.grade + 1).to_string(),
+                &school.level.grade_code(class.grade),
                 &course,
                 &class.title,
                 "homeroom",
@@ -207,7 +207,7 @@ impl<W: Write + Seek> Package<'_, W> {
             let agents: Vec<_> = (0..pupil.parents.len())
                 .map(|parent| parent_key(school, &pupil, parent))
                 .collect();
-            let grade = school.classes.get(stay.class).map_or(0, |class| class.grade) + 1;
+            let grade = school.classes.get(stay.class).map_or(0, |class| class.grade);
             rows.write_record(columns.row(&User {
                 key: &stay.source_key,
                 role: "student",
@@ -218,7 +218,7 @@ impl<W: Write + Seek> Package<'_, W> {
                 email: "",
                 phone: "",
                 agents: &agents.join(","),
-                grade: &grade.to_string(),
+                grade: &school.level.grade_code(grade),
                 home: [&pupil.street, &pupil.postal_code, &pupil.city, pupil.language],
             }))?;
             for (number, parent) in pupil.parents.iter().enumerate() {

@@ -32,6 +32,18 @@ impl Level {
         }
     }
 
+    /// The grade (from 0) as OneRoster writes it: a code of CEDS, where kleuter comes before the first grade and secundair
+    /// begins with the seventh.
+    pub fn grade_code(self, grade: usize) -> String {
+        const KLEUTER: [&str; 3] = ["PR", "PK", "KG"];
+        match self {
+            Self::Basis => KLEUTER
+                .get(grade)
+                .map_or_else(|| format!("{:02}", grade.saturating_sub(2)), |code| (*code).to_owned()),
+            Self::Secundair => format!("{:02}", grade.saturating_add(7)),
+        }
+    }
+
     fn class_title(self, grade: usize, parallel: usize) -> String {
         let letter = char::from_u32(u32::try_from(parallel % 26).unwrap_or_default() + u32::from('A')).unwrap_or('A');
         let round = if parallel < 26 {

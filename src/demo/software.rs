@@ -182,7 +182,7 @@ impl Software<'_> {
             return Vec::new();
         };
         let classes = school.classes.iter().map(|class| {
-            let grade = class.grade.saturating_add(1).to_string();
+            let grade = school.level.grade_code(class.grade);
             let row = json!({ "key": class.source_key, "name": class.title, "grade": grade });
             ("class", row)
         });

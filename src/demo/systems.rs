@@ -230,7 +230,7 @@ fn roster_system(population: &Population, position: usize, plan: &Plan<'_>) -> r
             title: class.title.clone(),
             school: org.clone(),
             session: session_key(population),
-            grade: class.grade.saturating_add(1).to_string(),
+            grade: school.level.grade_code(class.grade),
             homeroom: true,
         });
         system.put_teacher(&teacher_key(class), &class.title, &org);

@@ -17,7 +17,7 @@ use super::{Source, Sync, SyncError, traced};
 use crate::store::DbError;
 use crate::store::carried::{CarriedSaid, merge_carried};
 use crate::store::lease::Lease;
-use crate::store::loss::{Unmatched, put_in_quarantine};
+use crate::store::loss::{Gap, Unmatched, note_gaps, put_in_quarantine};
 use crate::store::roster::keys;
 
 /// What one line says of a pupil.
@@ -57,8 +57,14 @@ impl Sync {
         let records = keys(&self.db, &scope, KeyKind::SourceKey).await?;
         let staged = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let mut said = Vec::new();
+        let mut unkeyed = 0_i64;
         let mut unmatched: BTreeMap<String, Unmatched> = BTreeMap::new();
         for (key, line) in lines {
+            let key = self.pupil_key(&key).into_owned();
+            if key.is_empty() {
+                unkeyed = unkeyed.saturating_add(1);
+                continue;
+            }
             if let Some((record, _)) = records.get(&key) {
                 said.push(line.of(*record));
                 continue;
@@ -81,13 +87,14 @@ impl Sync {
             found: i64::try_from(found).ok(),
             ..run
         };
-        put_in_quarantine(
-            &self.db,
-            self.work(&scope, lease, run.id),
-            RunKind::CarriedIn,
-            unmatched,
-        )
-        .await?;
+        let work = self.work(&scope, lease, run.id);
+        let unkeyed = (unkeyed > 0).then(|| Gap {
+            rule: "carriedin.national_number_as_key",
+            detail: String::new(),
+            rows: unkeyed,
+        });
+        note_gaps(&self.db, work, unkeyed.into_iter().collect()).await?;
+        put_in_quarantine(&self.db, work, RunKind::CarriedIn, unmatched).await?;
         self.merge_carried_in(&scope, lease, run, &said).await
     }
 

@@ -11,6 +11,7 @@ pub mod files;
 mod filter;
 pub mod half_day;
 mod keeping;
+mod keys;
 pub mod look;
 mod news;
 pub mod pull;

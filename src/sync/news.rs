@@ -40,6 +40,9 @@ pub(super) struct Filtered {
     /// How many national numbers are none, by what is wrong with them.
     #[serde(skip)]
     pub(super) bad_numbers: BTreeMap<&'static str, i64>,
+    /// How many rows have a key that is a national number, and can be kept under none.
+    #[serde(skip)]
+    pub(super) unkeyed: i64,
 }
 
 impl Filtered {
@@ -58,7 +61,12 @@ impl Filtered {
             detail: (*wrong).to_owned(),
             rows: *rows,
         };
-        self.bad_numbers.iter().map(gap).collect()
+        let unkeyed = (self.unkeyed > 0).then(|| Gap {
+            rule: "roster.national_number_as_key",
+            detail: String::new(),
+            rows: self.unkeyed,
+        });
+        self.bad_numbers.iter().map(gap).chain(unkeyed).collect()
     }
 }
 

@@ -202,6 +202,7 @@ impl Sync {
     /// What may be put aside of a roster: the school's own rows, with the agreed categories. Each row gives way to what is
     /// kept of it.
     pub(super) fn filtered(&self, school_key: &str, roster: Roster, agreed: Categories, today: NaiveDate) -> Filtered {
+        let (roster, unkeyed) = self.keyed(roster);
         let Roster {
             sessions,
             classes,
@@ -212,6 +213,7 @@ impl Sync {
         } = roster;
         let mut filtered = Filtered {
             complete,
+            unkeyed,
             ..Filtered::default()
         };
         let running = sessions

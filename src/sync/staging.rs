@@ -136,7 +136,12 @@ impl<'a> Staging<'a> {
             _ => return None,
         };
         let reading = filter::reading(said, agreed)?;
-        let place = self.by_key.get(row.pupil_key).copied();
+        let key = self.sync.pupil_key(row.pupil_key);
+        if key.is_empty() {
+            self.gap("absence.national_number_as_key", String::new());
+            return None;
+        }
+        let place = self.by_key.get(key.as_ref()).copied();
         if let Some((record, _)) = place {
             self.found.insert(record);
         }
@@ -173,9 +178,9 @@ impl<'a> Staging<'a> {
             self.bytes = self.bytes.saturating_add(half_day::WIDTH);
         } else {
             self.quarantined = self.quarantined.saturating_add(1);
-            let body = match self.unmatched.get_mut(row.pupil_key) {
+            let body = match self.unmatched.get_mut(key.as_ref()) {
                 Some(body) => body,
-                None => self.unmatched.entry(row.pupil_key.to_owned()).or_default(),
+                None => self.unmatched.entry(key.into_owned()).or_default(),
             };
             half_day::push(body, row.at, reading);
         }

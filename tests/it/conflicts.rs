@@ -1,10 +1,11 @@
 //! Two schools that contradict each other about a half-day: each of them finds a gap for as long as they do, and operators
 //! that there is one (design §4: a conflict gap, pending, not B).
 
+use clb_hub::store::roster::PupilSaid;
 use futures::future::join;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::id::RecordId;
 use hub_entities::operation::{Actor, Role};
 use hub_entities::time::HalfDay;
@@ -12,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::support::database::{TestDatabase, both_databases};
 use crate::support::door::Hub;
-use crate::support::look::number;
-use crate::support::world::{School, World, am, born, pm};
+use crate::support::look::{number, standing, totals};
+use crate::support::world::{School, World, am, born, day, pm};
 
 const B: Reading = Reading::Absent(Code::B);
 const Z: Reading = Reading::Absent(Code::Z);
@@ -40,7 +41,7 @@ impl Scene {
             .iter()
             .zip(0..)
             .map(|(key, number)| {
-                let pupil = clb_hub::store::roster::PupilSaid {
+                let pupil = PupilSaid {
                     national_index: Some(vec![number; 32]),
                     ..born("2012-05-01")
                 };
@@ -212,3 +213,161 @@ both_databases!(two_writers_leave_no_gap_behind, async |database: &TestDatabase|
     join(all(0, &[Z, B]), all(1, &[Z, B])).await;
     assert_eq!(sides().await, 0);
 });
+
+/// A pupil of this national number, at a school on these days.
+fn at_school(begins: &str, ends: Option<&str>) -> PupilSaid {
+    PupilSaid {
+        national_index: Some(vec![9; 32]),
+        begins_on: Some(day(begins)),
+        ends_on: ends.map(day),
+        ..born("2012-05-01")
+    }
+}
+
+// Somebody goes from one school to another on 8 September, and the first one corrects itself afterwards (design §4: two
+// valid enrolments that disagree).
+both_databases!(
+    a_school_that_was_left_contradicts_nobody,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database, 0).await;
+        let Scene { world, schools, .. } = &scene;
+        let [first, second, _] = *schools;
+        let moved = |ends| at_school("2026-09-01", ends);
+        let (here, pupil) = world.pupils(first, &[("c", moved(Some("2026-09-08")))]).await[0];
+        let (there, same) = world.pupils(second, &[("c", at_school("2026-09-08", None))]).await[0];
+        assert_eq!(pupil, same);
+        // A third school, which it left long ago, has a word on one of these days as well.
+        let left = at_school("2026-01-05", Some("2026-07-01"));
+        let (long_ago, _) = world.pupils(schools[2], &[("c", left)]).await[0];
+        world.say(schools[2], &[(long_ago, am("2026-09-08"), Z)]).await;
+        let sides = async || number(&world.look, "select count(*) from conflict_side").await;
+        let outcome = async || (totals(&world.look, pupil, 2026).await, sides().await);
+        let before = ["2026-09-01", "2026-09-03"].map(am);
+        let after = ["2026-09-08", "2026-09-10", "2026-09-14"].map(am);
+        world.say(first, &before.map(|at| (here, at, B))).await;
+        world.say(second, &after.map(|at| (there, at, B))).await;
+        assert_eq!(outcome().await, ((5, 0), 0));
+        assert_eq!(standing(&world.look, pupil).await.len(), 1);
+        // Of days on which the pupil was not theirs, neither school has anything to say against the other.
+        world.say(first, &after.map(|at| (here, at, Z))).await;
+        world.say(second, &before.map(|at| (there, at, Z))).await;
+        assert_eq!(outcome().await, ((5, 0), 0));
+        assert_eq!(standing(&world.look, pupil).await.len(), 1, "no signal is lost to it");
+        // Nor is one raised by it.
+        world.say(second, &[(there, after[2], Z)]).await;
+        world.say(first, &[(here, after[2], B)]).await;
+        assert_eq!(outcome().await, ((4, 0), 0));
+        assert_eq!(standing(&world.look, pupil).await.len(), 0);
+        // What nobody else speaks of is heard.
+        world.say(first, &[(here, pm("2026-09-14"), B)]).await;
+        assert_eq!(outcome().await, ((5, 0), 0));
+
+        // The first school says that the pupil left at the end of the month: now they contradict each other about those three
+        // days, from the transaction on that brought it.
+        let roster = world.roster(first, &[("c", moved(Some("2026-09-30")))]).await;
+        assert_eq!(roster.withdrawn, 1);
+        assert_eq!(outcome().await, ((3, 3), 6));
+        // And it was on the 8th after all.
+        let roster = world.roster(first, &[("c", moved(Some("2026-09-08")))]).await;
+        assert_eq!(roster.raised, 1);
+        assert_eq!(outcome().await, ((5, 0), 0));
+    }
+);
+
+// Half-days of after today that a school registered in advance: who is no longer in a complete roster left today, and
+// contradicts nobody about them.
+both_databases!(an_ending_takes_back_a_contradiction, async |database: &TestDatabase| {
+    let scene = Scene::new(database, 0).await;
+    let Scene { world, schools, .. } = &scene;
+    let [first, second, _] = *schools;
+    let (here, pupil) = world.pupils(first, &[("c", at_school("2026-09-01", None))]).await[0];
+    let (there, _) = world.pupils(second, &[("c", at_school("2026-09-01", None))]).await[0];
+    let coming = am("2026-10-05");
+    world.say(second, &[(there, coming, B)]).await;
+    world.say(first, &[(here, coming, Z)]).await;
+    assert_eq!(totals(&world.look, pupil, 2026).await, (0, 1));
+    assert_eq!(world.complete(first, &[]).await, 1);
+    assert_eq!(totals(&world.look, pupil, 2026).await, (1, 0));
+    assert_eq!(number(&world.look, "select count(*) from conflict_side").await, 0);
+});
+
+// A CLB finds the contradictions about its own pupils, of the schools that agreed on `truancy` with it, and no code.
+both_databases!(
+    a_clb_finds_the_contradictions_of_its_pupils,
+    async |database: &TestDatabase| {
+        let world = World::new(database, "2026-10-01T10:00:00Z").await;
+        let (first, second) = (world.clb("114711").await, world.clb("114712").await);
+        let north = world.school("123456", first, Categories::all()).await;
+        let south = world.school("123457", second, Categories::all()).await;
+        let workers = [
+            world.someone(Role::ClbWorker, None, Some(first)).await,
+            world.someone(Role::ClbWorker, None, Some(second)).await,
+        ];
+        let others = [
+            world
+                .someone(Role::ClbWorker, None, Some(world.clb("114713").await))
+                .await,
+            world.someone(Role::ClbChatWorker, None, Some(first)).await,
+        ];
+        let said = || at_school("2026-09-01", None);
+        let (here, pupil) = world.pupils(north, &[("c", said())]).await[0];
+        let (there, _) = world.pupils(south, &[("c", said())]).await[0];
+        let days = [am("2026-09-01"), pm("2026-09-03")];
+        world.say(north, &days.map(|at| (here, at, B))).await;
+        world.say(south, &days.map(|at| (there, at, Z))).await;
+        let hub = Hub::over(world);
+        let question = "{ gaps(first: 9) { totalCount edges { node { id rule pupilId day part schoolId since } } } }";
+        let ask = async |viewer: &Actor| {
+            let answer = hub.ask(viewer, question).await["gaps"].clone();
+            let edges = answer["edges"].as_array().unwrap().clone();
+            let told = |edge: &Value| {
+                let node = &edge["node"];
+                assert_eq!(
+                    (&node["rule"], &node["pupilId"]),
+                    (&json!("absence.conflict"), &json!(pupil.to_string()))
+                );
+                let texts = ["day", "part", "schoolId"].map(|field| node[field].as_str().unwrap().to_owned());
+                texts.join(" ")
+            };
+            let mut told: Vec<String> = edges.iter().map(told).collect();
+            told.sort();
+            assert_eq!(answer["totalCount"], told.len());
+            told
+        };
+        let told = |of: &[&str], school: School| -> Vec<String> {
+            of.iter().map(|at| format!("{at} {}", school.id)).collect()
+        };
+        let both = ["2026-09-01 AM", "2026-09-03 PM"];
+        assert_eq!(ask(&workers[0]).await, told(&both, north), "of its own school alone");
+        assert_eq!(ask(&workers[1]).await, told(&both, south));
+        for other in &others {
+            assert_eq!(ask(other).await, Vec::<String>::new(), "{other:?}");
+        }
+        // One is settled: gone for every CLB.
+        hub.world.say(south, &[(there, days[0], B)]).await;
+        assert_eq!(ask(&workers[0]).await, told(&both[1..], north));
+        assert_eq!(ask(&workers[1]).await, told(&both[1..], south));
+        // South and its CLB agree on less: nothing is told any more of what south says.
+        let less = Categories::all().without(Categories::NONE.with(Category::Truancy));
+        hub.world.signed(south, second, less, "2026-09-15").await;
+        assert_eq!(ask(&workers[1]).await, Vec::<String>::new());
+        assert_eq!(ask(&workers[0]).await, told(&both[1..], north));
+        // The pupil leaves north: the contradiction stands, and is no longer its CLB's to know.
+        assert_eq!(hub.world.complete(north, &[]).await, 1);
+        assert_eq!(number(&hub.world.look, "select count(*) from conflict_side").await, 2);
+        assert_eq!(ask(&workers[0]).await, Vec::<String>::new());
+
+        let truancy = Categories::NONE.with(Category::Truancy);
+        let lines = hub.lines().await;
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| (line.role, line.categories, line.pupil_ids.clone()))
+            .collect();
+        assert_eq!(lines.len(), 5, "a line of each answer that told of somebody: {lines:?}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| *line == (Role::ClbWorker, truancy, json!([pupil.to_string()])))
+        );
+    }
+);

@@ -436,6 +436,7 @@ both_databases!(
             door.ask(viewer, &rest).await;
         }
         agreements(&mut door).await;
+        matching::disputes(&mut door).await;
         runs(&mut door).await;
         crate::dossier::brought_out(&mut door).await;
         matching::ties(&mut door).await;

@@ -201,10 +201,7 @@ impl Scene {
             ),
             ("end_missing_report_places", end_missing_report_places(db, work).await),
             ("end_missing", end_missing(db, work, 100).await.map(drop)),
-            (
-                "end_missing_memberships",
-                end_missing_memberships(db, work).await.map(drop),
-            ),
+            ("end_missing_memberships", end_missing_memberships(db, work).await),
             (
                 "merge_half_days",
                 merge_half_days(db, work, &self.said, None).await.map(drop),

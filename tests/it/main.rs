@@ -29,6 +29,7 @@ mod door;
 mod dossier;
 mod early;
 mod evidence;
+mod five_year_olds;
 mod guidance;
 mod http;
 mod idp;

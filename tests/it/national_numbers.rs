@@ -2,6 +2,8 @@
 //! database, in the files that it lies in, in a log or in a metric (R61, domain facts §6.1). Of a number that is none the
 //! school learns that there was one, not whose; the pupil is kept without.
 
+mod keys;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -234,7 +236,7 @@ fn submitting(name: &str, head: &str, pupils: &[(&str, String)]) -> String {
 }
 
 /// What the school is told of numbers that are none.
-async fn told(hub: &Hub, viewer: &Actor) -> Vec<(String, String, i64)> {
+async fn told_of(hub: &Hub, viewer: &Actor) -> Vec<(String, String, i64)> {
     let question = "{ gaps(first: 99) { edges { node { rule detail occurrences } } } }";
     let answer = hub.ask(viewer, question).await;
     let edges = answer["gaps"]["edges"].as_array().unwrap().clone();
@@ -415,8 +417,11 @@ both_databases!(no_way_in_writes_a_number, async |database: &TestDatabase| {
     }
     let operator = world.someone(Role::Operator, None, None).await;
     let hub = Hub::over(world);
-    assert_eq!(told(&hub, &managers[0]).await, [bad("checksum", 2), bad("sequence", 1)]);
-    assert_eq!(told(&hub, &managers[1]).await, [bad("checksum", 3), bad("form", 1)]);
-    assert_eq!(told(&hub, &managers[2]).await, [bad("checksum", 1)]);
-    assert_eq!(told(&hub, &operator).await.len(), 6);
+    assert_eq!(
+        told_of(&hub, &managers[0]).await,
+        [bad("checksum", 2), bad("sequence", 1)]
+    );
+    assert_eq!(told_of(&hub, &managers[1]).await, [bad("checksum", 3), bad("form", 1)]);
+    assert_eq!(told_of(&hub, &managers[2]).await, [bad("checksum", 1)]);
+    assert_eq!(told_of(&hub, &operator).await.len(), 6);
 });

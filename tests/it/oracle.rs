@@ -2,7 +2,8 @@
 //!
 //! A thousand made-up school years, most of them on the edges: 31 August and 1 September,
 //! Wednesdays, holidays, the days on which the clocks change, 30 June, the eighteenth birthday, two schools,
-//! corrections both ways, carried-in numbers, school changes that bring one. The recount hears every word in order; the tally gets what the hub would
+//! corrections both ways, carried-in numbers, school changes that bring one, enrolments that end, five-year-olds in kleuter
+//! and in lager. The recount hears every word in order; the tally gets what the hub would
 //! have stored of them, shuffled.
 
 use std::collections::BTreeMap;
@@ -18,9 +19,8 @@ use hub_entities::absence::mark::Mark;
 use hub_entities::absence::tally::{CarriedIn, HalfDayMark, Rules, TallyInput, due, tally};
 use hub_entities::id::RecordId;
 use hub_entities::law::Laws;
-use hub_entities::law::code::Level;
-use hub_entities::law::compulsory::Settings;
-use hub_entities::time::{HalfDay, Part, SchoolYear};
+use hub_entities::law::compulsory::{Place, Settings};
+use hub_entities::time::{HalfDay, Part, Period, SchoolYear};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -36,6 +36,10 @@ struct Case {
     carried: Vec<(usize, u16, NaiveDate, Vec<usize>)>,
     /// Whether the pupil goes from the first school to the second, which is told of a number.
     moves: bool,
+    /// When the pupil is at each school; all year at one of which it is not said.
+    enrolled: Vec<Option<Period>>,
+    /// Classes, by the grade that is said of them.
+    classes: Vec<(Period, Option<&'static str>)>,
 }
 
 fn made_up(number: usize) -> Case {
@@ -99,11 +103,52 @@ fn made_up(number: usize) -> Case {
             )
         })
         .collect();
+    let mut enrolled = vec![None; schools];
     let moves = schools > 1 && dice.chance(400);
     if moves {
         carried.retain(|number| number.0 != 1);
-        carried.push(moving(&mut told, dice.pick(&days, year.first_day()), &mut dice));
+        let day = dice.pick(&days, year.first_day());
+        carried.push(moving(&mut told, day, &mut dice));
+        enrolled[0] = Some(Period {
+            begins: year.first_day(),
+            ends: Some(day),
+        });
+        enrolled[1] = Some(Period {
+            begins: day,
+            ends: None,
+        });
+        // Afterwards the first school speaks of days that are no longer its own: of those of the second, too.
+        for _ in 0..dice.pick(&[0, 0, 1, 4], 0) {
+            let at = told.get(dice.below(told.len())).map(|(_, at, _)| *at);
+            let at = at.unwrap_or(HalfDay::new(dice.pick(&days, year.first_day()), Part::Am));
+            told.push((0, at, dice.pick(&["B", "Z", "unresolved"], "Z")));
+        }
+    } else {
+        for period in &mut enrolled {
+            *period = dice.chance(150).then(|| some_days(&days, year, &mut dice));
+        }
     }
+    let grades = [
+        Some("KG"),
+        Some("01"),
+        Some("01"),
+        Some("02"),
+        Some("1"),
+        Some("PK"),
+        None,
+    ];
+    let classes = (0..dice.pick(&[0, 1, 1, 2], 1)).map(|_| {
+        let during = if dice.chance(600) {
+            Period {
+                begins: year.first_day(),
+                ends: None,
+            }
+        } else {
+            some_days(&days, year, &mut dice)
+        };
+        (during, dice.pick(&grades, None))
+    });
+    let classes = classes.collect();
     Case {
         year,
         birth,
@@ -111,6 +156,17 @@ fn made_up(number: usize) -> Case {
         told,
         carried,
         moves,
+        enrolled,
+        classes,
+    }
+}
+
+/// From one of the days on, and up to another or without end.
+fn some_days(days: &[NaiveDate], year: SchoolYear, dice: &mut Dice) -> Period {
+    let (one, other) = (dice.pick(days, year.first_day()), dice.pick(days, year.first_day()));
+    Period {
+        begins: one.min(other),
+        ends: dice.chance(700).then(|| one.max(other)),
     }
 }
 
@@ -179,7 +235,7 @@ fn interesting_days(year: SchoolYear, birth: Option<NaiveDate>, dice: &mut Dice)
 }
 
 fn birth(year: SchoolYear, dice: &mut Dice) -> Option<NaiveDate> {
-    let age = dice.pick(&[4, 5, 6, 12, 12, 12, 12, 17, 17, 17, 18, 19], 12);
+    let age = dice.pick(&[4, 5, 5, 6, 12, 12, 12, 12, 17, 17, 17, 18, 19], 12);
     let in_year = NaiveDate::from_ymd_opt(i32::from(year.0) - age, 1, 1).unwrap();
     let any = in_year + Days::new(u64::try_from(dice.below(365)).unwrap());
     let leap = (2000..2024)
@@ -222,7 +278,13 @@ impl Case {
     fn for_the_recount(&self, number: usize) -> Value {
         let part = |part| if part == Part::Am { "AM" } else { "PM" };
         let name = |record: usize| format!("r{record}");
+        let enrolled = self.enrolled.iter().enumerate().filter_map(|(record, period)| {
+            let period = period.as_ref()?;
+            Some((name(record), json!([[period.begins, period.ends]])))
+        });
         json!({
+            "enrolled": enrolled.collect::<serde_json::Map<_, _>>(),
+            "classes": self.classes.iter().map(|(during, grade)| json!([during.begins, during.ends, grade])).collect::<Vec<_>>(),
             "id": number,
             "year": self.year.0,
             "birth": self.birth,
@@ -248,6 +310,7 @@ impl Case {
                 record: record(by),
                 at,
                 mark,
+                enrolled: self.enrolled[by].is_none_or(|period| period.contains(at.day)),
             })
             .collect();
         let mut dice = Dice::of(SEED, 1, number);
@@ -266,16 +329,19 @@ impl Case {
             .collect();
         let calendar = laws.calendar(self.year).without_days(self.days_off.iter().copied());
         let thresholds = laws.thresholds(self.year);
-        // Whoever turns five is in preschool here: that is the case the law leaves open.
-        let turns_five = self
-            .birth
-            .is_some_and(|birth| birth.year() + 5 == i32::from(self.year.0));
-        let level = turns_five.then_some(Level::Preschool);
+        let places: Vec<Place> = self
+            .classes
+            .iter()
+            .map(|(during, grade)| Place {
+                during: *during,
+                level: grade.and_then(|grade| laws.level(grade, self.year)),
+            })
+            .collect();
         let rules = Rules {
             thresholds: &thresholds,
             counts: laws
                 .compulsory()
-                .counting(self.year, self.birth, level, Settings::default()),
+                .counting(self.year, self.birth, &places, Settings::default()),
         };
         let result = tally(&TallyInput {
             marks: &marks,
@@ -342,7 +408,7 @@ fn agree(number_of_cases: usize) {
     let answers = recounted(&cases);
     assert_eq!(answers.len(), number_of_cases);
     let (mut five, mut thirty, mut conflicts, mut carried, mut pending) = (0, 0, 0, 0, 0);
-    let (mut moved, mut clocks) = (0, 0);
+    let (mut moved, mut clocks, mut five_in_lager) = (0, 0, 0);
     for (number, (case, answer)) in cases.iter().zip(&answers).enumerate() {
         assert_eq!(&case.tallied(&laws, number), answer, "{}", case.for_the_recount(number));
         let said = |what: &str| usize::from(answer[what].as_u64().unwrap_or_default() > 0);
@@ -352,12 +418,15 @@ fn agree(number_of_cases: usize) {
         conflicts += said("conflicts");
         carried += said("carried");
         pending += said("pending");
+        let turns_five = |born: NaiveDate| born.year() + 5 == i32::from(case.year.0);
+        five_in_lager += usize::from(case.birth.is_some_and(turns_five)) * said("count");
         moved += usize::from(case.moves) * said("carried");
         let near = clocks_change(case.year).map(|sunday| sunday - Days::new(2)..=sunday + Days::new(1));
         let counts = |day: NaiveDate| near.iter().any(|days| days.contains(&day)) && day.weekday() != Weekday::Sun;
         clocks += usize::from(case.told.iter().any(|(_, at, word)| *word == "B" && counts(at.day)));
     }
     // Agreement on nothing would prove nothing.
+    assert!(five_in_lager > number_of_cases / 100, "{five_in_lager}");
     for often in [five, thirty, conflicts, carried, pending, moved, clocks] {
         assert!(
             often > number_of_cases / 20,

@@ -17,7 +17,7 @@ use hub_entities::time::{HalfDay, SchoolYear};
 use crate::support::database::both_databases;
 use crate::support::look::{events, everything, meddle, number, standing, totals};
 use crate::support::region::sync;
-use crate::support::world::{School, World, am, born, pm};
+use crate::support::world::{School, World, am, born, place, pm};
 
 const NOW: &str = "2026-10-01T10:00:00Z";
 const YEAR: SchoolYear = SchoolYear(2026);
@@ -146,7 +146,7 @@ both_databases!(a_setting_of_the_law_is_followed, async |database: &TestDatabase
     world.say(first, &days(&five(), record, B)).await;
     assert_eq!(totals(&world.look, pupil, 2026).await, (0, 0));
     let settings = Settings {
-        five_year_olds_in_preschool: true,
+        five_year_olds_in_preschool: Some(true),
         ..Settings::default()
     };
     let book = Arc::new(LawBook::new(Laws::embedded().unwrap(), settings));
@@ -155,3 +155,45 @@ both_databases!(a_setting_of_the_law_is_followed, async |database: &TestDatabase
     assert_eq!(totals(&world.look, pupil, 2026).await, (5, 0));
     assert_eq!(recheck(&other, None, true).await, found(1, 0, 0, 0));
 });
+
+both_databases!(a_grade_behind_its_back_is_followed, async |database: &TestDatabase| {
+    let world = World::new(database, NOW).await;
+    let [first, _] = two_schools(&world).await;
+    let (record, pupil) = world.pupils(first, &[("a", born("2021-03-01"))]).await[0];
+    world.classes(first, &[("k", Some("KG"))]).await;
+    world.places(first, &[("m", place("k", "a"))]).await;
+    world.say(first, &days(&five(), record, B)).await;
+    assert_eq!(recheck(&sync(&world), None, true).await, found(1, 0, 0, 0));
+    meddle(&world.look, "update class_group set grade = '01'").await;
+    assert_eq!(recheck(&sync(&world), Some(first), true).await, found(1, 1, 1, 0));
+    assert_eq!(totals(&world.look, pupil, 2026).await, (5, 0));
+    assert_eq!(recheck(&sync(&world), None, true).await, found(1, 0, 0, 0));
+});
+
+both_databases!(
+    an_enrolment_behind_its_back_is_followed,
+    async |database: &TestDatabase| {
+        let world = World::new(database, NOW).await;
+        let [first, second] = two_schools(&world).await;
+        let said = || clb_hub::store::roster::PupilSaid {
+            national_index: Some(vec![1]),
+            ..born("2012-05-01")
+        };
+        let (here, pupil) = world.pupils(first, &[("c", said())]).await[0];
+        let (there, _) = world.pupils(second, &[("c", said())]).await[0];
+        world.say(first, &days(&five(), here, B)).await;
+        world.say(second, &days(&five(), there, Z)).await;
+        assert_eq!(totals(&world.look, pupil, 2026).await, (0, 5));
+        // It was never at the second school in September.
+        meddle(
+            &world.look,
+            "update enrolment set begins_on = '2026-09-15' where record_id in
+        (select r.id from record r join school s on s.id = r.school_id where s.institution_number = '123457')",
+        )
+        .await;
+        assert_eq!(recheck(&sync(&world), None, true).await, found(1, 1, 1, 0));
+        assert_eq!(totals(&world.look, pupil, 2026).await, (5, 0));
+        assert_eq!(number(&world.look, "select count(*) from conflict_side").await, 0);
+        assert_eq!(recheck(&sync(&world), None, true).await, found(1, 0, 0, 0));
+    }
+);

@@ -1,6 +1,6 @@
 //! The whole path against the naive recount in Python: any order, any batches, any repetition,
-//! corrections both ways, two schools, numbers carried in, borders of the school year, the turn of the clocks (R06, R44,
-//! R45).
+//! corrections both ways, two schools, numbers carried in, enrolments that end, five-year-olds in lager, borders of the school
+//! year, the turn of the clocks (R06, R44, R45).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use chrono::NaiveDate;
 use clb_hub::demo::dice::Dice;
 use clb_hub::store::carried::CarriedSaid;
+use clb_hub::store::roster::PupilSaid;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
@@ -19,7 +20,7 @@ use sea_orm::EntityTrait as _;
 
 use crate::support::database::both_databases;
 use crate::support::look::standing;
-use crate::support::world::{School, World, am, born, day, pm};
+use crate::support::world::{School, World, am, born, day, place, pm};
 
 const PUPILS: usize = 24;
 const WORDS: usize = 60;
@@ -53,6 +54,19 @@ const DAYS: [&str; 20] = [
 ];
 
 const BIRTHS: [&str; 5] = ["2012-05-01", "2008-10-15", "2008-06-30", "2021-03-03", "2020-12-31"];
+
+/// The day on which some of the pupils that two schools speak of go from the first to the second.
+const MOVES: &str = "2026-09-08";
+
+/// Whether this pupil does.
+const fn moves(pupil: usize) -> bool {
+    pupil.is_multiple_of(6)
+}
+
+/// The grade of the class that this pupil is in, all year.
+fn grade(pupil: usize) -> Option<&'static str> {
+    [Some("KG"), Some("01"), None, Some("01"), Some("1")][pupil / BIRTHS.len() % 5]
+}
 
 fn readings() -> [(Reading, &'static str); 6] {
     [
@@ -146,6 +160,12 @@ impl History {
         serde_json::json!({
             "id": pupil, "year": 2026, "birth": BIRTHS[pupil % BIRTHS.len()],
             "days_off": [], "half_days": half_days, "carried": carried,
+            "enrolled": if moves(pupil) {
+                serde_json::json!({"r0": [["2026-09-01", MOVES]], "r1": [[MOVES, null]]})
+            } else {
+                serde_json::json!({"r0": [["2026-09-01", null]], "r1": [["2026-09-01", null]]})
+            },
+            "classes": [["2026-09-01", null, grade(pupil)]],
         })
     }
 
@@ -199,26 +219,46 @@ async fn stored(world: &World, pupil: PupilId) -> Known {
     (half_days.into(), carried.into(), pending.into(), reached, signals)
 }
 
+fn by_key(said: &[(String, PupilSaid)]) -> Vec<(&str, PupilSaid)> {
+    said.iter().map(|(key, said)| (key.as_str(), said.clone())).collect()
+}
+
 async fn two_schools(world: &World) -> ([School; 2], Vec<[RecordId; 2]>, Vec<PupilId>) {
     let clb = world.clb("114711").await;
     let first = world.school(NUMBERS[0], clb, Categories::all()).await;
     let second = world.school(NUMBERS[1], clb, Categories::all()).await;
     let keys: Vec<String> = (0..PUPILS).map(|n| format!("p{n}")).collect();
-    let pupils: Vec<_> = keys
-        .iter()
-        .enumerate()
-        .map(|(n, key)| {
+    let said = |school: usize| {
+        let one = |(n, key): (usize, &String)| {
             // The same blind index ties the two records to one pupil.
-            let index = Some(vec![u8::try_from(n).unwrap(); 32]);
-            let said = clb_hub::store::roster::PupilSaid {
-                national_index: index,
+            let mut said = PupilSaid {
+                national_index: Some(vec![u8::try_from(n).unwrap(); 32]),
                 ..born(BIRTHS[n % BIRTHS.len()])
             };
-            (key.as_str(), said)
-        })
+            match school {
+                0 if moves(n) => said.ends_on = Some(day(MOVES)),
+                1 if moves(n) => said.begins_on = Some(day(MOVES)),
+                _ => {}
+            }
+            (key.clone(), said)
+        };
+        keys.iter().enumerate().map(one).collect::<Vec<_>>()
+    };
+    let [at_first, at_second] = [said(0), said(1)];
+    let here = world.pupils(first, &by_key(&at_first)).await;
+    let there = world.pupils(second, &by_key(&at_second)).await;
+    let grades: BTreeSet<Option<&str>> = (0..PUPILS).map(grade).collect();
+    let class = |grade: Option<&str>| format!("k{}", grade.unwrap_or_default());
+    let classes: Vec<(String, Option<&str>)> = grades.into_iter().map(|grade| (class(grade), grade)).collect();
+    let classes: Vec<_> = classes.iter().map(|(key, grade)| (key.as_str(), *grade)).collect();
+    let places = keys.iter().enumerate();
+    let places: Vec<_> = places
+        .map(|(n, key)| (key.as_str(), place(&class(grade(n)), key)))
         .collect();
-    let here = world.pupils(first, &pupils).await;
-    let there = world.pupils(second, &pupils).await;
+    for school in [first, second] {
+        world.classes(school, &classes).await;
+        world.places(school, &places).await;
+    }
     assert_eq!(
         here.iter().map(|one| one.1).collect::<Vec<_>>(),
         there.iter().map(|one| one.1).collect::<Vec<_>>()
@@ -317,7 +357,7 @@ both_databases!(a_former_school_under_two_keys, async |database: &TestDatabase| 
     let clb = world.clb("114711").await;
     let first = world.school(NUMBERS[0], clb, Categories::all()).await;
     let second = world.school(NUMBERS[1], clb, Categories::all()).await;
-    let said = || clb_hub::store::roster::PupilSaid {
+    let said = || PupilSaid {
         national_index: Some(vec![1; 32]),
         ..born("2012-05-01")
     };

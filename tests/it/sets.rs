@@ -140,7 +140,7 @@ impl Steps<'_> {
         let class = |place: usize, name: &str| {
             let said = ClassSaid {
                 name: format!("{name}{place}"),
-                grade: place.is_multiple_of(2).then(|| "1".to_owned()),
+                grade: place.is_multiple_of(2).then(|| "01".to_owned()),
                 school_year: SchoolYear(2026),
             };
             (format!("c{place}"), said)

@@ -125,18 +125,36 @@ def lessons(year):
 # --- compulsory education (domain.md §2.2, §6.4) -------------------------------------------------
 
 
-def is_compulsory(birth, day):
+# The grades of CEDS that OneRoster's `grades` are to be taken from (standards.md §2): what comes before the first grade is
+# kleuter. What else is written there says nothing: `1` may be the first year of kleuter as well as that of lager.
+KLEUTER = {"IT", "PR", "PK", "TK", "KG"}
+LATER = {f"{grade:02}" for grade in range(1, 14)}
+
+
+def sits_in_lager(classes, day):
+    """Whether a class of that day is known to be past kleuter. `classes` are (begin, end, grade)."""
+    grades = {
+        grade
+        for begin, end, grade in classes
+        if (begin is None or begin <= day) and (end is None or day < end)
+    }
+    return bool(grades & LATER)
+
+
+def is_compulsory(birth, day, classes=()):
     """Whether half-days of somebody born then count for the rule of five on that day.
 
     Compulsory education begins at five since 2020-2021, but whether the rule of five holds for
-    five-year-olds in kleuter is open (domain.md §2.2): by default it does not, so both before and
-    after 2020 counting starts on 1 September of the year in which the child turns six.
+    five-year-olds in kleuter is open (domain.md §2.2): by default it does not. One who is in lager
+    already counts as any pupil of lager; of whom no class says so is taken to be in kleuter, as
+    nearly all of that age are. Before 2020 counting starts in the year in which the child turns six.
     Who has no known birth date counts, so that no signal is lost.
     """
     if birth is None:
         return True
     if day < datetime.date(birth.year + 6, 9, 1):
-        return False
+        five = day >= datetime.date(birth.year + 5, 9, 1)
+        return five and birth.year + 5 >= 2020 and sits_in_lager(classes, day)
     if (birth.month, birth.day) >= (7, 1):
         return day <= datetime.date(birth.year + 18, 6, 30)
     try:
@@ -155,6 +173,11 @@ def recount(pupil):
     year = pupil["year"]
     birth = parse_day(pupil.get("birth"))
     days_off = pupil.get("days_off") or []
+    classes = [(parse_day(begin), parse_day(end), grade) for begin, end, grade in pupil.get("classes") or []]
+    enrolled = {
+        record: [(parse_day(begin), parse_day(end)) for begin, end in periods]
+        for record, periods in (pupil.get("enrolled") or {}).items()
+    }
     carried = [
         (c["record"], c["half_days"], parse_day(c["begin"]), c.get("former")) for c in pupil.get("carried") or []
     ]
@@ -170,17 +193,27 @@ def recount(pupil):
 
     said = {key: mark for key, mark in said.items() if on_calendar(*key)}
 
-    # What all records together say of each half-day.
+    def is_enrolled(record, day):
+        periods = enrolled.get(record)
+        if periods is None:
+            return True
+        return any((begin is None or begin <= day) and (end is None or day < end) for begin, end in periods)
+
+    # What the records say of each half-day: those of schools at which the pupil was enrolled on it, and those of others.
     marks = {}
-    for (_, day, part), mark in said.items():
-        marks.setdefault((day, part), []).append(mark)
+    for (record, day, part), mark in said.items():
+        entitled, others = marks.setdefault((day, part), ([], []))
+        (entitled if is_enrolled(record, day) else others).append(mark)
 
     counted, pending, conflicts = [], 0, 0
-    for (day, part), of_all in sorted(marks.items()):
-        if not is_compulsory(birth, day):
+    for (day, part), (entitled, others) in sorted(marks.items()):
+        if not is_compulsory(birth, day, classes):
             continue
+        # A school at which the pupil is not enrolled contradicts nobody (two valid enrolments that disagree are a
+        # conflict). OPEN: where it alone speaks it is heard, and where several such disagree none is believed.
+        of_all = entitled or others
         if "B" in of_all and len(set(of_all)) > 1:
-            conflicts += 1
+            conflicts += 1 if entitled else 0
             pending += 1
         elif "B" in of_all:
             counted.append(day)
@@ -199,7 +232,7 @@ def recount(pupil):
         # OPEN: a number that arrives after the year, or while school is not compulsory, is not one to
         # act on; one that arrived before the year began counts from its first day.
         begin = max(begin, datetime.date(year, 9, 1))
-        if begin <= datetime.date(year + 1, 8, 31) and is_compulsory(birth, begin):
+        if begin <= datetime.date(year + 1, 8, 31) and is_compulsory(birth, begin, classes):
             carries.append((begin, max(half_days - len(known), 0)))
 
     def count_on(day):
@@ -277,16 +310,44 @@ def table(archive, name):
         yield from csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
 
 
+def later(*days):
+    return max((day for day in days if day), default=None)
+
+
+def earlier(*days):
+    return min((day for day in days if day), default=None)
+
+
 def read_roster(path):
-    """The pupils of a package by key: birth date and national number."""
+    """The pupils of a package by key: birth date, national number, when enrolled, and the classes.
+
+    OneRoster 1.2 says with the role when a pupil is at the school; 1.1 only when he is in a class, so that there the
+    first of these is the begin, and there is no end for as long as he is listed.
+    """
     with zipfile.ZipFile(path) as archive:
         births = {row["sourcedId"]: row["birthDate"] or None for row in table(archive, "demographics.csv")}
-        students = {row["userSourcedId"] for row in table(archive, "roles.csv") if row["role"] == "student"}
+        roles = [row for row in table(archive, "roles.csv") if row["role"] == "student"]
+        students = {row["userSourcedId"] for row in roles}
+        grades = {row["sourcedId"]: row["grades"].split(",")[0] for row in table(archive, "classes.csv")}
+        places = {}
+        for row in table(archive, "enrollments.csv"):
+            place = (row["beginDate"] or None, row["endDate"] or None, grades.get(row["classSourcedId"]))
+            places.setdefault(row["userSourcedId"], []).append(place)
+        periods = {key: (earlier(*(begin for begin, _, _ in of_pupil)), None) for key, of_pupil in places.items()}
+        for row in roles:
+            begin, end = row.get("beginDate") or None, row.get("endDate") or None
+            periods[row["userSourcedId"]] = (begin or periods.get(row["userSourcedId"], (None, None))[0], end)
         pupils = {}
         for row in table(archive, "users.csv"):
             if row.get("role") == "student" or row["sourcedId"] in students:
                 number = re.search(r"\{nationalNumber:(\d{11})\}", row["userIds"])
-                pupils[row["sourcedId"]] = (births.get(row["sourcedId"]), number and number.group(1))
+                begin, end = periods.get(row["sourcedId"], (None, None))
+                classes = [
+                    (later(begin, begins), earlier(end, ends), grade)
+                    for begins, ends, grade in places.get(row["sourcedId"], [])
+                ]
+                born = births.get(row["sourcedId"])
+                pupils[row["sourcedId"]] = (born, number and number.group(1), (begin, end), classes)
         return pupils
 
 
@@ -327,10 +388,13 @@ def recount_path(folder, answer):
     people = {}
     person_of = {}
     for school in sorted(days_off):
-        for key, (birth, number) in read_roster(os.path.join(folder, school, "roster.zip")).items():
-            person = people.setdefault(number or (school, key), {"birth": birth, "records": []})
+        for key, (birth, number, period, classes) in read_roster(os.path.join(folder, school, "roster.zip")).items():
+            new = {"birth": birth, "records": [], "enrolled": {}, "classes": []}
+            person = people.setdefault(number or (school, key), new)
             person["birth"] = person["birth"] or birth
             person["records"].append((school, key))
+            person["enrolled"][f"{school}/{key}"] = [period]
+            person["classes"].extend(classes)
             person_of[school, key] = person
     # Schools come in this order, so the last record of a person says when everything is known.
     complete_after = {}
@@ -345,6 +409,8 @@ def recount_path(folder, answer):
                 "year": year,
                 "birth": person["birth"],
                 "days_off": {f"{school}/{key}": days_off[school] for school, key in records},
+                "enrolled": person["enrolled"],
+                "classes": person["classes"],
                 "half_days": person.pop("half_days", []),
                 "carried": person.get("carried", []),
             }

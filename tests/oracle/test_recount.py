@@ -164,6 +164,38 @@ class Count(unittest.TestCase):
         no_b = count(["r1 2025-09-01 AM Z", "r2 2025-09-01 AM R"])
         self.assertEqual((no_b["count"], no_b["conflicts"]), (0, 0))
 
+    def test_a_school_that_the_pupil_has_left_contradicts_nobody(self):
+        # At the first school until Friday the 5th, at the second from then on.
+        enrolled = {"r1": [["2024-09-01", "2025-09-05"]], "r2": [["2025-09-05", None]]}
+
+        def answer(*more):
+            outcome = count(FIVE[:4] + list(more), enrolled=enrolled)
+            return outcome["count"], outcome["conflicts"], outcome["pending"]
+
+        self.assertEqual(answer("r2 2025-09-05 AM B", "r1 2025-09-05 AM Z"), (5, 0, 0))
+        self.assertEqual(answer("r2 2025-09-05 AM Z", "r1 2025-09-05 AM B"), (4, 0, 0))
+        self.assertEqual(answer("r2 2025-09-04 AM Z"), (4, 0, 0))
+        # It is heard where nobody else speaks; of two such that disagree neither is believed.
+        self.assertEqual(answer("r1 2025-09-08 AM B"), (5, 0, 0))
+        enrolled["r3"] = []
+        self.assertEqual(answer("r1 2025-09-08 AM B", "r3 2025-09-08 AM Z"), (4, 0, 1))
+        # At both: they do contradict each other.
+        enrolled["r1"] = [["2024-09-01", None]]
+        self.assertEqual(answer("r2 2025-09-05 AM B", "r1 2025-09-05 AM Z"), (4, 1, 1))
+
+    def test_five_in_lager(self):
+        # Five in 2025; in kleuter, in lager, or nobody says which.
+        five = "2020-03-04"
+        for grade, counted in (("KG", 0), ("PK", 0), ("01", 5), ("02", 5), ("1", 0), ("UG", 0), (None, 0)):
+            self.assertEqual(count(FIVE, birth=five, classes=[[None, None, grade]])["count"], counted, grade)
+        # From Wednesday the 3rd up to Thursday the 4th.
+        moved = [["2025-09-01", "2025-09-03", "KG"], ["2025-09-03", "2025-09-05", "01"]]
+        self.assertEqual(count(FIVE, birth=five, classes=moved)["count"], 2)
+        self.assertEqual(count(FIVE, birth="2021-03-04", classes=[[None, None, "01"]])["count"], 0)
+        # Before 2020 compulsory education began at six.
+        early = [line.replace("2025-09-0", "2019-09-0") for line in FIVE]
+        self.assertEqual(count(early, year=2019, birth="2014-03-04", classes=[[None, None, "01"]])["count"], 0)
+
     def test_where_there_are_no_lessons_nothing_counts(self):
         for text in ("2025-09-03 PM", "2025-09-06 AM", "2025-10-27 AM", "2025-08-31 AM", "2026-07-01 AM", "2026-09-01 AM"):
             self.assertEqual(count(FIVE[:4] + [f"r1 {text} B"])["count"], 4, text)

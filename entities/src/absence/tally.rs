@@ -7,8 +7,9 @@ use chrono::NaiveDate;
 
 use super::mark::{Mark, Weight};
 use crate::id::RecordId;
-use crate::law::calendar::{Calendar, HalfDays};
-use crate::time::{HalfDay, Period};
+use crate::law::calendar::{Calendar, HalfDays, Slot};
+use crate::law::compulsory::Counting;
+use crate::time::HalfDay;
 
 pub use crate::law::threshold::{Effect, SignalKind, Threshold};
 
@@ -21,6 +22,8 @@ pub struct HalfDayMark {
     pub at: HalfDay,
     /// What it says.
     pub mark: Mark,
+    /// Whether the pupil was enrolled there on that day. What another school says of it is no contradiction.
+    pub enrolled: bool,
 }
 
 /// The problematic half-days that a receiving school was told of: a number without dates.
@@ -41,9 +44,8 @@ pub struct CarriedIn {
 pub struct Rules<'a> {
     /// What raises a signal. In any order.
     pub thresholds: &'a [Threshold],
-    /// The days on which half-days count; `None` when none do. From
-    /// [`crate::law::compulsory::Compulsory::counting`].
-    pub counts: Option<Period>,
+    /// The days on which half-days count. From [`crate::law::compulsory::Compulsory::counting`].
+    pub counts: Counting<'a>,
 }
 
 /// Everything a tally depends on, for one canonical pupil in one school year.
@@ -77,7 +79,8 @@ pub struct Tally {
     pub carried: u16,
     /// Half-days that may turn out to be problematic: not resolved yet, an unknown letter, or a conflict.
     pub pending: u16,
-    /// Half-days that one record calls B and another calls something else. In the order of time.
+    /// Half-days that one record calls B and another calls something else, while the pupil is enrolled at both schools. In
+    /// the order of time.
     pub conflicts: Vec<HalfDay>,
     /// Half-days that say B or are pending where there are no lessons. Not counted. In the order of time.
     pub off_calendar: Vec<HalfDay>,
@@ -132,7 +135,10 @@ impl Tally {
 /// Counts the problematic half-days of one pupil in one school year.
 ///
 /// * A half-day (date and part) counts once, whatever number of records say B of it.
-/// * A half-day that one record calls B and another something else is a conflict: pending, not counted.
+/// * A half-day that one record calls B and another something else is a conflict: pending, not counted. Only schools at
+///   which the pupil is enrolled on that day contradict each other.
+/// * What a record says of a day on which the pupil is not enrolled there is heard where no other speaks of it; where
+///   several such disagree it is pending.
 /// * Half-days without lessons, or outside the days on which they count, do not count.
 /// * A carried-in number counts from the begin of the enrolment it came with, less the half-days
 ///   that the former school (or, when it is not known, any other record) dated B before that begin.
@@ -155,9 +161,10 @@ impl Tally {
 ///     record: RecordId(uuid::Uuid::nil()),
 ///     at,
 ///     mark: Mark::Code(Code::B),
+///     enrolled: true,
 /// }).collect();
 /// let born = "2012-05-04".parse().ok();
-/// let counts = laws.compulsory().counting(year, born, None, Default::default());
+/// let counts = laws.compulsory().counting(year, born, &[], Default::default());
 /// let result = tally(&TallyInput {
 ///     marks: &marks,
 ///     calendar: &calendar,
@@ -176,11 +183,10 @@ pub fn tally(input: &TallyInput<'_>) -> Tally {
         carried_in,
         rules,
     } = *input;
-    let counts_on = |day| rules.counts.is_some_and(|period| period.contains(day));
+    let counts_on = |day| rules.counts.on(day);
 
-    let mut problematic = HalfDays::default();
-    let mut pending = HalfDays::default();
-    let mut otherwise = HalfDays::default();
+    let mut schools = Voices::default();
+    let mut others = Voices::default();
     let mut off_calendar = Vec::new();
     for said in marks {
         let weight = said.mark.weight();
@@ -193,17 +199,21 @@ pub fn tally(input: &TallyInput<'_>) -> Tally {
         if !counts_on(said.at.day) {
             continue;
         }
-        match weight {
-            Weight::Counts => problematic.insert(slot),
-            Weight::Pending => pending.insert(slot),
-            Weight::Nothing => otherwise.insert(slot),
-        }
+        let voices = if said.enrolled { &mut schools } else { &mut others };
+        voices.hear(slot, weight);
     }
     off_calendar.sort_unstable();
     off_calendar.dedup();
 
-    let conflicts = problematic.and(&pending.or(&otherwise));
-    let counted = problematic.without(&conflicts);
+    let conflicts = schools.disagree();
+    // Where no school speaks that the pupil is enrolled at, the others are heard: none of them more than the next.
+    let spoken = schools.all();
+    let unsettled = others.disagree();
+    let counted = schools
+        .problematic
+        .without(&conflicts)
+        .or(&others.problematic.without(&unsettled).without(&spoken));
+    let pending = schools.pending.or(&others.pending.or(&unsettled).without(&spoken));
     let carried: Vec<Carried> = carried_in
         .iter()
         .filter_map(|number| effective(number, input))
@@ -219,6 +229,32 @@ pub fn tally(input: &TallyInput<'_>) -> Tally {
         off_calendar,
         reached: reached(&counted, &carried, input),
         dated: who_says_b(&counted, input),
+    }
+}
+
+/// What is said of the half-days of a year by records that weigh alike.
+#[derive(Default)]
+struct Voices {
+    problematic: HalfDays,
+    pending: HalfDays,
+    otherwise: HalfDays,
+}
+
+impl Voices {
+    fn hear(&mut self, slot: Slot, weight: Weight) {
+        match weight {
+            Weight::Counts => self.problematic.insert(slot),
+            Weight::Pending => self.pending.insert(slot),
+            Weight::Nothing => self.otherwise.insert(slot),
+        }
+    }
+
+    fn all(&self) -> HalfDays {
+        self.problematic.or(&self.pending).or(&self.otherwise)
+    }
+
+    fn disagree(&self) -> HalfDays {
+        self.problematic.and(&self.pending.or(&self.otherwise))
     }
 }
 

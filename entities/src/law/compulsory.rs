@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::code::Level;
-use super::sourced::{Certainty, Row, row};
+use super::sourced::{Certainty, Row as _, row};
 use crate::time::{Period, SchoolYear};
 
 /// One version of the law.
@@ -30,46 +30,134 @@ row!(Version, |version| format!(
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) version: Vec<Version>,
+    pub(super) open: Vec<OpenPoint>,
 }
 
-/// What the law leaves open, with what the hub does until someone who knows decides otherwise.
-///
-/// The defaults lean to the side where no signal is lost for those who are certainly of compulsory
-/// age, and raise none for those who certainly are not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What the law leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Point {
+    FiveYearOldsInPreschool,
+    UnknownGrade,
+    AfterCompulsoryAge,
+    UnknownBirthDate,
+}
+
+/// One row of the data file: whether half-days count there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenPoint {
+    point: Point,
+    counts: bool,
+    from: Option<SchoolYear>,
+    until: Option<SchoolYear>,
+    source: Option<String>,
+    certainty: Option<Certainty>,
+}
+
+row!(OpenPoint, |row| format!("open point {:?}", row.point));
+
+/// What an operator decides where the law leaves something open; what is not decided is as the data file says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Whether the thresholds hold for five-year-olds in preschool. Off: the text of the circular was
-    /// not read, and local practice differs.
-    pub five_year_olds_in_preschool: bool,
-    /// Whether they hold after compulsory education has ended. Off: the obligation follows leerplicht.
-    pub after_compulsory_age: bool,
-    /// Whether they hold when the birth date, or the law for it, is not known. On: a signal too many can be withdrawn, a
-    /// lost one cannot be found.
-    pub unknown_birth_date: bool,
+    /// Whether the thresholds hold for five-year-olds in preschool (kleuter).
+    pub five_year_olds_in_preschool: Option<bool>,
+    /// Whether they hold for a five-year-old of whom no class has a grade that is known: where not, it is taken to be
+    /// in preschool.
+    pub unknown_grade: Option<bool>,
+    /// Whether they hold after compulsory education has ended.
+    pub after_compulsory_age: Option<bool>,
+    /// Whether they hold when the birth date, or the law for it, is not known.
+    pub unknown_birth_date: Option<bool>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+/// A place of a pupil in a class (klas) of a school year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The days on which the pupil has it, and is enrolled at that school.
+    pub during: Period,
+    /// The level of the class, where its grade is known.
+    pub level: Option<Level>,
+}
+
+/// The days of a school year on which a pupil's problematic half-days count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting<'a> {
+    within: Option<Period>,
+    in_primary: Option<InPrimary<'a>>,
+}
+
+/// Of these days only those on which a five-year-old sits in primary (lager).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InPrimary<'a> {
+    places: &'a [Place],
+    unknown_counts: bool,
+}
+
+impl Counting<'_> {
+    /// All days of a period.
+    pub const fn within(period: Period) -> Self {
         Self {
-            five_year_olds_in_preschool: false,
-            after_compulsory_age: false,
-            unknown_birth_date: true,
+            within: Some(period),
+            in_primary: None,
         }
+    }
+
+    /// No day.
+    pub const fn never() -> Self {
+        Self {
+            within: None,
+            in_primary: None,
+        }
+    }
+
+    /// Whether a half-day of this day counts.
+    pub fn on(&self, day: NaiveDate) -> bool {
+        self.within.is_some_and(|period| period.contains(day))
+            && self.in_primary.is_none_or(|in_primary| in_primary.on(day))
     }
 }
 
-/// The versions of the law on compulsory education.
+impl InPrimary<'_> {
+    fn on(&self, day: NaiveDate) -> bool {
+        let places = self.places.iter().filter(|place| place.during.contains(day));
+        let mut levels = places.filter_map(|place| place.level).peekable();
+        if levels.peek().is_none() {
+            return self.unknown_counts;
+        }
+        levels.any(|level| !level.is_preschool())
+    }
+}
+
+/// Whether someone born then turns five in the calendar year in which this school year begins: compulsory education is
+/// another in preschool than in primary for them alone (domain facts §2.2).
+pub fn turns_five(born: NaiveDate, year: SchoolYear) -> bool {
+    born.year().checked_add(5) == Some(i32::from(year.0))
+}
+
+/// The versions of the law on compulsory education, and what it leaves open.
 #[derive(Debug, Clone)]
-pub struct Compulsory(Vec<Version>);
+pub struct Compulsory {
+    versions: Vec<Version>,
+    open: Vec<OpenPoint>,
+}
 
 impl Compulsory {
-    pub(super) const fn of(versions: Vec<Version>) -> Self {
-        Self(versions)
+    pub(super) const fn of(versions: Vec<Version>, open: Vec<OpenPoint>) -> Self {
+        Self { versions, open }
     }
 
     fn version(&self, year: SchoolYear) -> Option<&Version> {
-        self.0.iter().find(|version| version.provenance().holds_in(year))
+        self.versions.iter().find(|version| version.provenance().holds_in(year))
+    }
+
+    /// Whether half-days count at an open point: as decided, or else as the data file says.
+    fn counts_at(&self, point: Point, year: SchoolYear, decided: Option<bool>) -> bool {
+        decided.unwrap_or_else(|| {
+            let mut rows = self.open.iter().filter(|row| row.provenance().holds_in(year));
+            rows.any(|row| row.point == point && row.counts)
+        })
     }
 
     /// The period in which education is compulsory for someone born on this day.
@@ -112,39 +200,50 @@ impl Compulsory {
         })
     }
 
-    /// The days of a school year on which this pupil's problematic half-days count, if any do.
+    /// The days of a school year on which this pupil's problematic half-days count.
     ///
-    /// `born` is what is known of the birth date; `level` of where the pupil goes to school. An
-    /// unknown level is never a reason not to count.
-    pub fn counting(
+    /// `born` is what is known of the birth date, `places` are the classes of that school year in which the pupil sits.
+    pub fn counting<'a>(
         &self,
         year: SchoolYear,
         born: Option<NaiveDate>,
-        level: Option<Level>,
+        places: &'a [Place],
         settings: Settings,
-    ) -> Option<Period> {
+    ) -> Counting<'a> {
         let whole_year = Period {
             begins: year.first_day(),
             ends: year.last_day().succ_opt(),
         };
-        let Some(born) = born else {
-            return settings.unknown_birth_date.then_some(whole_year);
+        // A law that is unknown for a birth date is no better known than the birth date itself.
+        let Some(compulsory) = born.and_then(|born| self.period(born)) else {
+            return if self.counts_at(Point::UnknownBirthDate, year, settings.unknown_birth_date) {
+                Counting::within(whole_year)
+            } else {
+                Counting::never()
+            };
         };
-        // A law that is unknown for this birth date is no reason to lose a signal either.
-        let Some(compulsory) = self.period(born) else {
-            return settings.unknown_birth_date.then_some(whole_year);
-        };
-        let turns_five = born.year().checked_add(5) == Some(i32::from(year.0));
-        if turns_five && level.is_some_and(Level::is_preschool) && !settings.five_year_olds_in_preschool {
-            return None;
-        }
         let begins = whole_year.begins.max(compulsory.begins);
-        let ends = if settings.after_compulsory_age {
+        let ends = if self.counts_at(Point::AfterCompulsoryAge, year, settings.after_compulsory_age) {
             whole_year.ends
         } else {
             whole_year.ends.min(compulsory.ends)
         };
-        ends.is_none_or(|ends| begins < ends).then_some(Period { begins, ends })
+        if ends.is_some_and(|ends| ends <= begins) {
+            return Counting::never();
+        }
+        let five = born.is_some_and(|born| turns_five(born, year))
+            && !self.counts_at(
+                Point::FiveYearOldsInPreschool,
+                year,
+                settings.five_year_olds_in_preschool,
+            );
+        Counting {
+            in_primary: five.then(|| InPrimary {
+                places,
+                unknown_counts: self.counts_at(Point::UnknownGrade, year, settings.unknown_grade),
+            }),
+            ..Counting::within(Period { begins, ends })
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod code;
 pub mod compulsory;
 pub mod consent;
+mod grade;
 pub mod sourced;
 pub mod threshold;
 
@@ -16,13 +17,14 @@ use serde::de::DeserializeOwned;
 use crate::absence::letters::{self, LetterTable};
 use crate::time::SchoolYear;
 use calendar::{Calendar, Free};
-use code::OfficialCode;
+use code::{Level, OfficialCode};
 use compulsory::Compulsory;
 use consent::ConsentLaw;
+use grade::GradeRow;
 use sourced::Row;
 use threshold::{Threshold, ThresholdRow};
 
-/// The texts of the six data files.
+/// The texts of the seven data files.
 #[derive(Debug, Clone, Copy)]
 pub struct Texts<'a> {
     /// Official absence codes.
@@ -35,6 +37,8 @@ pub struct Texts<'a> {
     pub calendar: &'a str,
     /// Compulsory education.
     pub compulsory: &'a str,
+    /// The level of each grade.
+    pub grades: &'a str,
     /// Consent, and the rights that follow from age.
     pub consent: &'a str,
 }
@@ -47,6 +51,7 @@ impl Texts<'static> {
         letters: include_str!("../../data/letters.toml"),
         calendar: include_str!("../../data/calendar.toml"),
         compulsory: include_str!("../../data/compulsory.toml"),
+        grades: include_str!("../../data/grades.toml"),
         consent: include_str!("../../data/consent.toml"),
     };
 }
@@ -69,6 +74,7 @@ pub struct Laws {
     tables: Vec<LetterTable>,
     free: Vec<Free>,
     compulsory: Compulsory,
+    grades: Vec<GradeRow>,
     consent: ConsentLaw,
     unknown: Vec<String>,
 }
@@ -94,8 +100,18 @@ impl Laws {
         let thresholds =
             rows::<threshold::File, _>("thresholds.toml", texts.thresholds, |file| file.threshold, &mut unknown)?;
         let free = rows::<calendar::File, _>("calendar.toml", texts.calendar, |file| file.free, &mut unknown)?;
-        let versions =
-            rows::<compulsory::File, _>("compulsory.toml", texts.compulsory, |file| file.version, &mut unknown)?;
+        let compulsory = read::<compulsory::File>("compulsory.toml", texts.compulsory)?;
+        let compulsory = Compulsory::of(
+            known("compulsory.toml", compulsory.version, &mut unknown)?,
+            known("compulsory.toml", compulsory.open, &mut unknown)?,
+        );
+        let grades = rows::<grade::File, _>("grades.toml", texts.grades, |file| file.grade, &mut unknown)?;
+        if let Some(problem) = grade::contradiction(&grades) {
+            return Err(LawError {
+                file: "grades.toml",
+                problem,
+            });
+        }
         let consent = read::<consent::File>("consent.toml", texts.consent)?;
         let consent = ConsentLaw::of(
             known("consent.toml", consent.age, &mut unknown)?,
@@ -119,7 +135,8 @@ impl Laws {
             thresholds,
             tables,
             free,
-            compulsory: Compulsory::of(versions),
+            compulsory,
+            grades,
             consent,
             unknown,
         })
@@ -160,6 +177,21 @@ impl Laws {
     /// When education is compulsory (leerplicht).
     pub const fn compulsory(&self) -> &Compulsory {
         &self.compulsory
+    }
+
+    /// The level of a class by the grade (leerjaar) that its source gives; `None` when that is no grade that is known.
+    ///
+    /// ```
+    /// use hub_entities::law::Laws;
+    /// use hub_entities::law::code::Level;
+    /// use hub_entities::time::SchoolYear;
+    /// let laws = Laws::embedded()?;
+    /// assert_eq!(laws.level("KG", SchoolYear(2026)), Some(Level::Preschool));
+    /// assert_eq!(laws.level("1", SchoolYear(2026)), None);
+    /// # Ok::<(), hub_entities::law::LawError>(())
+    /// ```
+    pub fn level(&self, grade: &str, year: SchoolYear) -> Option<Level> {
+        grade::level(&self.grades, grade, year)
     }
 
     /// Who consents, to what, in which form (toestemming).

@@ -164,6 +164,25 @@ fn the_names_of_signals_never_change() {
     }
 }
 
+/// Standards §2: the codes of CEDS, as they are written; what else servers send is no grade that is known.
+#[test]
+fn a_grade_has_a_level() {
+    let laws = embedded();
+    let level = |grade| laws.level(grade, SchoolYear(2026));
+    for (grades, at) in [
+        ("IT PR PK TK KG", Level::Preschool),
+        ("01 02 03 04 05 06", Level::Primary),
+        ("07 08 09 10 11 12 13", Level::Secondary),
+    ] {
+        for grade in grades.split(' ') {
+            assert_eq!(level(grade), Some(at), "{grade}");
+        }
+    }
+    for grade in ["1", "9", "K1", "kg", "First grade", "UG", "PS", "00", "14", ""] {
+        assert_eq!(level(grade), None, "{grade}");
+    }
+}
+
 /// Design §2: a value without source and certainty is unknown, and its rule is off.
 #[test]
 fn a_rule_without_source_or_certainty_is_off() {
@@ -219,7 +238,15 @@ fn a_broken_file_is_an_error_that_names_it() {
         .compulsory
         .replacen("until = 2019", "from = 2020\nuntil = 2019", 1);
     let embedded = Texts::EMBEDDED;
+    let level_twice = Texts::EMBEDDED.grades.replacen("\"07\"", "\"06\", \"07\"", 1);
     let cases = [
+        (
+            "grades.toml",
+            Texts {
+                grades: &level_twice,
+                ..embedded
+            },
+        ),
         (
             "codes.toml",
             Texts {

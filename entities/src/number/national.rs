@@ -120,20 +120,30 @@ impl NationalNumber {
         NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, day)
     }
 
-    /// The blind index under a key: the only thing of the number that is stored.
+    /// The blind index under a key: the only thing of the number that is stored to know a person by.
     ///
     /// HMAC-SHA-256 over a fixed prefix and the eleven digits, so that equal numbers meet whatever
     /// their spelling and the key serves this purpose alone.
     pub fn blind_index(&self, key: &BlindIndexKey) -> BlindIndex {
+        BlindIndex(self.index(key, b"clb-hub/national-number/1\0"))
+    }
+
+    /// What is stored in its place where a source takes it for the key of a pupil: an index of its own, that meets no
+    /// [`NationalNumber::blind_index`].
+    pub fn key_index(&self, key: &BlindIndexKey) -> [u8; 32] {
+        self.index(key, b"clb-hub/pupil-key/1\0")
+    }
+
+    fn index(&self, key: &BlindIndexKey, purpose: &[u8]) -> [u8; 32] {
         let mut block = [0; 64];
         for (to, from) in block.iter_mut().zip(&key.0) {
             *to = *from;
         }
         let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into());
         block.zeroize();
-        mac.update(b"clb-hub/national-number/1\0");
+        mac.update(purpose);
         mac.update(&self.digits);
-        BlindIndex(mac.finalize().into_bytes().into())
+        mac.finalize().into_bytes().into()
     }
 }
 

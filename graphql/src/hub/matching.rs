@@ -7,6 +7,7 @@ use hub_entities::operation::Operation;
 use super::Answer;
 use crate::merge::MergeRow;
 use crate::page::{Page, Slice};
+use crate::pupil_gap::PupilGapRow;
 use crate::quarantine::WaitingRow;
 
 /// Two pupils to be tied into one.
@@ -49,6 +50,9 @@ pub enum Merged {
 pub trait Matching: Send + Sync {
     /// What waits because no roster of the viewer's school names its pupil, the longest first.
     async fn quarantine(&self, operation: &Operation, page: &Page) -> Answer<Slice<WaitingRow>>;
+
+    /// Half-days of the viewer's pupils about which schools contradict each other, the latest first.
+    async fn pupil_gaps(&self, operation: &Operation, page: &Page) -> Answer<Slice<PupilGapRow>>;
 
     /// The pupils of the viewer that a person tied, the latest first.
     async fn merges(&self, operation: &Operation, page: &Page) -> Answer<Slice<MergeRow>>;

@@ -273,7 +273,7 @@ fn each_realm_has_its_roots_and_no_other() {
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests"],
-        &["accessRequests", "emergencies", "pupilMerges"],
+        &["accessRequests", "emergencies", "pupilMerges", "gaps"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];

@@ -95,7 +95,7 @@ impl Intake {
         let mut all = Progress::default();
         let mut changed = Changed::new();
         let classes = self.aside::<ClassSaid>(run, "class").await?;
-        let (progress, of_classes) = write_classes(tx, work, &classes).await?;
+        let (progress, of_classes) = write_classes(db, tx, work, &classes).await?;
         add(&mut all, progress);
         note(&mut changed, "class", classes, of_classes.into_iter().map(Some));
         let pupils = self.aside::<PupilSaid>(run, "pupil").await?;
@@ -103,7 +103,7 @@ impl Intake {
         add(&mut all, progress);
         note(&mut changed, "pupil", pupils, of_pupils.into_iter().map(Some));
         let places = self.aside::<MembershipSaid>(run, "membership").await?;
-        let (progress, of_places) = write_memberships(tx, work, &places).await?;
+        let (progress, of_places) = write_memberships(db, tx, work, &places).await?;
         add(&mut all, progress);
         let lost = dangling(&places, &of_places);
         if lost > 0 {
@@ -120,12 +120,12 @@ impl Intake {
         if run.complete {
             loop {
                 let ended = write_endings(db, tx, work, ENDED_AT_ONCE).await?;
-                all.ended = all.ended.saturating_add(ended);
-                if ended == 0 {
+                add(&mut all, ended);
+                if ended.ended == 0 {
                     break;
                 }
             }
-            write_membership_endings(tx, work).await?;
+            add(&mut all, write_membership_endings(db, tx, work).await?);
             write_report_endings(tx, work).await?;
         }
         Ok((all, changed))
@@ -163,6 +163,7 @@ impl Intake {
 fn add(all: &mut Progress, by: Progress) {
     all.changed = all.changed.saturating_add(by.changed);
     all.unchanged = all.unchanged.saturating_add(by.unchanged);
+    all.ended = all.ended.saturating_add(by.ended);
     all.raised = all.raised.saturating_add(by.raised);
     all.withdrawn = all.withdrawn.saturating_add(by.withdrawn);
 }

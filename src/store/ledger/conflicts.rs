@@ -61,7 +61,7 @@ async fn write_sides(
         }
         years.entry(*pupil).or_default().push(*year);
         let said = state.half_days(*pupil, *year);
-        let said = said.filter(|one| outcome.conflicts.contains(&one.at));
+        let said = said.filter(|one| one.enrolled && outcome.conflicts.contains(&one.at));
         sides.extend(said.filter_map(|one| Some((*pupil, one.at, state.school_of(one.record)?))));
     }
     if years.is_empty() {

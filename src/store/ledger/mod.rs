@@ -12,9 +12,10 @@ mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::evaluation::{Change, LawBook, Outcome, Said, merge};
 use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
+use hub_entities::law::compulsory::turns_five;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::{HalfDay, SchoolYear, brussels_day};
 use sea_orm::{DatabaseTransaction, Value};
@@ -156,25 +157,65 @@ pub(super) async fn reevaluate(
     pupils: &[PupilId],
     progress: &mut Progress,
 ) -> Result<(), DbError> {
-    let years = years_of(tx, pupils).await?;
-    let state = State::load(tx, pupils, &years, brussels_day(judge.now)).await?;
-    let all = pupils
-        .iter()
-        .flat_map(|pupil| years.iter().map(|year| (*pupil, *year)))
-        .collect();
-    evaluate_all(tx, judge, &state, &all, progress).await
+    let known = known_years(tx, pupils).await?;
+    evaluate_years(tx, judge, &known, progress).await
+}
+
+/// The same of pupils whose enrolments or places in classes changed, as far as it can matter: of whom several records are
+/// known, one may contradict the other on other days now; and in the year in which a pupil turns five, the class decides
+/// what counts. The caller holds the locks.
+pub(super) async fn reevaluate_placed(
+    tx: &DatabaseTransaction,
+    judge: &Judge<'_>,
+    pupils: &[PupilId],
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    if pupils.is_empty() {
+        return Ok(());
+    }
+    let mut births: BTreeMap<PupilId, Vec<Option<NaiveDate>>> = BTreeMap::new();
+    let text = "select pupil_id, birth_date from record where pupil_id in ?";
+    for row in rows(tx, text, vec![list(pupils)]).await? {
+        let of_pupil = births.entry(row.try_get_by_index(0)?).or_default();
+        of_pupil.push(row.try_get_by_index(1)?);
+    }
+    let matters = |(pupil, year): &(PupilId, SchoolYear)| {
+        births
+            .get(pupil)
+            .is_some_and(|births| births.len() > 1 || births.iter().flatten().any(|born| turns_five(*born, *year)))
+    };
+    let mut known = known_years(tx, pupils).await?;
+    known.retain(matters);
+    evaluate_years(tx, judge, &known, progress).await
+}
+
+async fn evaluate_years(
+    tx: &DatabaseTransaction,
+    judge: &Judge<'_>,
+    which: &BTreeSet<(PupilId, SchoolYear)>,
+    progress: &mut Progress,
+) -> Result<(), DbError> {
+    if which.is_empty() {
+        return Ok(());
+    }
+    let pupils: BTreeSet<PupilId> = which.iter().map(|(pupil, _)| *pupil).collect();
+    let pupils: Vec<PupilId> = pupils.into_iter().collect();
+    let years: BTreeSet<SchoolYear> = which.iter().map(|(_, year)| *year).collect();
+    let years: Vec<SchoolYear> = years.into_iter().collect();
+    let state = State::load(tx, &pupils, &years, brussels_day(judge.now)).await?;
+    evaluate_all(tx, judge, &state, which, progress).await
 }
 
 /// The school years in which anything is known of these pupils.
-async fn years_of(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<Vec<SchoolYear>, DbError> {
-    let mut years = BTreeSet::new();
+async fn known_years(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<BTreeSet<(PupilId, SchoolYear)>, DbError> {
+    let mut known = BTreeSet::new();
     for table in ["absence_count", "carried_in", "tally", "signal"] {
-        let text = format!("select distinct school_year from {table} where pupil_id in ?");
+        let text = format!("select distinct pupil_id, school_year from {table} where pupil_id in ?");
         for row in rows(tx, &text, vec![list(pupils)]).await? {
-            years.insert(SchoolYear(row.try_get_by_index(0)?));
+            known.insert((row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?)));
         }
     }
-    Ok(years.into_iter().collect())
+    Ok(known)
 }
 
 /// Locks the canonical pupils of these records in id order, and says which record is whose.

@@ -8,7 +8,8 @@ use hub_entities::absence::mark::{Mark, Weight};
 use hub_entities::absence::tally::{CarriedIn, HalfDayMark, Tally};
 use hub_entities::evaluation::{Facts, Known, Latest, LawBook, Outcome, Totals, evaluate};
 use hub_entities::id::{PupilId, RecordId, SchoolId};
-use hub_entities::time::{HalfDay, Part, SchoolYear};
+use hub_entities::law::compulsory::{Place, turns_five};
+use hub_entities::time::{HalfDay, Part, Period, SchoolYear};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::Judge;
@@ -54,8 +55,13 @@ pub(in crate::store) struct State {
     pub(super) open_conflicts: BTreeSet<(PupilId, HalfDay)>,
     records: BTreeMap<PupilId, u32>,
     school_of: HashMap<RecordId, SchoolId>,
+    enrolments: HashMap<RecordId, Vec<Period>>,
+    classes: BTreeMap<(PupilId, SchoolYear), Vec<InClass>>,
     days_off: HashMap<SchoolId, BTreeSet<NaiveDate>>,
 }
+
+/// A place in a class: when, and the grade that its source gives.
+type InClass = (Period, Option<String>);
 
 impl State {
     /// Everything: what is registered, what was counted of it, what was signalled; and what is agreed on this day.
@@ -71,7 +77,7 @@ impl State {
         Ok(state)
     }
 
-    /// Only what is counted: half-days, carried-in numbers, birth dates, local days off.
+    /// Only what is counted: half-days, carried-in numbers, birth dates, enrolments, classes, local days off.
     pub(in crate::store) async fn counted<C: ConnectionTrait>(
         db: &C,
         pupils: &[PupilId],
@@ -103,13 +109,8 @@ impl State {
         state
             .load_half_days(db, of, years, &format!("and mark in ({weighing})"))
             .await?;
-        // What weighs nothing contradicts a B of another school: it matters where there are several records.
-        let several: Vec<PupilId> = state
-            .records
-            .iter()
-            .filter(|(_, records)| **records > 1)
-            .map(|(pupil, _)| *pupil)
-            .collect();
+        // What weighs nothing contradicts a B of another school.
+        let several = state.with_several_records();
         if !several.is_empty() {
             let rest = format!("and mark not in ({weighing})");
             state.load_half_days(db, Of::These(&several), years, &rest).await?;
@@ -195,6 +196,8 @@ impl State {
             }
         }
 
+        self.load_places(db, years).await?;
+
         let text = "select id, days_off from school where id in ?";
         for row in rows(db, text, vec![list_from(schools)]).await? {
             let days: serde_json::Value = row.try_get_by_index(1)?;
@@ -205,6 +208,52 @@ impl State {
             self.days_off.insert(row.try_get_by_index(0)?, days);
         }
         Ok(())
+    }
+
+    /// When pupils were enrolled where, and in which classes, of those of whom it matters: of one whom a single school
+    /// knows nobody contradicts that school, and only in the year in which one turns five the class decides.
+    async fn load_places<C: ConnectionTrait>(&mut self, db: &C, years: &[SchoolYear]) -> Result<(), DbError> {
+        let several = self.with_several_records();
+        if !several.is_empty() {
+            let text = "select r.id, e.begins_on, e.ends_on from record r left join enrolment e on e.record_id = r.id
+                        where r.pupil_id in ?";
+            for row in rows(db, text, vec![list(&several)]).await? {
+                let periods = self.enrolments.entry(row.try_get_by_index(0)?).or_default();
+                if let Some(begins) = row.try_get_by_index(1)? {
+                    let ends = row.try_get_by_index(2)?;
+                    periods.push(Period { begins, ends });
+                }
+            }
+        }
+        let is_five = |born: &NaiveDate| years.iter().any(|year| turns_five(*born, *year));
+        let five = self.births.iter().filter(|(_, born)| is_five(born));
+        let five: Vec<PupilId> = five.map(|(pupil, _)| *pupil).collect();
+        if five.is_empty() {
+            return Ok(());
+        }
+        let text = "select m.pupil_id, c.school_year, c.grade, m.begins_on, m.ends_on, e.begins_on, e.ends_on
+             from membership m join class_group c on c.id = m.class_id
+             join enrolment e on e.record_id = m.record_id
+             where m.pupil_id in ? and c.school_year in ?";
+        for row in rows(db, text, vec![list(&five), list(years)]).await? {
+            let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
+            let (in_class, ends): (Option<NaiveDate>, Option<NaiveDate>) =
+                (row.try_get_by_index(3)?, row.try_get_by_index(4)?);
+            let (enrolled, left): (NaiveDate, Option<NaiveDate>) = (row.try_get_by_index(5)?, row.try_get_by_index(6)?);
+            let during = Period {
+                begins: in_class.map_or(enrolled, |begins| begins.max(enrolled)),
+                ends: ends.into_iter().chain(left).min(),
+            };
+            let classes = self.classes.entry(key).or_default();
+            classes.push((during, row.try_get_by_index(2)?));
+        }
+        Ok(())
+    }
+
+    /// Those whom schools, or one school under several keys, know by more than one record.
+    fn with_several_records(&self) -> Vec<PupilId> {
+        let several = self.records.iter().filter(|(_, records)| **records > 1);
+        several.map(|(pupil, _)| *pupil).collect()
     }
 
     /// From how many half-days on the schools of these pupils want a warning, by the agreements that bind on a day.
@@ -298,13 +347,17 @@ impl State {
     fn facts<T>(&self, book: &LawBook, pupil: PupilId, year: SchoolYear, of: impl FnOnce(Facts<'_>) -> T) -> T {
         let key = (pupil, year);
         let half_days: Vec<HalfDayMark> = self.half_days(pupil, year).collect();
+        let classes = self.classes.get(&key).into_iter().flatten();
+        let places: Vec<Place> = classes
+            .map(|(during, grade)| book.place(year, *during, grade.as_deref()))
+            .collect();
         of(Facts {
             pupil,
             year,
             half_days: &half_days,
             carried: self.carried.get(&key).map(Vec::as_slice).unwrap_or_default(),
             book: &book.year(year),
-            counts: book.counting(year, self.births.get(&pupil).copied()),
+            counts: book.counting(year, self.births.get(&pupil).copied(), &places),
             latest: self.latest.get(&key).map(Vec::as_slice).unwrap_or_default(),
             early_warning: self.early_warnings.get(&pupil).copied(),
         })
@@ -332,12 +385,19 @@ impl State {
             record: one.record,
             at: one.at,
             mark: one.mark,
+            enrolled: self.is_enrolled(one.record, one.at.day),
         })
     }
 
     /// The school that speaks in this record.
     pub(super) fn school_of(&self, record: RecordId) -> Option<SchoolId> {
         self.school_of.get(&record).copied()
+    }
+
+    /// Whether the pupil was enrolled by this record on a day. Of a pupil's only record that was not asked.
+    fn is_enrolled(&self, record: RecordId, day: NaiveDate) -> bool {
+        let periods = self.enrolments.get(&record);
+        periods.is_none_or(|periods| periods.iter().any(|period| period.contains(day)))
     }
 
     /// Whether the school of this record had a local day off: what it says of that day does not count. Another

@@ -1,13 +1,20 @@
 //! Gaps: what sources said and could not be taken over, and, as long as it lasts, that a school contradicts another about a
-//! half-day. Of all schools for operators, of one for who may let its runs go on.
+//! half-day. Of all schools for operators, of one for who may let its runs go on; the contradictions alone for the CLB of the
+//! pupil.
 
 use chrono::{DateTime, Utc};
-use hub_entities::id::{GapId, SourceId};
+use hub_entities::category::{Categories, Category};
+use hub_entities::id::{GapId, PupilId, SchoolId, SourceId};
 use hub_entities::policy::{Reach, Scope};
+use hub_entities::time::{HalfDay, Part};
 use sea_orm::{QueryResult, Value};
 
+use super::{Piece, agreed, related};
 use crate::store::sql::{row, rows};
 use crate::store::{Db, DbError};
+
+/// The rule of a contradiction.
+pub const CONFLICT: &str = "absence.conflict";
 
 /// A gap as it is seen. It names no person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +57,7 @@ fn reached(scope: &Scope) -> Result<(String, Vec<Value>), DbError> {
                         left join sync_run r on r.source_id = s.id and r.kind = 'absences'
                         where s.school_id = c.school_id
                         order by case when r.id is null then 1 else 0 end, r.started_at desc, s.id limit 1),
-          'absence.conflict', {day}, cast(1 as bigint), c.since, c.since from conflict_side c {}) as gaps",
+          '{CONFLICT}', {day}, cast(1 as bigint), c.since, c.since from conflict_side c {}) as gaps",
         of_school("s.school_id"),
         of_school("c.school_id")
     );
@@ -109,4 +116,71 @@ pub async fn count_gaps(db: &Db, scope: &Scope) -> Result<u64, DbError> {
         .transpose()?
         .unwrap_or_default();
     Ok(u64::try_from(counted).unwrap_or_default())
+}
+
+/// A half-day about which a school contradicts another, as the CLB of the pupil sees it: not what either of them said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disputed {
+    /// Its id.
+    pub id: GapId,
+    /// Of whom.
+    pub pupil: PupilId,
+    /// Which half-day.
+    pub at: HalfDay,
+    /// The school.
+    pub school: SchoolId,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// That a contradiction is of a pupil of the reader, and said by a school that agreed on `truancy` with it.
+fn readable(scope: &Scope) -> Piece {
+    let related = related(scope, "c.pupil_id");
+    let agreed = agreed(scope, "c.school_id", Categories::NONE.with(Category::Truancy));
+    let text = format!("from conflict_side c where {} and {}", related.text, agreed.text);
+    Piece::new(text, [related.values, agreed.values].concat())
+}
+
+fn dispute(row: &QueryResult) -> Result<Disputed, DbError> {
+    let part = Part::from_i16(row.try_get_by_index(3)?).ok_or(DbError::Unreadable {
+        column: "conflict_side.part",
+    })?;
+    Ok(Disputed {
+        id: row.try_get_by_index(0)?,
+        pupil: row.try_get_by_index(1)?,
+        at: HalfDay::new(row.try_get_by_index(2)?, part),
+        school: row.try_get_by_index(4)?,
+        since: row.try_get_by_index(5)?,
+    })
+}
+
+/// A page of contradictions about the reader's pupils, the latest first and of those at the same time the lowest id; one
+/// more than asked for tells of a next.
+pub async fn disputed(
+    db: &Db,
+    scope: &Scope,
+    after: Option<(DateTime<Utc>, GapId)>,
+    first: u32,
+) -> Result<Vec<Disputed>, DbError> {
+    let Piece { text, mut values } = readable(scope);
+    let mut go_on = "";
+    if let Some((at, last)) = after {
+        go_on = "and (c.since < ? or (c.since = ? and c.id > ?))";
+        values.extend([Value::from(at), at.into(), last.into()]);
+    }
+    values.push(i64::from(first.saturating_add(1)).into());
+    let columns = "c.id, c.pupil_id, c.day, c.part, c.school_id, c.since";
+    let text = format!("select {columns} {text} {go_on} order by c.since desc, c.id limit ?");
+    let found = rows(db.reader(), &text, values).await?;
+    found.iter().map(dispute).collect()
+}
+
+/// How many there are.
+pub async fn count_disputed(db: &Db, scope: &Scope) -> Result<i64, DbError> {
+    let Piece { text, values } = readable(scope);
+    let counted = row(db.reader(), &format!("select count(*) {text}"), values).await?;
+    Ok(counted
+        .map(|row| row.try_get_by_index(0))
+        .transpose()?
+        .unwrap_or_default())
 }

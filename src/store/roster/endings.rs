@@ -1,6 +1,6 @@
 //! The endings: what a complete read did not hold is gone, unless that would be too many (R08).
 
-use hub_entities::id::{RecordId, RunId};
+use hub_entities::id::{PupilId, RecordId, RunId};
 use hub_entities::policy::Scope;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
@@ -8,7 +8,7 @@ use super::changed::end_enrolments;
 use super::school_of;
 use super::waiting::waits_left;
 use crate::store::competence::derive_again;
-use crate::store::ledger::Work;
+use crate::store::ledger::{Work, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{execute, row, rows};
 use crate::store::{Db, DbError};
@@ -76,14 +76,10 @@ pub(in crate::store) async fn count_ending<C: ConnectionTrait>(
 pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbError> {
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let ended = write_endings(db, &tx, &work, most).await?;
-    let progress = Progress {
-        ended,
-        ..Progress::default()
-    };
+    let progress = write_endings(db, &tx, &work, most).await?;
     advance(&tx, work.run, Some("ending/".to_owned()), progress).await?;
     tx.commit().await?;
-    Ok(ended)
+    Ok(progress.ended)
 }
 
 /// The same within a transaction that holds the lease of the source already.
@@ -92,7 +88,7 @@ pub(in crate::store) async fn write_endings(
     tx: &DatabaseTransaction,
     work: &Work<'_>,
     most: u32,
-) -> Result<i64, DbError> {
+) -> Result<Progress, DbError> {
     let school = school_of(work.scope)?;
     let text = format!("select e.record_id, e.pupil_id {MISSING} order by e.pupil_id limit ?");
     let values: Vec<Value> = vec![school.into(), work.scope.day().into(), work.run.into(), most.into()];
@@ -111,33 +107,49 @@ pub(in crate::store) async fn write_endings(
     let today = work.scope.day();
     end_enrolments(tx, work, records.iter().map(|record| (*record, today)).collect()).await?;
     derive_again(tx, work.ids, &pupils, work.now).await?;
-    Ok(i64::try_from(records.len()).unwrap_or_default())
+    let mut progress = Progress {
+        ended: i64::try_from(records.len()).unwrap_or_default(),
+        ..Progress::default()
+    };
+    reevaluate_placed(tx, &work.judge(), &pupils, &mut progress).await?;
+    Ok(progress)
 }
 
 /// Ends the places in classes that a complete read did not hold: those put aside as `left_place`.
-pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<u64, DbError> {
+pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<(), DbError> {
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let ended = write_membership_endings(&tx, &work).await?;
+    let progress = write_membership_endings(db, &tx, &work).await?;
+    advance(&tx, work.run, Some("ending/".to_owned()), progress).await?;
     tx.commit().await?;
-    Ok(ended)
+    Ok(())
 }
 
-/// The same within a transaction that holds the lease of the source already.
+/// The same within a transaction that holds the lease of the source already: which signals followed.
 pub(in crate::store) async fn write_membership_endings(
+    db: &Db,
     tx: &DatabaseTransaction,
     work: &Work<'_>,
-) -> Result<u64, DbError> {
+) -> Result<Progress, DbError> {
     waits_left(tx, work).await?;
     let school = school_of(work.scope)?;
+    let left =
+        "where class_id in (select c.id from class_group c where c.school_id = ?) and (ends_on is null or ends_on > ?)
+         and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')";
     let today = Value::from(work.scope.day());
-    let values: Vec<Value> = vec![today.clone(), school.into(), today, work.run.into()];
-    execute(
-        tx,
-        "update membership set ends_on = ?
-         where class_id in (select c.id from class_group c where c.school_id = ?) and (ends_on is null or ends_on > ?)
-         and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')",
-        values,
-    )
-    .await
+    let values: [Value; 3] = [school.into(), today.clone(), work.run.into()];
+    let text = format!("select distinct pupil_id from membership {left} order by pupil_id");
+    let found = rows(tx, &text, values.to_vec()).await?;
+    let pupils: Result<Vec<PupilId>, _> = found.iter().map(|row| row.try_get_by_index(0)).collect();
+    let pupils = pupils?;
+    let mut progress = Progress::default();
+    if pupils.is_empty() {
+        return Ok(progress);
+    }
+    db.dialect().lock_pupils(tx, &pupils).await?;
+    let mut values = values.to_vec();
+    values.insert(0, today);
+    execute(tx, &format!("update membership set ends_on = ? {left}"), values).await?;
+    reevaluate_placed(tx, &work.judge(), &pupils, &mut progress).await?;
+    Ok(progress)
 }

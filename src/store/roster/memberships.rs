@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use hub_entities::id::{ClassId, MembershipId, RecordId};
+use hub_entities::id::{ClassId, MembershipId, PupilId, RecordId};
 use hub_entities::source::KeyKind;
 use sea_orm::{DatabaseTransaction, Value};
 
 use super::waiting::{wait, waits_no_longer};
 use super::{MembershipSaid, Noted, keys_among, school_of};
-use crate::store::ledger::Work;
+use crate::store::ledger::{Work, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list_from, rows};
 use crate::store::{Db, DbError};
@@ -26,7 +26,7 @@ pub async fn merge_memberships(
 ) -> Result<Progress, DbError> {
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let (mut progress, changed) = write_memberships(&tx, &work, said).await?;
+    let (mut progress, changed) = write_memberships(db, &tx, &work, said).await?;
     let unknown = said.iter().zip(changed).filter(|(_, changed)| changed.is_none());
     let (gone, there): (Vec<_>, Vec<_>) = unknown.map(|(said, _)| said).partition(|(_, one)| one.gone);
     // What never was and has ended changes nothing.
@@ -50,6 +50,7 @@ pub(in crate::store) fn dangling(said: &[(String, MembershipSaid)], changed: &[O
 /// The same within a transaction that holds the lease of the source already; says of each whether it changed something,
 /// and `None` of one whose class or pupil is not known: what is done with it is the caller's.
 pub(in crate::store) async fn write_memberships(
+    db: &Db,
     tx: &DatabaseTransaction,
     work: &Work<'_>,
     said: &[(String, MembershipSaid)],
@@ -79,6 +80,7 @@ pub(in crate::store) async fn write_memberships(
     let mut noted = Noted::default();
     let mut changed = Vec::with_capacity(said.len());
     let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
+    let mut placed: BTreeSet<PupilId> = BTreeSet::new();
     for (key, one) in said {
         let (Some(class), Some((record, pupil))) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
             changed.push(None);
@@ -100,6 +102,7 @@ pub(in crate::store) async fn write_memberships(
         noted.add(!settled);
         changed.push(Some(!settled));
         if !settled {
+            placed.insert(*pupil);
             written.insert(
                 place,
                 vec![
@@ -115,10 +118,15 @@ pub(in crate::store) async fn write_memberships(
             );
         }
     }
+    let placed: Vec<PupilId> = placed.into_iter().collect();
+    if !placed.is_empty() {
+        db.dialect().lock_pupils(tx, &placed).await?;
+    }
     let head = "insert into membership (id, class_id, record_id, pupil_id, school_id, source_key, begins_on, ends_on)";
     let tail = "on conflict (class_id, record_id) do update set source_key = excluded.source_key,
                 begins_on = excluded.begins_on, ends_on = excluded.ends_on";
     bulk(tx, head, 8, written.into_values().collect::<Vec<_>>().into_iter(), tail).await?;
+    reevaluate_placed(tx, &work.judge(), &placed, &mut noted.progress).await?;
     // What waited under one of these keys has had a later word.
     let settled = said.iter().zip(&changed);
     let settled = settled.filter(|((_, one), changed)| one.gone || changed.is_some());

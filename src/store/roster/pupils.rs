@@ -11,7 +11,7 @@ use super::fresh::Fresh;
 use super::records::{Indexes, completed, records_of};
 use super::{Noted, PupilSaid, school_of};
 use crate::store::competence::derive_again;
-use crate::store::ledger::{Work, reevaluate};
+use crate::store::ledger::{Work, reevaluate, reevaluate_placed};
 use crate::store::merge::merge;
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{list_from, rows};
@@ -53,6 +53,7 @@ pub(in crate::store) async fn write_pupils(
 
     let mut touched: BTreeSet<PupilId> = BTreeSet::new();
     let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
+    let mut placed: BTreeSet<PupilId> = BTreeSet::new();
     let mut same_person: Vec<(PupilId, PupilId)> = Vec::new();
     let mut fresh = Fresh::default();
     let mut rewritten = Changed::default();
@@ -67,7 +68,9 @@ pub(in crate::store) async fn write_pupils(
                 rewritten.end(record.id, on);
             }
             noted.add(leaves);
-            touched.extend(before.filter(|_| leaves).map(|record| record.pupil_id));
+            let left = before.filter(|_| leaves).map(|record| record.pupil_id);
+            placed.extend(left);
+            touched.extend(left);
             continue;
         }
         if pupil.only_if_known && before.is_none() {
@@ -98,6 +101,7 @@ pub(in crate::store) async fn write_pupils(
             indexes.give(record.id, record.pupil_id, pupil.national_index.clone());
             if !pupil.unsaid.schools {
                 rewritten.enrol(work, school, record, pupil);
+                placed.insert(record.pupil_id);
             }
             touched.insert(record.pupil_id);
         } else {
@@ -111,10 +115,12 @@ pub(in crate::store) async fn write_pupils(
 
     let touched: Vec<PupilId> = touched.into_iter().collect();
     derive_again(tx, work.ids, &touched, work.now).await?;
+    let placed: Vec<PupilId> = placed.difference(&born_again).copied().collect();
     let born_again: Vec<PupilId> = born_again.into_iter().collect();
     if !born_again.is_empty() {
         reevaluate(tx, &work.judge(), &born_again, &mut noted.progress).await?;
     }
+    reevaluate_placed(tx, &work.judge(), &placed, &mut noted.progress).await?;
     // A pupil that was merged a moment ago stands for the one it became.
     let mut became: BTreeMap<PupilId, PupilId> = BTreeMap::new();
     for (from, into) in same_person {

@@ -108,7 +108,7 @@ pub async fn work_off_places(db: &Db, work: Work<'_>) -> Result<(), DbError> {
     work.lease.fence(db, &tx).await?;
     let waiting: Vec<_> = waiting_places(&tx, work.scope).await?.into_iter().collect();
     for some in waiting.chunks(CHUNK) {
-        write_memberships(&tx, &work, some).await?;
+        write_memberships(db, &tx, &work, some).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -64,10 +64,15 @@ impl PushedRoster {
             let days = row.schools.iter().all(|place| in_order(place.begins, place.ends));
             ("pupil", row.source_key.as_str(), days)
         });
-        let places = self
-            .memberships
-            .iter()
-            .map(move |row| ("membership", row.source_key.as_str(), in_order(row.begins, row.ends)));
+        let places = self.memberships.iter().map(move |row| {
+            // One that names its pupil by no key that may be kept has none itself.
+            let key = if row.pupil_key.is_empty() {
+                ""
+            } else {
+                row.source_key.as_str()
+            };
+            ("membership", key, in_order(row.begins, row.ends))
+        });
         classes.chain(pupils).chain(places)
     }
 }
@@ -105,6 +110,7 @@ impl Sync {
             id: *source,
             school: *school,
         };
+        let said = &self.keyed_roster(said);
         let hash = hash_of(&("roster", &named.institution_number, format!("{:?}", self.blinded(said))))?;
         let closes = !matches!(said.mode, Mode::Snapshot { closing: false, .. });
         let call = || {
@@ -314,15 +320,30 @@ impl Sync {
         })
     }
 
+    /// What a call says, with the keys of pupils as they are kept. A row without one is refused.
+    fn keyed_roster(&self, said: &PushedRoster) -> PushedRoster {
+        let mut said = said.clone();
+        for pupil in &mut said.pupils {
+            pupil.source_key = self.pupil_key(&pupil.source_key).into_owned();
+        }
+        for place in &mut said.memberships {
+            place.pupil_key = self.pupil_key(&place.pupil_key).into_owned();
+        }
+        said
+    }
+
     /// What a call says, with the blind index in the place of each national number: by its hash a call is known again,
     /// and from a hash over the number itself, which has few digits, it could be found.
     fn blinded(&self, said: &PushedRoster) -> PushedRoster {
         let mut said = said.clone();
         for pupil in &mut said.pupils {
+            pupil.identifier = pupil.identifier.take().map(|key| self.pupil_key(&key).into_owned());
             for (of_type, id) in &mut pupil.user_ids {
-                if of_type.eq_ignore_ascii_case("nationalNumber") {
-                    *id = format!("{:?}", self.blind_index(id));
-                }
+                *id = if of_type.eq_ignore_ascii_case("nationalNumber") {
+                    format!("{:?}", self.blind_index(id))
+                } else {
+                    self.pupil_key(id).into_owned()
+                };
             }
         }
         said

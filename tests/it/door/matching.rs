@@ -1,8 +1,12 @@
 //! Whom what was said belongs to.
 
+use clb_hub::store::roster::PupilSaid;
+use hub_entities::absence::code::Code;
+use hub_entities::absence::letters::Reading;
 use serde_json::{Value, json};
 
 use crate::support::coverage::Door;
+use crate::support::world::{am, born};
 
 /// What north's software says of a pupil whom no roster names waits: north's data manager finds it, and how well the
 /// connection finds its pupils; nobody else of a school does.
@@ -21,7 +25,7 @@ pub(super) async fn waits(door: &mut Door<'_>) {
     let all = format!(
         "{{ quarantine(first: 9) {{ {page} edges {{ cursor node {{ id sourceId kind key keyKind rows since }} }} }}
          sources(first: 9) {{ {page} edges {{ cursor node {{ join {{ named found measuredAt }} waiting }} }} }}
-         syncRuns(first: 9) {{ {page} edges {{ cursor node {{ named found }} }} }} }}"
+         syncRuns(first: 99) {{ {page} edges {{ cursor node {{ named found }} }} }} }}"
     );
     let answer = door.ask(&v.north_manager, &all).await;
     let waits = &answer["quarantine"]["edges"][0]["node"];
@@ -92,4 +96,40 @@ pub(super) async fn ties(door: &mut Door<'_>) {
             "{viewer:?}"
         );
     }
+}
+
+/// North and south contradict each other about a half-day of a pupil that is at both: each CLB finds the side of its school,
+/// and nothing of what was said there or elsewhere.
+pub(super) async fn disputes(door: &mut Door<'_>) {
+    let town = door.town;
+    let (world, v) = (&town.world, &town.viewers);
+    let flo = || PupilSaid {
+        national_index: Some(vec![77; 32]),
+        ..born("2012-05-01")
+    };
+    let (here, pupil) = world.pupils(town.north, &[("flo", flo())]).await[0];
+    let (there, _) = world.pupils(town.south, &[("flo", flo())]).await[0];
+    let at = am("2026-09-21");
+    world.say(town.north, &[(here, at, Reading::Absent(Code::B))]).await;
+    world.say(town.south, &[(there, at, Reading::Unresolved)]).await;
+    let all = "{ gaps(first: 9) { totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        edges { cursor node { id rule pupilId day part schoolId since } } } }";
+    for (viewer, school) in [(&v.first, town.north), (&v.second, town.south)] {
+        let mut answer = door.ask(viewer, all).await["gaps"].clone();
+        assert_eq!(answer["totalCount"], 1, "{viewer:?}");
+        let mut node = answer["edges"][0]["node"].take();
+        node.as_object_mut().unwrap().remove("id");
+        let expected = json!({ "rule": "absence.conflict", "pupilId": pupil.to_string(), "day": "2026-09-21", "part": "AM",
+            "schoolId": school.id.to_string(), "since": "2026-10-01T10:00:00+00:00" });
+        assert_eq!(node, expected, "{viewer:?}");
+    }
+    let answer = door.ask(&v.chat, all).await;
+    assert_eq!(
+        (&answer["gaps"]["totalCount"], &answer["gaps"]["edges"]),
+        (&json!(0), &json!([]))
+    );
+    // They agree again: nothing is left of it.
+    world.say(town.south, &[(there, at, Reading::Absent(Code::B))]).await;
+    let answer = door.ask(&v.first, all).await;
+    assert_eq!(answer["gaps"]["totalCount"], 0);
 }

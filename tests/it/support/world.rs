@@ -10,7 +10,10 @@ use clb_hub::http::service::Principals as _;
 use clb_hub::store::carried::{CarriedSaid, merge_carried};
 use clb_hub::store::lease::Lease;
 use clb_hub::store::ledger::Work;
-use clb_hub::store::roster::{PupilSaid, end_missing, keys, merge_pupils, standing};
+use clb_hub::store::roster::{
+    ClassSaid, MembershipSaid, PupilSaid, end_missing, end_missing_memberships, keys, merge_classes, merge_memberships,
+    merge_pupils, standing,
+};
 use clb_hub::store::run::{Begun, Coming, Progress, begin};
 use clb_hub::store::setup::Registration;
 use clb_hub::store::staging::put_rows;
@@ -31,7 +34,7 @@ use hub_entities::party::{clb, school};
 use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::principal;
 use hub_entities::source::{KeyKind, RunKind, connection, gap, run};
-use hub_entities::time::{HalfDay, Part};
+use hub_entities::time::{HalfDay, Part, SchoolYear};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, DatabaseConnection, EntityTrait, IntoActiveModel as _, QueryFilter as _,
     QueryOrder as _, Set,
@@ -283,6 +286,47 @@ impl World {
         said.iter().map(|(key, _)| known[*key]).collect()
     }
 
+    /// Merges classes of 2026-2027 with the grade that the school gives each, in one transaction: what it changed.
+    pub(crate) async fn classes(&self, school: School, said: &[(&str, Option<&str>)]) -> Progress {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
+        let class = |(key, grade): &(&str, Option<&str>)| {
+            let class = ClassSaid {
+                name: (*key).to_owned(),
+                grade: grade.map(str::to_owned),
+                school_year: SchoolYear(2026),
+            };
+            ((*key).to_owned(), class)
+        };
+        let said: Vec<(String, ClassSaid)> = said.iter().map(class).collect();
+        let progress = merge_classes(&self.db, self.work(&scope, &lease, run.id), &said, None).await;
+        self.done(&lease, run).await;
+        progress.unwrap()
+    }
+
+    /// Merges places in classes, in one transaction: what it changed.
+    pub(crate) async fn places(&self, school: School, said: &[(&str, MembershipSaid)]) -> Progress {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
+        let said: Vec<(String, MembershipSaid)> = said
+            .iter()
+            .map(|(key, place)| ((*key).to_owned(), place.clone()))
+            .collect();
+        let progress = merge_memberships(&self.db, self.work(&scope, &lease, run.id), &said, None).await;
+        self.done(&lease, run).await;
+        progress.unwrap()
+    }
+
+    /// What follows when a complete read no longer held these places.
+    pub(crate) async fn without_places(&self, school: School, keys: &[&str]) {
+        let scope = self.source_scope(school).await;
+        let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
+        self.stage(&lease, run.id, "left_place", keys).await;
+        let work = self.work(&scope, &lease, run.id);
+        end_missing_memberships(&self.db, work).await.unwrap();
+        self.done(&lease, run).await;
+    }
+
     /// Merges what the school says of half-days, in one transaction.
     pub(crate) async fn say(&self, school: School, said: &[(RecordId, HalfDay, Reading)]) -> Progress {
         let scope = self.source_scope(school).await;
@@ -512,5 +556,16 @@ pub(crate) fn born(birth: &str) -> PupilSaid {
         birth_date: Some(day(birth)),
         begins_on: Some(day("2026-09-01")),
         ..PupilSaid::default()
+    }
+}
+
+/// A place in a class, all year.
+pub(crate) fn place(class: &str, pupil: &str) -> MembershipSaid {
+    MembershipSaid {
+        gone: false,
+        class_key: class.to_owned(),
+        pupil_key: pupil.to_owned(),
+        begins_on: Some(day("2026-09-01")),
+        ends_on: None,
     }
 }

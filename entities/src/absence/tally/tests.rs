@@ -1,3 +1,5 @@
+mod disagreeing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -6,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::absence::code::Code;
 use crate::law::of_tests;
-use crate::time::{Part, SchoolYear};
+use crate::time::{Part, Period, SchoolYear};
 
 const B: Mark = Mark::Code(Code::B);
 const Z: Mark = Mark::Code(Code::Z);
@@ -36,7 +38,7 @@ impl World {
     fn rules(&self) -> Rules<'_> {
         Rules {
             thresholds: &self.thresholds,
-            counts: self.counts,
+            counts: self.counts.map_or_else(Counting::never, Counting::within),
         }
     }
 
@@ -75,6 +77,7 @@ fn said(by: u128, when: &str, mark: Mark) -> HalfDayMark {
         record: record(by),
         at: at(when),
         mark,
+        enrolled: true,
     }
 }
 
@@ -114,6 +117,7 @@ fn thirty_half_days_are_due_too() {
             record: record(1),
             at: *at,
             mark: B,
+            enrolled: true,
         })
         .collect();
     // Seven half-days in the first week (from Tuesday), then nine a week: 7 + 9 + 9 = 25 until
@@ -139,20 +143,6 @@ fn two_schools_that_say_b_of_one_half_day_say_it_once() {
         5,
         "a half-day of the second school counts"
     );
-}
-
-#[test]
-fn a_disagreement_is_pending_and_not_b() {
-    let world = World::new();
-    for other in Mark::ALL.into_iter().filter(|mark| *mark != B) {
-        let mut marks = four();
-        marks.push(said(2, "2026-09-10 PM", other));
-        let tally = world.tally(&marks, &[]);
-        assert_eq!((tally.count, tally.pending), (3, 1), "{other:?}");
-        assert_eq!(tally.conflicts, [at("2026-09-10 PM")], "{other:?}");
-    }
-    let nobody_says_b = [said(1, "2026-09-10 PM", Z), said(2, "2026-09-10 PM", Mark::NoLongerB)];
-    assert_eq!(world.tally(&nobody_says_b, &[]), Tally::default());
 }
 
 #[test]
@@ -367,11 +357,11 @@ fn recount(
     marks: &[HalfDayMark],
     carried_in: &[CarriedIn],
 ) -> (usize, usize, usize, Vec<(u16, NaiveDate)>) {
-    let mut said: BTreeMap<HalfDay, BTreeSet<(RecordId, i16)>> = BTreeMap::new();
+    let mut said: BTreeMap<HalfDay, BTreeSet<(RecordId, i16, bool)>> = BTreeMap::new();
     for mark in marks.iter().filter(|mark| world.calendar.is_lesson(mark.at)) {
         said.entry(mark.at)
             .or_default()
-            .insert((mark.record, mark.mark.to_i16()));
+            .insert((mark.record, mark.mark.to_i16(), mark.enrolled));
     }
     let counts = |day: NaiveDate| {
         let period = world.counts.as_ref();
@@ -379,7 +369,9 @@ fn recount(
     };
     let (mut days, mut pending) = (Vec::new(), 0);
     for (at, by) in said.iter().filter(|(at, _)| counts(at.day)) {
-        let numbers: BTreeSet<i16> = by.iter().map(|(_, number)| *number).collect();
+        let enrolled = by.iter().any(|(.., enrolled)| *enrolled);
+        let heard = by.iter().filter(|one| one.2 == enrolled);
+        let numbers: BTreeSet<i16> = heard.map(|(_, number, _)| *number).collect();
         if numbers == BTreeSet::from([2]) {
             days.push(at.day);
         } else if numbers.contains(&2) || numbers.contains(&20) || numbers.contains(&22) {
@@ -393,7 +385,7 @@ fn recount(
             .iter()
             .filter(|(at, _)| at.day < number.from_begin)
             .filter(|(_, by)| {
-                by.iter().any(|(of, number_said)| {
+                by.iter().any(|(of, number_said, _)| {
                     let is_former = match number.former.as_slice() {
                         [] => *of != number.record,
                         former => former.contains(of),
@@ -439,13 +431,15 @@ fn another_mark() -> impl Strategy<Value = Mark> {
 /// Half-days of three records, dense enough to meet, reaching over both ends of the school year.
 fn any_said() -> impl Strategy<Value = HalfDayMark> {
     let days = prop_oneof![3 => 0_u64..40, 1 => 55_u64..75, 1 => 0_u64..400];
-    (1_u128..4, days, any::<bool>(), any_mark()).prop_map(|(by, days, pm, mark)| HalfDayMark {
+    let enrolled = prop_oneof![3 => Just(true), 1 => Just(false)];
+    (1_u128..4, days, any::<bool>(), any_mark(), enrolled).prop_map(|(by, days, pm, mark, enrolled)| HalfDayMark {
         record: record(by),
         at: HalfDay::new(
             day("2026-08-28") + chrono::Days::new(days),
             if pm { Part::Pm } else { Part::Am },
         ),
         mark,
+        enrolled,
     })
 }
 
@@ -576,8 +570,7 @@ proptest! {
         let evidence = tally.evidence(&[record(own)]);
         prop_assert_eq!(usize::from(tally.count), evidence.own_dated.len() + usize::from(evidence.elsewhere));
         for at in evidence.own_dated {
-            let own = HalfDayMark { record: record(own), at, mark: B };
-            prop_assert!(marks.contains(&own));
+            prop_assert!(marks.iter().any(|said| (said.record, said.at, said.mark) == (record(own), at, B)));
         }
     }
 
@@ -588,11 +581,11 @@ proptest! {
     ) {
         let laws = of_tests();
         let date = |days: i32| NaiveDate::from_num_days_from_ce_opt(days).unwrap_or(NaiveDate::MAX);
-        let marks: Vec<_> = days.into_iter().map(|days| HalfDayMark { record: record(1), at: HalfDay::new(date(days), Part::Am), mark: B }).collect();
+        let marks: Vec<_> = days.into_iter().map(|days| HalfDayMark { record: record(1), at: HalfDay::new(date(days), Part::Am), mark: B, enrolled: true }).collect();
         let carried_in: Vec<_> = numbers.into_iter().map(|(half_days, days)| CarriedIn { record: record(2), half_days, from_begin: date(days), former: vec![] }).collect();
         let thresholds = [Threshold { half_days, kind: SignalKind::Truancy5, effect: Effect::Obligatory }];
         let calendar = laws.calendar(SchoolYear(year));
-        let rules = Rules { thresholds: &thresholds, counts: Some(Period { begins: NaiveDate::MIN, ends: None }) };
+        let rules = Rules { thresholds: &thresholds, counts: Counting::within(Period { begins: NaiveDate::MIN, ends: None }) };
         let tally = tally(&TallyInput { marks: &marks, calendar: &calendar, carried_in: &carried_in, rules });
         prop_assert!(due(&tally, &rules).len() <= 1);
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::law::of_tests;
+use crate::law::{Laws, Texts, of_tests};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().expect("a date")
@@ -12,11 +12,23 @@ fn period(born: &str) -> (String, String) {
 }
 
 fn counting(year: i16, born: Option<&str>, level: Option<Level>, settings: Settings) -> Option<(String, String)> {
+    let year = SchoolYear(year);
+    let during = Period {
+        begins: year.first_day(),
+        ends: None,
+    };
+    let place = level.map(|level| Place {
+        during,
+        level: Some(level),
+    });
     let laws = of_tests();
-    let period = laws
+    let counting = laws
         .compulsory()
-        .counting(SchoolYear(year), born.map(day), level, settings)?;
-    Some((period.begins.to_string(), period.ends.expect("an end").to_string()))
+        .counting(year, born.map(day), place.as_slice(), settings);
+    let days = year.first_day().iter_days().take(380).filter(|day| counting.on(*day));
+    let days: Vec<NaiveDate> = days.collect();
+    let (first, last) = (days.first()?, days.last()?);
+    Some((first.to_string(), last.succ_opt().expect("a next day").to_string()))
 }
 
 fn pair(begins: &str, ends: &str) -> (String, String) {
@@ -96,34 +108,117 @@ fn what_the_law_leaves_open_is_a_setting() {
     );
     assert_eq!(
         counting(2026, five, None, usual),
-        whole,
-        "an unknown level loses no signal"
+        None,
+        "nearly all of that age are in kleuter"
     );
+    let unknown_grade = Settings {
+        unknown_grade: Some(true),
+        ..usual
+    };
+    assert_eq!(counting(2026, five, None, unknown_grade), whole);
+    assert_eq!(counting(2026, five, Some(Level::Preschool), unknown_grade), None);
     assert_eq!(
         counting(2026, Some("2020-05-04"), Some(Level::Preschool), usual),
         whole,
         "six: as primary"
     );
     let with_five = Settings {
-        five_year_olds_in_preschool: true,
+        five_year_olds_in_preschool: Some(true),
         ..usual
     };
     assert_eq!(counting(2026, five, Some(Level::Preschool), with_five), whole);
 
     let grown = Some("2007-05-04");
     let with_grown = Settings {
-        after_compulsory_age: true,
+        after_compulsory_age: Some(true),
         ..usual
     };
     assert_eq!(counting(2026, grown, Some(Level::Secondary), usual), None);
     assert_eq!(counting(2026, grown, Some(Level::Secondary), with_grown), whole);
 
     let without_unknown = Settings {
-        unknown_birth_date: false,
+        unknown_birth_date: Some(false),
         ..usual
     };
     assert_eq!(counting(2026, None, None, usual), whole);
     assert_eq!(counting(2026, None, None, without_unknown), None);
+}
+
+/// Domain facts §2.2: in kleuter the rule of five is open, in lager it holds; so a day counts by where the child sits on it.
+#[test]
+fn a_five_year_old_counts_while_in_primary() {
+    let year = SchoolYear(2026);
+    let place = |begins: &str, ends: Option<&str>, level| Place {
+        during: Period {
+            begins: day(begins),
+            ends: ends.map(day),
+        },
+        level,
+    };
+    // Up to Christmas in kleuter, then in lager; from Easter on in a class of which the grade is not known.
+    let places = [
+        place("2026-09-01", Some("2026-12-21"), Some(Level::Preschool)),
+        place("2026-12-21", Some("2027-03-29"), Some(Level::Primary)),
+        place("2027-03-29", None, None),
+    ];
+    let laws = of_tests();
+    let on = |settings, text: &str| {
+        let counting = laws
+            .compulsory()
+            .counting(year, Some(day("2021-05-04")), &places, settings);
+        counting.on(day(text))
+    };
+    let unknown_counts = Settings {
+        unknown_grade: Some(true),
+        ..Settings::default()
+    };
+    for (text, usual, unknown) in [
+        ("2026-12-20", false, false),
+        ("2026-12-21", true, true),
+        ("2027-03-28", true, true),
+        ("2027-03-29", false, true),
+    ] {
+        assert_eq!(on(Settings::default(), text), usual, "{text}");
+        assert_eq!(on(unknown_counts, text), unknown, "{text}");
+    }
+    // In two classes at once: a lesson group beside the class in lager takes nothing away.
+    let both = [
+        place("2026-09-01", None, Some(Level::Primary)),
+        place("2026-09-01", None, Some(Level::Preschool)),
+    ];
+    let counting = laws
+        .compulsory()
+        .counting(year, Some(day("2021-05-04")), &both, Settings::default());
+    assert!(counting.on(day("2026-10-01")));
+    // Of another age the class says nothing.
+    let six = laws
+        .compulsory()
+        .counting(year, Some(day("2020-05-04")), &places, Settings::default());
+    assert!(six.on(day("2026-10-01")));
+}
+
+/// Design §2: a value without source and certainty is unknown, and its rule is off.
+#[test]
+fn an_open_point_without_source_is_off() {
+    let text = Texts::EMBEDDED.compulsory.replace("source = \"no text: ", "# ");
+    let laws = Laws::parse(Texts {
+        compulsory: &text,
+        ..Texts::EMBEDDED
+    })
+    .expect("still a data file");
+    assert_eq!(laws.unknown(), ["compulsory.toml: open point UnknownBirthDate"]);
+    let year = SchoolYear(2026);
+    let counts = |laws: &Laws, settings| {
+        let counting = laws.compulsory().counting(year, None, &[], settings);
+        counting.on(day("2026-10-01"))
+    };
+    assert!(counts(of_tests(), Settings::default()));
+    assert!(!counts(&laws, Settings::default()));
+    let decided = Settings {
+        unknown_birth_date: Some(true),
+        ..Settings::default()
+    };
+    assert!(counts(&laws, decided), "who decides needs no source");
 }
 
 #[test]
@@ -139,6 +234,6 @@ fn any_birth_date_can_be_asked() {
         let _known_or_not = laws.compulsory().period(born);
         let _counts_or_not = laws
             .compulsory()
-            .counting(SchoolYear(i16::MAX), Some(born), None, Settings::default());
+            .counting(SchoolYear(i16::MAX), Some(born), &[], Settings::default());
     }
 }
