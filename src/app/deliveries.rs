@@ -44,10 +44,11 @@ impl App {
             return Ok(Slice::empty(page.count));
         };
         let intake = self.intake(operation);
-        let own = |key: &String| intake.record_key(key);
+        // As it was said, too: the key of a class is kept whatever it looks like.
+        let own = |key: &String| [key.clone(), intake.record_key(key).into_owned()];
         let filter = delivery::Filter {
             kind: filter.kind,
-            keys: filter.keys.as_ref().map(|keys| keys.iter().map(own).collect()),
+            keys: filter.keys.as_ref().map(|keys| keys.iter().flat_map(own).collect()),
             outcome: filter.outcome,
         };
         let total = counted(page, delivery::count(&self.db, &scope, &filter)).await?;

@@ -125,7 +125,7 @@ impl Section for Secrecy {
             takes: "a number from 1 to 60",
             value: "30",
             default: true,
-            doc: "For how many minutes a worker reads in an emergency; director and data protection officer are told of each.",
+            doc: "For how many minutes a worker reads in an emergency; director and data protection officer find each of them.",
         },
     ];
 

@@ -26,34 +26,34 @@ impl Sync {
         }))
     }
 
-    /// The key of a record that was brought in, by which its sender asks for it again: a pupil's own, or a pupil's with the
-    /// half-day behind it.
-    pub fn record_key(&self, key: &str) -> String {
-        let own = self.pupil_key(key);
-        if own != key {
-            return own.into_owned();
+    /// The key of a place in a class, or of a record that was brought in, as it is kept: these hold the key of a pupil between
+    /// slashes, be it that a system names places so or that we do. Empty as [`Sync::pupil_key`].
+    pub fn record_key<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        let parts: Vec<Cow<'_, str>> = match self.pupil_key(key) {
+            Cow::Owned(kept) => return Cow::Owned(kept),
+            Cow::Borrowed(_) => key.split('/').map(|part| self.pupil_key(part)).collect(),
+        };
+        if parts.iter().all(|part| matches!(part, Cow::Borrowed(_))) {
+            return Cow::Borrowed(key);
         }
-        match key.rsplitn(3, '/').collect::<Vec<_>>()[..] {
-            [part, day, pupil] => format!("{}/{day}/{part}", self.pupil_key(pupil)),
-            _ => key.to_owned(),
-        }
+        let is_lost = parts
+            .iter()
+            .any(|part| matches!(part, Cow::Owned(kept) if kept.is_empty()));
+        Cow::Owned(if is_lost { String::new() } else { parts.join("/") })
     }
 
     /// A roster with keys as they are kept, and how many rows had one that could not be: they are left out, or kept without
     /// where it is one number of several.
     pub(super) fn keyed(&self, mut roster: Roster) -> (Roster, i64) {
         let mut lost = 0_i64;
-        let mut keep = |key: &mut String| {
-            let kept = self.pupil_key(key);
-            if kept == key.as_str() {
-                return !key.is_empty();
-            }
-            *key = kept.into_owned();
-            if key.is_empty() {
-                lost = lost.saturating_add(1);
+        let mut put = |key: &mut String, kept: Option<String>| {
+            if let Some(kept) = kept {
+                lost = lost.saturating_add(i64::from(kept.is_empty()));
+                *key = kept;
             }
             !key.is_empty()
         };
+        let mut keep = |key: &mut String| put(key, other(self.pupil_key(key)));
         roster.pupils.retain_mut(|row| {
             row.identifier.take_if(|identifier| !keep(identifier));
             row.user_ids
@@ -61,6 +61,21 @@ impl Sync {
             keep(&mut row.source_key)
         });
         roster.memberships.retain_mut(|row| keep(&mut row.pupil_key));
+        roster.memberships.retain_mut(|row| {
+            let kept = other(self.record_key(&row.source_key));
+            put(&mut row.source_key, kept)
+        });
+        // Who is left out is not gone: such a read ends nobody.
+        roster.complete.pupils &= lost == 0;
+        roster.complete.memberships &= lost == 0;
         (roster, lost)
+    }
+}
+
+/// What stands in the place of a key, if anything does.
+fn other(kept: Cow<'_, str>) -> Option<String> {
+    match kept {
+        Cow::Owned(kept) => Some(kept),
+        Cow::Borrowed(_) => None,
     }
 }

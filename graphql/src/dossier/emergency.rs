@@ -1,4 +1,4 @@
-//! Opening in an emergency (noodtoegang) in realm `clb`; and what director and data protection officer are told of it.
+//! Opening in an emergency (noodtoegang) in realm `clb`; and what director and data protection officer find of it.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
@@ -203,7 +203,7 @@ pub struct OpenInEmergencyInput {
     pub reason: String,
 }
 
-/// It is open, to read, for minutes. Director and data protection officer are told.
+/// It is open, to read, for minutes. Director and data protection officer find it in `emergencies`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct EmergencyOpened {
     /// Its id.
@@ -235,8 +235,8 @@ pub struct EmergencyMutation;
 #[Object]
 impl EmergencyMutation {
     /// Opens the dossier of a pupil of the viewer's CLB in an emergency: for minutes, to read, whatever team it is of, and never
-    /// what a third person asked to keep confidential. Director and data protection officer are told at once, with the reason;
-    /// the pupil finds it in the access log.
+    /// what a third person asked to keep confidential. Director and data protection officer find it in `emergencies` at once,
+    /// with the reason; the pupil finds it in the access log.
     #[graphql(tag = "class:public")]
     async fn open_in_emergency(
         &self,

@@ -328,6 +328,7 @@ impl Sync {
         }
         for place in &mut said.memberships {
             place.pupil_key = self.pupil_key(&place.pupil_key).into_owned();
+            place.source_key = self.record_key(&place.source_key).into_owned();
         }
         said
     }

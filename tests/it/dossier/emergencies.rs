@@ -111,6 +111,10 @@ both_databases!(an_emergency_opens_for_minutes, async |database: &TestDatabase| 
     assert_ne!(anew["openInEmergency"]["emergencyId"], opened["emergencyId"]);
     assert_eq!(read(&staff.paramedic).await, all);
     assert_eq!(number(&look, "select count(*) from emergency").await, 2);
+    // Whoever is in the team reads there as before: an emergency takes nothing away.
+    town.ask_for(&staff.anchor, GUIDANCE, true, &open(town.ada, NEED)).await;
+    assert_eq!(number(&look, "select count(*) from emergency").await, 3);
+    assert_eq!(read(&staff.anchor).await[0], own[0]);
     look.close().await.unwrap();
 });
 

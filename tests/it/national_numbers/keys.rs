@@ -6,12 +6,12 @@ use clb_hub::sync::files::AbsenceFile;
 use clb_hub::sync::push::{Named, Pushed, PushedAbsence};
 use clb_hub::sync::{Source, Sync};
 use hub_connectors::absences::{AbsenceFormat, ColumnMap, PupilKey};
-use hub_connectors::roster::{ClassRow, MembershipRow, Roster, Status};
+use hub_connectors::roster::{ClassRow, Complete, MembershipRow, Roster, Status};
 use hub_entities::category::Categories;
 use hub_entities::delivery::{Outcome, Why};
 use hub_entities::operation::Role;
 use hub_entities::policy::Action;
-use hub_entities::source::{KeyKind, connection};
+use hub_entities::source::{KeyKind, RunState, connection};
 use hub_entities::time::SchoolYear;
 use sea_orm::EntityTrait as _;
 
@@ -63,7 +63,8 @@ fn keyed(key: &str, register: &str) -> Roster {
         status: Status::default(),
     }];
     roster.memberships = vec![MembershipRow {
-        source_key: "m".to_owned(),
+        // As the connector of Smartschool names it.
+        source_key: format!("{key}/k"),
         class_key: "k".to_owned(),
         school_key: "s".to_owned(),
         pupil_key: key.to_owned(),
@@ -159,6 +160,11 @@ both_databases!(
                 "{text}"
             );
         }
+        let place = format!(
+            "select count(*) from membership where source_key = '{}'",
+            here.record_key(&format!("{AS_KEY}/k"))
+        );
+        assert_eq!(number(&world.look, &place).await, 1);
         // The same roster again is no news, and the sender finds what became of its records by its own keys.
         let again = here
             .roster(source, "s", keyed(&dotted(AS_KEY), AS_REGISTER), vec![2; 32])
@@ -167,6 +173,7 @@ both_databases!(
         assert_eq!((again.changed, again.ended), (0, 0));
         let of_record = format!("{AS_CALLED}/2026-09-01/AM");
         for asked in [here.record_key(&of_record), here.record_key(AS_KEY)] {
+            assert!(asked.starts_with("nn-"), "{asked}");
             let kept = format!("select count(*) from delivery where record_key = '{asked}' or pupil_key = '{asked}'");
             assert_eq!(number(&world.look, &kept).await, 1, "{asked}");
         }
@@ -240,3 +247,37 @@ both_databases!(
         assert_eq!(told_of(&hub, &manager).await, expected);
     }
 );
+
+// Who was left out because of a key is not gone, and whoever else is missing is not gone either.
+both_databases!(a_read_that_lost_a_key_ends_nobody, async |database: &TestDatabase| {
+    let world = World::new(database, "2026-10-01T10:00:00Z").await;
+    let clb = world.clb("114711").await;
+    let school = world.school("123456", clb, Categories::all()).await;
+    let source = Source {
+        id: school.source,
+        school: school.id,
+    };
+    let without = Sync {
+        national_numbers: None,
+        ..sync(&world)
+    };
+    let whole = |keys: &[(&str, &str)]| {
+        let mut whole = keyed("h1", "2600001");
+        whole
+            .pupils
+            .extend(keys.iter().flat_map(|(key, register)| keyed(key, register).pupils));
+        whole.complete = Complete {
+            pupils: true,
+            classes: true,
+            memberships: true,
+        };
+        whole
+    };
+    let known = whole(&[("h2", "2600002")]);
+    without.roster(source, "s", known, vec![1; 32]).await.unwrap();
+    let lost = whole(&[(AS_KEY, "2600003")]);
+    let run = without.roster(source, "s", lost, vec![2; 32]).await.unwrap();
+    assert_eq!((run.state, run.ended), (RunState::Done, 0));
+    let enrolled = "select count(*) from enrolment where ends_on is null";
+    assert_eq!(number(&world.look, enrolled).await, 2);
+});

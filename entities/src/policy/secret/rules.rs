@@ -319,16 +319,6 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "urgency",
-        sentence: "In an emergency a worker reads for minutes, never what a third person asked to keep confidential.",
-        ground: "R34; domain facts §3.5 (H: danger to life)",
-        says: Says::Grant(Reader::Urgency),
-        applies: |case| {
-            let opens = case.does(&[Step::OpenInUrgency]);
-            case.is_worker() && case.class().is_secret() && (opens || (case.reads() && case.in_urgency()))
-        },
-    },
-    Rule {
         name: "team",
         sentence: "A worker in the team, of a discipline that fits, reads and writes in the own trajectories.",
         ground: "domain facts §3.5 and §4.4 (H); design §3",
@@ -345,6 +335,16 @@ pub const RULES: &[Rule] = &[
         ground: "design §3 (requestAccess); domain facts §3.5 (H: sharing inside the team when it helps the client)",
         says: Says::Grant(Reader::Lent),
         applies: |case| case.is_worker() && case.class().is_secret() && case.is_lent(),
+    },
+    Rule {
+        name: "urgency",
+        sentence: "In an emergency a worker reads for minutes, never what a third person asked to keep confidential.",
+        ground: "R34; domain facts §3.5 (H: danger to life)",
+        says: Says::Grant(Reader::Urgency),
+        applies: |case| {
+            let opens = case.does(&[Step::OpenInUrgency]);
+            case.is_worker() && case.class().is_secret() && (opens || (case.reads() && case.in_urgency()))
+        },
     },
     Rule {
         name: "planning",
@@ -399,7 +399,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "emergency-is-told",
-        sentence: "Director and data protection officer of the CLB are told of each opening in an emergency, and why.",
+        sentence: "Director and data protection officer of the CLB read of each opening in an emergency, and why.",
         ground: "R34; issue 4.8",
         says: Says::Grant(Reader::Responsible),
         applies: |case| case.is_told(),
