@@ -76,9 +76,11 @@ pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
         today: scope.day(),
         ..Standing::default()
     };
+    // `offset 0`: record by record, where PostgreSQL would otherwise read the enrolments of every school into a hash.
     let text = "select r.source_key, r.content_hash,
          (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1),
-         exists (select 1 from enrolment e where e.record_id = r.id and (e.ends_on is null or e.ends_on > ?))
+         exists (select 1 from enrolment e where e.record_id = r.id and (e.ends_on is null or e.ends_on > ?)
+                 limit 1 offset 0)
          from record r where r.school_id = ?";
     for row in rows(db.reader(), text, vec![scope.day().into(), school.into()]).await? {
         let pupil = Pupil {
