@@ -1,16 +1,17 @@
 //! Of five-year-olds half-days count in lager and not in kleuter, unless decided otherwise: where one sits follows from the
 //! grade of the class, and a change of that is counted in the same transaction (domain facts §2.2, §6.4).
 
-use clb_hub::store::roster::{MembershipSaid, PupilSaid};
+use clb_hub::store::roster::{MembershipSaid, PupilSaid, end_missing_memberships};
 use futures::future::join;
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::id::{PupilId, RecordId};
+use hub_entities::source::RunKind;
 use hub_entities::time::HalfDay;
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{events, standing, totals};
+use crate::support::look::{events, meddle, number, standing, totals};
 use crate::support::world::{School, World, am, born, day, place, pm};
 
 const B: Reading = Reading::Absent(Code::B);
@@ -146,6 +147,63 @@ both_databases!(
         assert_eq!(scene.outcome().await.0, 5);
     }
 );
+
+// Whose a place is follows from its record: what is written beside it may be of a pupil that became another.
+both_databases!(
+    a_place_is_of_the_pupil_of_its_record,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let (_, other) = scene.world.pupils(scene.school, &[("b", born("2012-05-01"))]).await[0];
+        scene.sits("m1", place("lager", "a")).await;
+        assert_eq!(scene.outcome().await.0, 5);
+        let stray = "update membership set pupil_id = (select pupil_id from record where source_key = 'b')";
+        assert_eq!(meddle(&scene.world.look, stray).await, 1);
+        scene
+            .world
+            .say(scene.school, &[(scene.record, am("2026-09-04"), B)])
+            .await;
+        assert_eq!(scene.outcome().await.0, 6);
+        assert_eq!(totals(&scene.world.look, other, 2026).await, (0, 0));
+    }
+);
+
+// On 1 September a read ends the places of a whole school: not in one transaction.
+both_databases!(places_end_so_many_at_a_time, async |database: &TestDatabase| {
+    let world = World::new(database, "2026-10-01T10:00:00Z").await;
+    let clb = world.clb("114711").await;
+    let school = world.school("123456", clb, Categories::all()).await;
+    let keys = ["p0", "p1", "p2", "p3", "p4"];
+    let pupils = world.pupils(school, &keys.map(|key| (key, born(FIVE)))).await;
+    world.classes(school, &[("lager", Some("01"))]).await;
+    world.places(school, &keys.map(|key| (key, place("lager", key)))).await;
+    let days = [
+        am("2026-09-01"),
+        pm("2026-09-01"),
+        am("2026-09-02"),
+        am("2026-09-03"),
+        am("2026-10-01"),
+    ];
+    let said: Vec<_> = pupils
+        .iter()
+        .flat_map(|(record, _)| days.map(|at| (*record, at, B)))
+        .collect();
+    assert_eq!(world.say(school, &said).await.raised, 5);
+    let scope = world.source_scope(school).await;
+    let (lease, run) = world.run(school, &scope, RunKind::Roster).await;
+    world.stage(&lease, run.id, "left_place", &keys).await;
+    for (ended, so_far) in [(2, 2), (2, 4), (1, 5), (0, 5)] {
+        let work = world.work(&scope, &lease, run.id);
+        assert_eq!(end_missing_memberships(&world.db, work, 2).await.unwrap(), ended);
+        for text in [
+            "select count(*) from membership where ends_on = '2026-10-01'",
+            "select cast(sum(withdrawn) as bigint) from sync_run",
+            "select count(*) from signal where state = 'withdrawn'",
+        ] {
+            assert_eq!(number(&world.look, text).await, so_far, "{text}");
+        }
+    }
+    world.done(&lease, run).await;
+});
 
 // It counts while the pupil is enrolled there: whoever has left sits in no class any more.
 both_databases!(who_has_left_sits_in_no_class, async |database: &TestDatabase| {

@@ -9,13 +9,16 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::waiting::{wait, waits_no_longer};
 use super::{MembershipSaid, Noted, keys_among, school_of};
-use crate::store::ledger::{Work, reevaluate_placed};
+use crate::store::ledger::{Work, lock_pupils_of, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list_from, rows};
 use crate::store::{Db, DbError};
 
 /// From when until when, where the source gives it.
 type Period = (Option<NaiveDate>, Option<NaiveDate>);
+
+/// Places as they are written: under which key, from when until when.
+type Written = BTreeMap<(ClassId, RecordId), (String, Option<NaiveDate>, Option<NaiveDate>)>;
 
 /// Merges places in classes of the scope's school. One whose class or pupil is unknown waits in quarantine.
 pub async fn merge_memberships(
@@ -79,10 +82,9 @@ pub(in crate::store) async fn write_memberships(
     let today = work.scope.day();
     let mut noted = Noted::default();
     let mut changed = Vec::with_capacity(said.len());
-    let mut written: BTreeMap<(ClassId, RecordId), Vec<Value>> = BTreeMap::new();
-    let mut placed: BTreeSet<PupilId> = BTreeSet::new();
+    let mut written: Written = BTreeMap::new();
     for (key, one) in said {
-        let (Some(class), Some((record, pupil))) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
+        let (Some(class), Some((record, _))) = (classes.get(&one.class_key), records.get(&one.pupil_key)) else {
             changed.push(None);
             continue;
         };
@@ -102,34 +104,52 @@ pub(in crate::store) async fn write_memberships(
         noted.add(!settled);
         changed.push(Some(!settled));
         if !settled {
-            placed.insert(*pupil);
-            written.insert(
-                place,
-                vec![
-                    MembershipId(work.ids.next(work.now)).into(),
-                    (*class).into(),
-                    (*record).into(),
-                    (*pupil).into(),
-                    school.into(),
-                    key.clone().into(),
-                    one.begins_on.into(),
-                    ends.into(),
-                ],
-            );
+            written.insert(place, (key.clone(), one.begins_on, ends));
         }
     }
-    let placed: Vec<PupilId> = placed.into_iter().collect();
-    if !placed.is_empty() {
-        db.dialect().lock_pupils(tx, &placed).await?;
-    }
-    let head = "insert into membership (id, class_id, record_id, pupil_id, school_id, source_key, begins_on, ends_on)";
-    let tail = "on conflict (class_id, record_id) do update set source_key = excluded.source_key,
-                begins_on = excluded.begins_on, ends_on = excluded.ends_on";
-    bulk(tx, head, 8, written.into_values().collect::<Vec<_>>().into_iter(), tail).await?;
+    let placed = write_places(db, tx, work, written).await?;
     reevaluate_placed(tx, &work.judge(), &placed, &mut noted.progress).await?;
     // What waited under one of these keys has had a later word.
     let settled = said.iter().zip(&changed);
     let settled = settled.filter(|((_, one), changed)| one.gone || changed.is_some());
     waits_no_longer(tx, work, settled.map(|((key, _), _)| key.clone())).await?;
     Ok((noted.progress, changed))
+}
+
+/// Writes places under the locks of their pupils; says whose they are.
+async fn write_places(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    work: &Work<'_>,
+    written: Written,
+) -> Result<Vec<PupilId>, DbError> {
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let school = school_of(work.scope)?;
+    let records: BTreeSet<RecordId> = written.keys().map(|(_, record)| *record).collect();
+    let records: Vec<RecordId> = records.into_iter().collect();
+    let pupil_of = lock_pupils_of(db, tx, school, &records).await?;
+    let rows = written
+        .into_iter()
+        .filter_map(|((class, record), (key, begins, ends))| {
+            let row: [Value; 8] = [
+                MembershipId(work.ids.next(work.now)).into(),
+                class.into(),
+                record.into(),
+                (*pupil_of.get(&record)?).into(),
+                school.into(),
+                key.into(),
+                begins.into(),
+                ends.into(),
+            ];
+            Some(row.into())
+        });
+    let rows: Vec<Vec<Value>> = rows.collect();
+    let head = "insert into membership (id, class_id, record_id, pupil_id, school_id, source_key, begins_on, ends_on)";
+    let tail = "on conflict (class_id, record_id) do update set pupil_id = excluded.pupil_id,
+                source_key = excluded.source_key, begins_on = excluded.begins_on, ends_on = excluded.ends_on";
+    bulk(tx, head, 8, rows.into_iter(), tail).await?;
+    let pupils: BTreeSet<PupilId> = pupil_of.into_values().collect();
+    Ok(pupils.into_iter().collect())
 }
