@@ -11,7 +11,7 @@ use hub_entities::source::RunKind;
 use hub_entities::time::HalfDay;
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{events, meddle, number, standing, totals};
+use crate::support::look::{events, list, meddle, number, standing, totals};
 use crate::support::world::{School, World, am, born, day, place, pm};
 
 const B: Reading = Reading::Absent(Code::B);
@@ -66,6 +66,13 @@ impl Scene {
 
     async fn sits(&self, key: &str, place: MembershipSaid) {
         self.world.places(self.school, &[(key, place)]).await;
+    }
+
+    /// The places: class, key, first day, and the first day no longer there.
+    async fn places(&self) -> Vec<String> {
+        let text = "select c.source_key || ' ' || m.source_key || ' ' || coalesce(cast(m.begins_on as text), '-') || ' '
+             || coalesce(cast(m.ends_on as text), '-') from membership m join class_group c on c.id = m.class_id order by 1";
+        list(&self.world.look, text).await
     }
 }
 
@@ -145,6 +152,91 @@ both_databases!(
         assert_eq!(scene.outcome().await.0, 7);
         scene.world.without_places(scene.school, &["m2"]).await;
         assert_eq!(scene.outcome().await.0, 5);
+    }
+);
+
+// One row tells of one place: what its key named before is over where the new place begins.
+both_databases!(
+    a_place_that_moves_to_another_class_leaves_the_old_one,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let raised = ("signal.raised", 5);
+        scene.sits("e1", place("lager", "a")).await;
+        assert_eq!(scene.outcome().await, (5, vec![raised]));
+        // It was never so: from the same day on the pupil sits in kleuter.
+        scene.sits("e1", place("kleuter", "a")).await;
+        assert_eq!(scene.places().await, ["kleuter e1 2026-09-01 -"]);
+        assert_eq!(scene.outcome().await, (0, vec![raised, ("signal.withdrawn", 5)]));
+        // In lager from Thursday on.
+        let from = |class: &str, begins: Option<&str>| MembershipSaid {
+            begins_on: begins.map(day),
+            ..place(class, "a")
+        };
+        scene.sits("e1", from("lager", Some("2026-09-03"))).await;
+        let moved = ["kleuter e1 2026-09-01 2026-09-03", "lager e1 2026-09-03 -"];
+        assert_eq!(
+            (scene.outcome().await.0, scene.places().await),
+            (2, moved.map(str::to_owned).to_vec())
+        );
+        // And back, nobody says since when: today.
+        scene.sits("e1", from("kleuter", None)).await;
+        let back = ["kleuter e1 - -", "lager e1 2026-09-03 2026-10-01"];
+        assert_eq!(scene.places().await, back);
+        scene
+            .world
+            .say(scene.school, &[(scene.record, am("2026-10-01"), B)])
+            .await;
+        assert_eq!(scene.outcome().await.0, 2);
+        // It moves on and is gone at once.
+        let gone = MembershipSaid {
+            gone: true,
+            ..from("lager", None)
+        };
+        scene.sits("e1", gone).await;
+        assert_eq!(
+            scene.places().await,
+            ["kleuter e1 - 2026-10-01", "lager e1 2026-09-03 2026-10-01"]
+        );
+    }
+);
+
+// A source may give its places other keys: the key of one may name another one then, and both are there.
+both_databases!(
+    a_place_that_is_there_under_another_key_is_not_left,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        scene.sits("e1", place("lager", "a")).await;
+        let both = [("e1", place("kleuter", "a")), ("e2", place("lager", "a"))];
+        let places = ["kleuter e1 2026-09-01 -", "lager e2 2026-09-01 -"];
+        for said in [&both[..], &both[..], &both[..1]] {
+            scene.world.places(scene.school, said).await;
+            assert_eq!(scene.places().await, places);
+            assert_eq!(scene.outcome().await, (5, vec![("signal.raised", 5)]));
+        }
+    }
+);
+
+// A row that takes a place away often says no more than which one.
+both_databases!(
+    a_place_that_is_taken_away_keeps_its_first_day,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let from = MembershipSaid {
+            begins_on: Some(day("2026-09-03")),
+            ..place("lager", "a")
+        };
+        scene.sits("e1", from).await;
+        assert_eq!(scene.outcome().await, (2, vec![]));
+        let gone = MembershipSaid {
+            gone: true,
+            begins_on: None,
+            ..place("lager", "a")
+        };
+        for _ in 0..2 {
+            scene.sits("e1", gone.clone()).await;
+            assert_eq!(scene.places().await, ["lager e1 2026-09-03 2026-10-01"]);
+            assert_eq!(scene.outcome().await, (2, vec![]));
+        }
     }
 );
 

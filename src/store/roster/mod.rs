@@ -139,6 +139,17 @@ pub struct MembershipSaid {
     pub ends_on: Option<NaiveDate>,
 }
 
+impl MembershipSaid {
+    /// From which day on whatever the same key named before is over: where it is gone, or another place begins.
+    fn over_from(&self, today: NaiveDate) -> NaiveDate {
+        if self.gone {
+            self.ends_on.map_or(today, |ends| ends.min(today))
+        } else {
+            self.begins_on.unwrap_or(today)
+        }
+    }
+}
+
 fn school_of(scope: &Scope) -> Result<SchoolId, DbError> {
     match scope.reach() {
         Reach::Source { school, .. } => Ok(*school),
