@@ -205,8 +205,9 @@ impl Sync {
             }
         });
         unhashed?;
+        let moved = stands.moved(new.memberships.iter().map(|(key, said)| (key.as_str(), said)));
         new.memberships
-            .retain(|(key, said)| !stands.has_place(key, said) && !waits.contains(key));
+            .retain(|(key, said)| (!stands.has_place(key, said) || moved.concerns(key, said)) && !waits.contains(key));
         Ok(News {
             read,
             known: read.saturating_sub(size(&new)).saturating_sub(waiting),

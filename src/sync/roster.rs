@@ -165,7 +165,7 @@ impl Sync {
         }
         // Last of all; whom a read did not hold is put aside only when it was complete.
         while end_missing(&self.db, self.work(scope, lease, run.id), CHUNK).await? > 0 {}
-        end_missing_memberships(&self.db, self.work(scope, lease, run.id)).await?;
+        while end_missing_memberships(&self.db, self.work(scope, lease, run.id), CHUNK).await? > 0 {}
         self.merge_reported(scope, lease, &run, complete_memberships).await?;
         self.finish(lease, run::Model { quarantined, ..run }).await
     }

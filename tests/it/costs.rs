@@ -81,7 +81,8 @@ fn a_school_is_read_by_what_it_holds() {
         assert_eq!(known.left(["p0"].into_iter()).len(), 2);
         assert_eq!(known.left_places(std::iter::empty()).len(), 3);
         let work = world.work(&scope, &lease, run.id);
-        end_missing_memberships(&db, work).await.unwrap();
+        assert_eq!(end_missing_memberships(&db, work, 100).await.unwrap(), 1);
+        assert_eq!(end_missing_memberships(&db, work, 100).await.unwrap(), 0);
         let ended = "select count(*) from membership where ends_on is not null";
         assert_eq!(number(&world.look, ended).await, 1);
         let read = counted(db, &world.look).await - before;

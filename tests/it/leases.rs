@@ -201,7 +201,10 @@ impl Scene {
             ),
             ("end_missing_report_places", end_missing_report_places(db, work).await),
             ("end_missing", end_missing(db, work, 100).await.map(drop)),
-            ("end_missing_memberships", end_missing_memberships(db, work).await),
+            (
+                "end_missing_memberships",
+                end_missing_memberships(db, work, 100).await.map(drop),
+            ),
             (
                 "merge_half_days",
                 merge_half_days(db, work, &self.said, None).await.map(drop),

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::future::join;
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, join};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
@@ -15,8 +16,8 @@ use hub_entities::source::RunKind;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
-use crate::support::look::{number, standing};
-use crate::support::world::{School, World, am, born, pm};
+use crate::support::look::{number, standing, totals};
+use crate::support::world::{School, World, am, born, place, pm};
 
 const B: Reading = Reading::Absent(Code::B);
 
@@ -128,16 +129,135 @@ fn a_writer_counts_what_was_committed_while_it_waited() {
             progress
         };
         let let_go = async {
-            // Until the writer waits for the lock; one that does not wait has written by then.
-            let waits = "select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
-                         where not l.granted and a.datname = current_database()";
-            while number(&world.look, waits).await == 0 && !written.load(Ordering::SeqCst) {
-                tokio::task::yield_now().await;
-            }
+            until_it_waits(&world, &written).await;
             other.commit().await.unwrap();
         };
         let (progress, ()) = join(write, let_go).await;
         assert_eq!(progress.raised, 1);
         assert_eq!(standing(&world.look, pupil).await, [("truancy.5".to_owned(), 1, 6)]);
+    });
+}
+
+/// Waits until somebody waits for a lock, or has done without.
+async fn until_it_waits(world: &World, done: &AtomicBool) {
+    let waits = "select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+                 where not l.granted and a.datname = current_database()";
+    while number(&world.look, waits).await == 0 && !done.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A pupil of five, truant for five half-days of which one is of today, and another one that turns out to be the same.
+struct Twins {
+    school: School,
+    from: PupilId,
+    into: PupilId,
+}
+
+impl Twins {
+    async fn new(world: &World, numbers: [&str; 2]) -> Self {
+        let clb = world.clb("114711").await;
+        let school = world.school(numbers[0], clb, Categories::all()).await;
+        let other = world.school(numbers[1], clb, Categories::all()).await;
+        let (record, from) = world.pupils(school, &[("a", born("2021-03-01"))]).await[0];
+        let (_, into) = world.pupils(other, &[("a", born("2021-03-01"))]).await[0];
+        world
+            .classes(school, &[("kleuter", Some("KG")), ("lager", Some("01"))])
+            .await;
+        let days = [
+            am("2026-09-01"),
+            pm("2026-09-01"),
+            am("2026-09-03"),
+            pm("2026-09-03"),
+            am("2026-10-01"),
+        ];
+        world.say(school, &days.map(|at| (record, at, B))).await;
+        Self { school, from, into }
+    }
+
+    async fn sits(&self, world: &World, class: &str) {
+        world.places(self.school, &[("m", place(class, "a"))]).await;
+    }
+
+    /// The one becomes the other while this waits for its lock.
+    async fn become_one(&self, world: &World, write: LocalBoxFuture<'_, ()>) {
+        let (from, into) = (self.from.0, self.into.0);
+        let other = world.look.begin().await.unwrap();
+        other
+            .execute_unprepared("select id from pupil for update")
+            .await
+            .unwrap();
+        let of_pupils = [
+            "record",
+            "enrolment",
+            "membership",
+            "absence",
+            "absence_count",
+            "tally",
+            "clb_tally",
+            "signal",
+            "outbox",
+        ];
+        for table in of_pupils {
+            let text = format!("update {table} set pupil_id = '{into}' where pupil_id = '{from}'");
+            other.execute_unprepared(&text).await.unwrap();
+        }
+        let text = format!("update pupil set merged_into = '{into}' where id = '{from}'");
+        other.execute_unprepared(&text).await.unwrap();
+        let done = AtomicBool::new(false);
+        let write = async {
+            write.await;
+            done.store(true, Ordering::SeqCst);
+        };
+        let let_go = async {
+            until_it_waits(world, &done).await;
+            other.commit().await.unwrap();
+        };
+        join(write, let_go).await;
+    }
+
+    /// What is counted of the one that stands, and how many of its signals do.
+    async fn outcome(&self, world: &World) -> (i64, usize) {
+        let (count, _) = totals(&world.look, self.into, 2026).await;
+        (count, standing(&world.look, self.into).await.len())
+    }
+}
+
+// Who a pupil is may be found out while a roster waits for its lock: what follows is of the one that stands.
+#[test]
+fn who_a_pupil_is_is_read_again_under_the_lock() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let world = World::new(database, "2026-10-01T10:00:00Z").await;
+
+        let twins = Twins::new(&world, ["111111", "111112"]).await;
+        twins
+            .become_one(&world, twins.sits(&world, "lager").boxed_local())
+            .await;
+        assert_eq!(twins.outcome(&world).await, (5, 1), "a place");
+        let theirs = format!("select count(*) from membership where pupil_id = '{}'", twins.into.0);
+        assert_eq!(number(&world.look, &theirs).await, 1);
+
+        let twins = Twins::new(&world, ["222221", "222222"]).await;
+        twins.sits(&world, "kleuter").await;
+        let regrade = async {
+            world.classes(twins.school, &[("kleuter", Some("01"))]).await;
+        };
+        twins.become_one(&world, regrade.boxed_local()).await;
+        assert_eq!(twins.outcome(&world).await, (5, 1), "a grade");
+
+        let twins = Twins::new(&world, ["333331", "333332"]).await;
+        twins.sits(&world, "lager").await;
+        twins
+            .become_one(&world, world.without_places(twins.school, &["m"]).boxed_local())
+            .await;
+        assert_eq!(twins.outcome(&world).await, (4, 0), "a place that ends");
+
+        let twins = Twins::new(&world, ["444441", "444442"]).await;
+        twins.sits(&world, "lager").await;
+        let end = async {
+            assert_eq!(world.complete(twins.school, &[]).await, 1);
+        };
+        twins.become_one(&world, end.boxed_local()).await;
+        assert_eq!(twins.outcome(&world).await, (4, 0), "an enrolment that ends");
     });
 }

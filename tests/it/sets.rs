@@ -177,6 +177,27 @@ impl Steps<'_> {
             })
             .await;
         }
+        // The key of each names another class: of some from the first day on, of some from later on.
+        let moved: Vec<_> = known
+            .into_iter()
+            .enumerate()
+            .map(|(place, (key, said))| {
+                let said = MembershipSaid {
+                    class_key: format!("c{}", (place + 1) % size),
+                    begins_on: Some(day(if place.is_multiple_of(2) {
+                        "2026-09-01"
+                    } else {
+                        "2026-09-15"
+                    })),
+                    ..said
+                };
+                (key, said)
+            })
+            .collect();
+        self.count("places that move", async {
+            merge_memberships(&world.db, work(), &moved, None).await.unwrap();
+        })
+        .await;
         world.done(&lease, run).await;
     }
 }
@@ -211,7 +232,9 @@ both_databases!(
                 both,
             ),
             ("conflict where resolved_at is not null", 2 * both),
-            ("membership where ends_on <= '2026-10-01'", both),
+            // One of each pupil that left, and of every second one that which it had before.
+            ("membership where ends_on <= '2026-10-01'", both + both / 2),
+            ("membership where ends_on = '2026-09-15'", both / 2),
             ("quarantine where resolved_at is not null", both),
             // Whose pupil left is told of the two that were withdrawn and of the one that stands; when it leaves again, of
             // the one that stands.

@@ -1,16 +1,18 @@
 //! Places in classes that come before their class or their pupil: they wait, with the latest word on them, and are worked
-//! off when a later roster brings what they lack (design §5).
+//! off when a later roster brings what they lack (design §5). And places that are taken away, or move to another class.
 
 use clb_hub::sync::Source;
 use hub_connectors::roster::{ClassRow, MembershipRow, PupilRow, Roster, Says, SchoolLink, Status};
+use hub_entities::absence::code::Code;
+use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::source::{RunState, run};
 use hub_entities::time::SchoolYear;
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{list, number};
+use crate::support::look::{list, meddle, number, standing};
 use crate::support::region::sync;
-use crate::support::world::{School, World, day};
+use crate::support::world::{School, World, am, born, day, pm};
 
 const NOW: &str = "2026-10-01T10:00:00Z";
 
@@ -204,6 +206,59 @@ both_databases!(
         );
     }
 );
+
+// What follows of it is counted in the run that brought it.
+both_databases!(
+    a_place_that_waited_has_its_signal_counted,
+    async |database: &TestDatabase| {
+        let scene = Scene::new(database).await;
+        let (school, five) = (scene.school, born("2021-03-01"));
+        let (record, pupil) = scene.world.pupils(school, &[("ada", five)]).await[0];
+        let days = [
+            am("2026-09-01"),
+            pm("2026-09-01"),
+            am("2026-09-02"),
+            am("2026-09-03"),
+            pm("2026-09-03"),
+        ];
+        let b = Reading::Absent(Code::B);
+        scene.world.say(school, &days.map(|at| (record, at, b))).await;
+        scene
+            .import(&delta(&[], &[], &[place("m1", "1A", "ada", Status::Active)]))
+            .await;
+        assert!(standing(&scene.world.look, pupil).await.is_empty());
+        let mut lager = delta(&["1A"], &[], &[]);
+        for class in &mut lager.classes {
+            class.grade = Some("01".to_owned());
+        }
+        scene.import(&lager).await;
+        assert_eq!(
+            standing(&scene.world.look, pupil).await,
+            [("truancy.5".to_owned(), 1, 5)]
+        );
+        let counted = "select cast(sum(raised) as bigint) from sync_run where kind = 'roster'";
+        assert_eq!(number(&scene.world.look, counted).await, 1);
+    }
+);
+
+// Whole rosters, in which the key of a place names another class.
+both_databases!(a_place_that_moves_is_in_one_class, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let classes = ["1A", "1B"];
+    let roster = |places: &[MembershipRow]| whole(delta(&classes, &["ada"], places));
+    let [a, b] = classes.map(|class| place("m1", class, "ada", Status::Active));
+    scene.import(&roster(std::slice::from_ref(&a))).await;
+    assert_eq!(scene.import(&roster(std::slice::from_ref(&b))).await, (1, 3, 0));
+    assert_eq!(scene.places().await, ["1A ada 2026-10-01", "1B ada -"]);
+    // Of two that are there under one key, as they once were left, one is right.
+    meddle(&scene.world.look, "update membership set ends_on = null").await;
+    scene.import(&whole(delta(&classes, &["ada", "bo"], &[b]))).await;
+    assert_eq!(scene.places().await, ["1A ada 2026-10-01", "1B ada -"]);
+    // Both are there, and the key of the one names the other now.
+    let renamed = place("m2", "1B", "ada", Status::Active);
+    scene.import(&roster(&[a, renamed])).await;
+    assert_eq!(scene.places().await, ["1A ada -", "1B ada -"]);
+});
 
 both_databases!(
     a_place_that_is_taken_away_ends_today_at_the_latest,

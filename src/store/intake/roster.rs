@@ -21,7 +21,7 @@ use crate::store::run::{Begun, Coming, Progress, begin_within, write_state};
 use crate::store::sql::row;
 use crate::store::staging::{all_rows, write_rows};
 
-/// Pupils ended in one statement of the transaction.
+/// Pupils, or places in classes, ended in one statement of the transaction.
 const ENDED_AT_ONCE: u32 = 1_000;
 
 /// What a merge did: of each row, by kind and key, whether it changed something; `None` where it named a class or a
@@ -125,7 +125,13 @@ impl Intake {
                     break;
                 }
             }
-            add(&mut all, write_membership_endings(db, tx, work).await?);
+            loop {
+                let (progress, ended) = write_membership_endings(db, tx, work, ENDED_AT_ONCE).await?;
+                add(&mut all, progress);
+                if ended == 0 {
+                    break;
+                }
+            }
             write_report_endings(tx, work).await?;
         }
         Ok((all, changed))

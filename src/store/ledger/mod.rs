@@ -221,7 +221,7 @@ async fn known_years(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<BTr
 /// Locks the canonical pupils of these records in id order, and says which record is whose.
 ///
 /// A record may be tied to another pupil between reading and locking, so it is read again after the lock.
-async fn lock_pupils_of(
+pub(super) async fn lock_pupils_of(
     db: &Db,
     tx: &DatabaseTransaction,
     school: SchoolId,

@@ -231,10 +231,10 @@ impl State {
         if five.is_empty() {
             return Ok(());
         }
-        let text = "select m.pupil_id, c.school_year, c.grade, m.begins_on, m.ends_on, e.begins_on, e.ends_on
-             from membership m join class_group c on c.id = m.class_id
-             join enrolment e on e.record_id = m.record_id
-             where m.pupil_id in ? and c.school_year in ?";
+        let text = "select r.pupil_id, c.school_year, c.grade, m.begins_on, m.ends_on, e.begins_on, e.ends_on
+             from record r join membership m on m.record_id = r.id join class_group c on c.id = m.class_id
+             join enrolment e on e.record_id = r.id
+             where r.pupil_id in ? and c.school_year in ?";
         for row in rows(db, text, vec![list(&five), list(years)]).await? {
             let key = (row.try_get_by_index(0)?, SchoolYear(row.try_get_by_index(1)?));
             let (in_class, ends): (Option<NaiveDate>, Option<NaiveDate>) =

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hub_entities::id::{ClassId, PupilId};
+use hub_entities::id::{ClassId, RecordId};
 use hub_entities::time::SchoolYear;
 use sea_orm::{DatabaseTransaction, Value};
 
-use super::{ClassSaid, Noted, school_of};
+use super::{ClassSaid, Noted, locked, school_of};
 use crate::store::ledger::{Work, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list, list_from, rows};
@@ -75,11 +75,10 @@ pub(in crate::store) async fn write_classes(
                 do update set name = excluded.name, grade = excluded.grade";
     bulk(tx, head, 6, written.into_values().collect::<Vec<_>>().into_iter(), tail).await?;
     if !regraded.is_empty() {
-        let text = "select distinct pupil_id from membership where class_id in ? order by pupil_id";
+        let text = "select distinct record_id from membership where class_id in ?";
         let found = rows(tx, text, vec![list(&regraded)]).await?;
-        let pupils: Result<Vec<PupilId>, _> = found.iter().map(|row| row.try_get_by_index(0)).collect();
-        let pupils = pupils?;
-        db.dialect().lock_pupils(tx, &pupils).await?;
+        let records: Result<Vec<RecordId>, _> = found.iter().map(|row| row.try_get_by_index(0)).collect();
+        let pupils = locked(db, tx, school, &records?).await?;
         reevaluate_placed(tx, &work.judge(), &pupils, &mut noted.progress).await?;
     }
     Ok((noted.progress, noted.changed))

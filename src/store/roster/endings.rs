@@ -1,16 +1,18 @@
 //! The endings: what a complete read did not hold is gone, unless that would be too many (R08).
 
-use hub_entities::id::{PupilId, RecordId, RunId};
+use std::collections::BTreeSet;
+
+use hub_entities::id::{MembershipId, RecordId, RunId};
 use hub_entities::policy::Scope;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
 use super::changed::end_enrolments;
-use super::school_of;
 use super::waiting::waits_left;
+use super::{locked, school_of};
 use crate::store::competence::derive_again;
 use crate::store::ledger::{Work, reevaluate_placed};
 use crate::store::run::{Progress, advance};
-use crate::store::sql::{execute, row, rows};
+use crate::store::sql::{execute, list, row, rows};
 use crate::store::{Db, DbError};
 
 /// How many a complete read would end, and of how many: enrolments of pupils, or their places in classes.
@@ -90,20 +92,15 @@ pub(in crate::store) async fn write_endings(
     most: u32,
 ) -> Result<Progress, DbError> {
     let school = school_of(work.scope)?;
-    let text = format!("select e.record_id, e.pupil_id {MISSING} order by e.pupil_id limit ?");
+    let text = format!("select e.record_id {MISSING} order by e.pupil_id limit ?");
     let values: Vec<Value> = vec![school.into(), work.scope.day().into(), work.run.into(), most.into()];
     let found = rows(tx, &text, values).await?;
-    let mut pupils = Vec::new();
-    let mut records: Vec<RecordId> = Vec::new();
-    for row in &found {
-        records.push(row.try_get_by_index(0)?);
-        pupils.push(row.try_get_by_index(1)?);
+    let records: Result<Vec<RecordId>, _> = found.iter().map(|row| row.try_get_by_index(0)).collect();
+    let records = records?;
+    if records.is_empty() {
+        return Ok(Progress::default());
     }
-    pupils.sort_unstable();
-    pupils.dedup();
-    if !pupils.is_empty() {
-        db.dialect().lock_pupils(tx, &pupils).await?;
-    }
+    let pupils = locked(db, tx, school, &records).await?;
     let today = work.scope.day();
     end_enrolments(tx, work, records.iter().map(|record| (*record, today)).collect()).await?;
     derive_again(tx, work.ids, &pupils, work.now).await?;
@@ -115,41 +112,46 @@ pub(in crate::store) async fn write_endings(
     Ok(progress)
 }
 
-/// Ends the places in classes that a complete read did not hold: those put aside as `left_place`.
-pub async fn end_missing_memberships(db: &Db, work: Work<'_>) -> Result<(), DbError> {
+/// Ends the places in classes that a complete read did not hold, those put aside as `left_place`: so many at a time; how
+/// many.
+pub async fn end_missing_memberships(db: &Db, work: Work<'_>, most: u32) -> Result<usize, DbError> {
     let tx = db.begin().await?;
     work.lease.fence(db, &tx).await?;
-    let progress = write_membership_endings(db, &tx, &work).await?;
+    let (progress, ended) = write_membership_endings(db, &tx, &work, most).await?;
     advance(&tx, work.run, Some("ending/".to_owned()), progress).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(ended)
 }
 
-/// The same within a transaction that holds the lease of the source already: which signals followed.
+/// The same within a transaction that holds the lease of the source already: which signals followed, and how many ended.
 pub(in crate::store) async fn write_membership_endings(
     db: &Db,
     tx: &DatabaseTransaction,
     work: &Work<'_>,
-) -> Result<Progress, DbError> {
-    waits_left(tx, work).await?;
+    most: u32,
+) -> Result<(Progress, usize), DbError> {
     let school = school_of(work.scope)?;
-    let left =
-        "where class_id in (select c.id from class_group c where c.school_id = ?) and (ends_on is null or ends_on > ?)
-         and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')";
+    let text = "select id, record_id from membership
+         where class_id in (select c.id from class_group c where c.school_id = ?) and (ends_on is null or ends_on > ?)
+         and source_key in (select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')
+         order by record_id limit ?";
     let today = Value::from(work.scope.day());
-    let values: [Value; 3] = [school.into(), today.clone(), work.run.into()];
-    let text = format!("select distinct pupil_id from membership {left} order by pupil_id");
-    let found = rows(tx, &text, values.to_vec()).await?;
-    let pupils: Result<Vec<PupilId>, _> = found.iter().map(|row| row.try_get_by_index(0)).collect();
-    let pupils = pupils?;
-    let mut progress = Progress::default();
-    if pupils.is_empty() {
-        return Ok(progress);
+    let values: Vec<Value> = vec![school.into(), today.clone(), work.run.into(), most.into()];
+    let mut places: Vec<MembershipId> = Vec::new();
+    let mut records: BTreeSet<RecordId> = BTreeSet::new();
+    for row in rows(tx, text, values).await? {
+        places.push(row.try_get_by_index(0)?);
+        records.insert(row.try_get_by_index(1)?);
     }
-    db.dialect().lock_pupils(tx, &pupils).await?;
-    let mut values = values.to_vec();
-    values.insert(0, today);
-    execute(tx, &format!("update membership set ends_on = ? {left}"), values).await?;
+    let mut progress = Progress::default();
+    if places.is_empty() {
+        waits_left(tx, work).await?;
+        return Ok((progress, 0));
+    }
+    let records: Vec<RecordId> = records.into_iter().collect();
+    let pupils = locked(db, tx, school, &records).await?;
+    let text = "update membership set ends_on = ? where id in ?";
+    execute(tx, text, vec![today, list(&places)]).await?;
     reevaluate_placed(tx, &work.judge(), &pupils, &mut progress).await?;
-    Ok(progress)
+    Ok((progress, places.len()))
 }

@@ -11,17 +11,18 @@ mod reported;
 mod standing;
 mod waiting;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::KeyKind;
 use hub_entities::time::SchoolYear;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::ledger::lock_pupils_of;
 use super::run::Progress;
 use super::sql::{list_from, rows};
 use super::{Db, DbError};
@@ -138,11 +139,34 @@ pub struct MembershipSaid {
     pub ends_on: Option<NaiveDate>,
 }
 
+impl MembershipSaid {
+    /// From which day on whatever the same key named before is over: where it is gone, or another place begins.
+    fn over_from(&self, today: NaiveDate) -> NaiveDate {
+        if self.gone {
+            self.ends_on.map_or(today, |ends| ends.min(today))
+        } else {
+            self.begins_on.unwrap_or(today)
+        }
+    }
+}
+
 fn school_of(scope: &Scope) -> Result<SchoolId, DbError> {
     match scope.reach() {
         Reach::Source { school, .. } => Ok(*school),
         _ => Err(DbError::OutOfScope),
     }
+}
+
+/// The pupils of these records, under their locks.
+async fn locked(
+    db: &Db,
+    tx: &DatabaseTransaction,
+    school: SchoolId,
+    records: &[RecordId],
+) -> Result<Vec<PupilId>, DbError> {
+    let pupils = lock_pupils_of(db, tx, school, records).await?;
+    let pupils: BTreeSet<PupilId> = pupils.into_values().collect();
+    Ok(pupils.into_iter().collect())
 }
 
 /// What rows changed, in their order.

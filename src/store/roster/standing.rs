@@ -42,6 +42,7 @@ struct OpenPlace {
     key: String,
     class: String,
     pupil: String,
+    ends_on: Option<NaiveDate>,
     /// Whether the class is one of the running school year: on 1 September all others are new.
     is_running: bool,
 }
@@ -65,6 +66,23 @@ impl<'a> Held<'a> {
 
     fn has(&self, place: &OpenPlace) -> bool {
         self.keys.contains(place.key.as_str()) || self.places.contains(&(place.class.as_str(), place.pupil.as_str()))
+    }
+}
+
+/// What a read moves: it gives the key of a place that is taken to another class of the same pupil.
+#[derive(Debug, Default)]
+pub struct Moved {
+    keys: HashSet<String>,
+    /// By class and pupil: where they were.
+    places: HashSet<(String, String)>,
+}
+
+impl Moved {
+    /// Whether a row is of what moves: of a key that moves, or of the place that it leaves, which may be there under
+    /// another key.
+    pub fn concerns(&self, key: &str, said: &MembershipSaid) -> bool {
+        let left = || (said.class_key.clone(), said.pupil_key.clone());
+        self.keys.contains(key) || (!self.places.is_empty() && self.places.contains(&left()))
     }
 }
 
@@ -115,6 +133,7 @@ pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
                 key: row.try_get_by_index(0)?,
                 class: place.0.clone(),
                 pupil: place.1.clone(),
+                ends_on: ends,
                 is_running: SchoolYear(row.try_get_by_index(6)?) == SchoolYear::of(scope.day()),
             });
         }
@@ -153,6 +172,23 @@ impl Standing {
             Some(known) => *known == (said.begins_on, said.ends_on),
             None => said.gone,
         }
+    }
+
+    /// What a read that holds these moves.
+    pub fn moved<'a>(&self, held: impl Iterator<Item = (&'a str, &'a MembershipSaid)>) -> Moved {
+        let held: HashMap<&str, &MembershipSaid> = held.collect();
+        let mut moved = Moved::default();
+        for place in &self.open_places {
+            let Some(said) = held.get(place.key.as_str()) else {
+                continue;
+            };
+            let lasts = place.ends_on.is_none_or(|ends| ends > said.over_from(self.today));
+            if lasts && said.pupil_key == place.pupil && said.class_key != place.class {
+                moved.keys.insert(place.key.clone());
+                moved.places.insert((place.class.clone(), place.pupil.clone()));
+            }
+        }
+        moved
     }
 
     /// Whether a place waits already with these very words, and neither its class nor its pupil is known or coming.

@@ -102,14 +102,17 @@ async fn end_waiting(
     Ok(())
 }
 
-/// Works off the places whose class and pupil are known by now.
+/// Works off the places whose class and pupil are known by now. Signals that follow are counted in the run of the work.
 pub async fn work_off_places(db: &Db, work: Work<'_>) -> Result<(), DbError> {
-    let tx = db.begin().await?;
-    work.lease.fence(db, &tx).await?;
-    let waiting: Vec<_> = waiting_places(&tx, work.scope).await?.into_iter().collect();
+    let waiting: Vec<_> = waiting_places(db.reader(), work.scope).await?.into_iter().collect();
     for some in waiting.chunks(CHUNK) {
-        write_memberships(db, &tx, &work, some).await?;
+        let tx = db.begin().await?;
+        work.lease.fence(db, &tx).await?;
+        let (progress, _) = write_memberships(db, &tx, &work, some).await?;
+        let text = "update sync_run set raised = raised + ?, withdrawn = withdrawn + ? where id = ?";
+        let values: Vec<Value> = vec![progress.raised.into(), progress.withdrawn.into(), work.run.into()];
+        execute(&tx, text, values).await?;
+        tx.commit().await?;
     }
-    tx.commit().await?;
     Ok(())
 }

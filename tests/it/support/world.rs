@@ -323,7 +323,7 @@ impl World {
         let (lease, run) = self.run(school, &scope, RunKind::Roster).await;
         self.stage(&lease, run.id, "left_place", keys).await;
         let work = self.work(&scope, &lease, run.id);
-        end_missing_memberships(&self.db, work).await.unwrap();
+        while end_missing_memberships(&self.db, work, 200).await.unwrap() > 0 {}
         self.done(&lease, run).await;
     }
 
