@@ -16,7 +16,7 @@ use hub_entities::source::RunKind;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
-use crate::support::look::{number, standing, totals};
+use crate::support::look::{number, standing, totals, until_it_waits};
 use crate::support::world::{School, World, am, born, place, pm};
 
 const B: Reading = Reading::Absent(Code::B);
@@ -129,22 +129,13 @@ fn a_writer_counts_what_was_committed_while_it_waited() {
             progress
         };
         let let_go = async {
-            until_it_waits(&world, &written).await;
+            until_it_waits(&world.look, &written).await;
             other.commit().await.unwrap();
         };
         let (progress, ()) = join(write, let_go).await;
         assert_eq!(progress.raised, 1);
         assert_eq!(standing(&world.look, pupil).await, [("truancy.5".to_owned(), 1, 6)]);
     });
-}
-
-/// Waits until somebody waits for a lock, or has done without.
-async fn until_it_waits(world: &World, done: &AtomicBool) {
-    let waits = "select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
-                 where not l.granted and a.datname = current_database()";
-    while number(&world.look, waits).await == 0 && !done.load(Ordering::SeqCst) {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A pupil of five, truant for five half-days of which one is of today, and another one that turns out to be the same.
@@ -210,7 +201,7 @@ impl Twins {
             done.store(true, Ordering::SeqCst);
         };
         let let_go = async {
-            until_it_waits(world, &done).await;
+            until_it_waits(&world.look, &done).await;
             other.commit().await.unwrap();
         };
         join(write, let_go).await;

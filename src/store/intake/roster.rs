@@ -13,7 +13,7 @@ use crate::store::DbError;
 use crate::store::ledger::Work;
 use crate::store::loss::{Gap, write_gaps};
 use crate::store::roster::{
-    ClassSaid, MembershipSaid, PupilSaid, count_ending, dangling, write_classes, write_endings,
+    ClassSaid, MembershipSaid, PupilSaid, count_ending, dangling, lock_roster, write_classes, write_endings,
     write_membership_endings, write_memberships, write_pupils, write_report_classes, write_report_endings,
     write_report_places,
 };
@@ -95,14 +95,15 @@ impl Intake {
         let mut all = Progress::default();
         let mut changed = Changed::new();
         let classes = self.aside::<ClassSaid>(run, "class").await?;
+        let pupils = self.aside::<PupilSaid>(run, "pupil").await?;
+        let places = self.aside::<MembershipSaid>(run, "membership").await?;
+        lock_roster(db, tx, work, &classes, &pupils, &places).await?;
         let (progress, of_classes) = write_classes(db, tx, work, &classes).await?;
         add(&mut all, progress);
         note(&mut changed, "class", classes, of_classes.into_iter().map(Some));
-        let pupils = self.aside::<PupilSaid>(run, "pupil").await?;
         let (progress, of_pupils) = write_pupils(db, tx, work, &pupils).await?;
         add(&mut all, progress);
         note(&mut changed, "pupil", pupils, of_pupils.into_iter().map(Some));
-        let places = self.aside::<MembershipSaid>(run, "membership").await?;
         let (progress, of_places) = write_memberships(db, tx, work, &places).await?;
         add(&mut all, progress);
         let lost = dangling(&places, &of_places);

@@ -10,6 +10,7 @@ mod records;
 mod reported;
 mod standing;
 mod waiting;
+mod whole;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -42,6 +43,7 @@ pub use reported::{
 pub(super) use reported::{write_report_classes, write_report_endings, write_report_places};
 pub use standing::{Standing, standing};
 pub use waiting::work_off_places;
+pub(super) use whole::lock_roster;
 
 /// What a source says of a pupil, already filtered by the agreement: a category that was not agreed
 /// is not in here.

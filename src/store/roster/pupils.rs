@@ -172,7 +172,7 @@ async fn lock_for(
 }
 
 /// The pupils of these records, and of records elsewhere with the same blind index.
-async fn touched_by(
+pub(super) async fn touched_by(
     tx: &DatabaseTransaction,
     school: SchoolId,
     said: &[(String, PupilSaid)],

@@ -1,6 +1,7 @@
 //! Looks into the database past every scope: what a test compares with what it wrote by hand.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hub_entities::id::PupilId;
@@ -66,6 +67,15 @@ pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) -> Duration
         tokio::task::yield_now().await;
     }
     begun.elapsed()
+}
+
+/// Until somebody waits for a lock of PostgreSQL, or this is done without.
+pub(crate) async fn until_it_waits(look: &DatabaseConnection, done: &AtomicBool) {
+    let waits = "select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+                 where not l.granted and a.datname = current_database()";
+    while number(look, waits).await == 0 && !done.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The first column of each row.
