@@ -1,18 +1,16 @@
 //! Rosters that software brings in by itself: changes, and snapshots in one call or several.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod locks;
 
 use clb_hub::store::roster::PupilSaid;
-use futures::future::join;
 use hub_entities::category::{Categories, Category};
 use hub_entities::client_grant::{Task, Tasks};
 use hub_entities::operation::{Actor, Role};
-use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
-use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
+use crate::support::database::{TestDatabase, both_databases};
 use crate::support::door::Hub;
-use crate::support::look::{everything, list, number, until_it_waits};
+use crate::support::look::{everything, list, number};
 use crate::support::world::{School, World, at, born};
 
 const NOW: &str = "2026-10-07T10:00:00Z";
@@ -583,40 +581,3 @@ both_databases!(
         }
     }
 );
-
-// Whoever locks in another order waits for one who waits for it: all pupils of a roster are locked at once, by their ids.
-#[test]
-fn a_roster_locks_its_pupils_in_one_order() {
-    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
-        let scene = Scene::new(database, default()).await;
-        let class = |grade: &str| format!("classes: [{{ key: \"1A\", name: \"1A\", grade: \"{grade}\" }}]");
-        let two = format!("{}, pupils: [{} {}]", class("KG"), pupil("ada"), pupil("bo"));
-        scene.sends("one", CHANGES, &two).await;
-        let look = &scene.world().look;
-        let keys: Vec<String> = list(look, "select source_key from record order by pupil_id").await;
-        let place = format!(
-            "memberships: [{{ key: \"m\", classKey: \"1A\", pupilKey: \"{}\" }}]",
-            keys[1]
-        );
-        scene.sends("two", CHANGES, &place).await;
-
-        let other = look.begin().await.unwrap();
-        let lock = |order: &str| format!("select id from pupil order by id {order} limit 1 for update nowait");
-        other.execute_unprepared(&lock("asc")).await.unwrap();
-        let done = AtomicBool::new(false);
-        // The class has the second one, the pupils are the first.
-        let rows = format!("{}, pupils: [{}]", class("01"), pupil(&keys[0]).replace("An", "Ann"));
-        let send = async {
-            let answer = scene.sends("three", CHANGES, &rows).await;
-            done.store(true, Ordering::SeqCst);
-            answer
-        };
-        let meet = async {
-            until_it_waits(look, &done).await;
-            other.execute_unprepared(&lock("desc")).await.unwrap();
-            other.commit().await.unwrap();
-        };
-        let (answer, ()) = join(send, meet).await;
-        assert_eq!(answer["runState"], "DONE", "{answer}");
-    });
-}
