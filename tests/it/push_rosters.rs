@@ -537,6 +537,11 @@ both_databases!(
         for who in [&scene.manager, &stranger] {
             assert_eq!(asked(who, "{}").await, Vec::<Value>::new());
         }
+        // The key of a class that looks like a national number is kept as it was said.
+        let class = "classes: [{ key: \"41050101309\", name: \"1A\" }]";
+        scene.sends("seven", CHANGES, class).await;
+        let taken = row("CLASS", "41050101309", "ACCEPTED", None);
+        assert_eq!(asked(&scene.client, "{ keys: [\"41050101309\"] }").await, [taken]);
     }
 );
 
