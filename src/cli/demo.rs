@@ -283,7 +283,7 @@ impl Demo {
         stopping.send_replace(true);
         signal.abort();
         let served = serving.await;
-        working.end().await;
+        working.end(Patience::DEFAULT.last_words()).await;
         outcome?;
         served.map_err(std::io::Error::other)??;
         Ok(ExitCode::SUCCESS)

@@ -96,13 +96,13 @@ impl Work {
 }
 
 impl Working {
-    /// Requests are over: gives the last events their positions, writes the last lines, and goes.
-    pub(super) async fn end(self) {
+    /// Requests are over: gives the last events their positions, writes the last lines, and goes; within so much time,
+    /// for all of them.
+    pub(super) async fn end(self, within: Duration) {
         self.stop.send_replace(true);
-        for task in self.tasks {
-            if tokio::time::timeout(Duration::from_secs(5), task).await.is_err() {
-                tracing::warn!("a background task did not end in time");
-            }
+        let all = futures::future::join_all(self.tasks);
+        if tokio::time::timeout(within, all).await.is_err() {
+            tracing::warn!("a background task did not end in time");
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hub_entities::time::Clock as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::house::{Running, key, law_settings};
 use super::sync::systems;
@@ -105,20 +106,36 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let pulling = tokio::spawn(scheduler.run(async { drop(stopped.await) }));
     let working = running.beside_the_door().begin(sealer, applier);
     let patience = config.server.patience();
-    let served = serve(listener, router(edge), streams.until(stop), patience).await;
-    // Sockets have left HTTP behind: they are waited for apart.
-    if tokio::time::timeout(patience.drain, streams.closed()).await.is_err() {
+    // All are told at once, and have the same time from then on (R48). The pull first: it gives up what it reads.
+    let (stopping, told) = watch::channel(false);
+    let stop = async move {
+        stop.await;
+        drop(stop_pulling);
+        keeping.abort();
+        stopping.send_replace(true);
+    };
+    let (served, closed, pulled) = tokio::join!(
+        serve(listener, router(edge), streams.until(stop), patience),
+        // Sockets have left HTTP behind: they are waited for apart.
+        after(told.clone(), patience.last_requests(), streams.closed()),
+        after(told, patience.last_requests(), pulling),
+    );
+    if closed.is_none() {
         tracing::warn!("a stream did not close in time");
     }
-    keeping.abort();
-    // Before the events: what is merged last is told as well.
-    drop(stop_pulling);
-    if tokio::time::timeout(patience.drain, pulling).await.is_err() {
+    if pulled.is_none() {
         tracing::warn!("a pull did not end in time; the next start goes on with it");
     }
-    working.end().await;
+    // When nothing happens any more: what was merged last is told as well.
+    working.end(patience.last_words()).await;
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The end of this work, if it comes within so much time from the word to stop on.
+async fn after<T>(mut told: watch::Receiver<bool>, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    drop(told.wait_for(|told| *told).await);
+    tokio::time::timeout(time, work).await.ok()
 }
 
 /// What pulls the live sources of this configuration.

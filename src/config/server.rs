@@ -14,7 +14,7 @@ use crate::http::serve::Patience;
 pub struct Server {
     /// Address and port. TLS ends before the hub.
     pub address: SocketAddr,
-    /// Seconds that requests in flight may take to end at a stop.
+    /// Seconds that a stop may take in all.
     pub drain_seconds: u16,
     /// Seconds that the head of a request may take to arrive, and an idle connection is kept.
     pub head_seconds: u16,
@@ -54,10 +54,10 @@ impl Section for Server {
         },
         Setting {
             key: "drain_seconds",
-            takes: "seconds, at most 30",
+            takes: "seconds from 1 to 30",
             value: "30",
             default: true,
-            doc: "How long requests in flight may take to end at a stop.",
+            doc: "How long a stop may take in all; what has not ended before its last sixth is cut off.",
         },
         Setting {
             key: "head_seconds",
@@ -69,8 +69,8 @@ impl Section for Server {
     ];
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        if self.drain_seconds > 30 {
-            return Err(("drain_seconds", "seconds, at most 30"));
+        if !(1..=30).contains(&self.drain_seconds) {
+            return Err(("drain_seconds", "seconds from 1 to 30"));
         }
         if !(1..=60).contains(&self.head_seconds) {
             return Err(("head_seconds", "seconds from 1 to 60"));

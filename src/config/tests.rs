@@ -70,7 +70,7 @@ fn what_is_refused_is_named_and_its_value_is_not() {
         ),
         (
             "[server]\ndrain_seconds = 31".to_owned(),
-            "hub.toml: [server] drain_seconds takes seconds, at most 30",
+            "hub.toml: [server] drain_seconds takes seconds from 1 to 30",
         ),
         (
             "[server]\nhead_seconds = 0".to_owned(),

@@ -22,7 +22,7 @@ pub struct Patience {
     pub head: Duration,
     /// How long a client may take nothing of what it is sent.
     pub write: Duration,
-    /// How long requests in flight may take to end after the signal to stop.
+    /// How long a stop may take in all, from the signal on (R48).
     pub drain: Duration,
 }
 
@@ -33,10 +33,37 @@ impl Patience {
         write: Duration::from_secs(30),
         drain: Duration::from_secs(30),
     };
+
+    /// What of the drain whoever writes last has for itself, when all others have ended or were cut off: a sixth.
+    pub fn last_words(&self) -> Duration {
+        self.drain / 6
+    }
+
+    /// What of it requests in flight, streams and pulls have, all at once.
+    pub fn last_requests(&self) -> Duration {
+        self.drain.saturating_sub(self.last_words())
+    }
 }
 
-/// Serves until `stop`, then takes no more connections and ends when the last request has, or
-/// after the drain.
+/// What a connection is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    /// Nothing.
+    GoOn,
+    /// To end with the request it is at.
+    Finish,
+    /// To end.
+    Cut,
+}
+
+/// Until a connection is told this, or more.
+async fn told(from: &mut watch::Receiver<Told>, what: Told) {
+    // The sender outlives its connections; without one, there is nothing to go on for.
+    drop(from.wait_for(|told| *told >= what).await);
+}
+
+/// Serves until `stop`, then takes no more connections and ends when the last request has. What has not ended by
+/// [`Patience::last_requests`] is cut off: a client that takes nothing, or never ends asking, holds no stop.
 pub async fn serve(
     mut listener: TcpListener,
     router: Router,
@@ -46,7 +73,7 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience.head);
     // Each connection holds a receiver: when none is left, all have ended.
-    let stopping = watch::Sender::new(false);
+    let stopping = watch::Sender::new(Told::GoOn);
     let mut stop = pin!(stop);
     loop {
         let (stream, _) = tokio::select! {
@@ -64,9 +91,12 @@ pub async fn serve(
             let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
             let ended = tokio::select! {
                 ended = &mut connection => ended,
-                () = async { drop(stopped.wait_for(|stopping| *stopping).await) } => {
+                () = told(&mut stopped, Told::Finish) => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    tokio::select! {
+                        ended = connection => ended,
+                        () = told(&mut stopped, Told::Cut) => return,
+                    }
                 }
             };
             // A client that hung up or never finished: nothing of ours went wrong.
@@ -76,10 +106,15 @@ pub async fn serve(
         });
     }
     drop(listener);
-    stopping.send_replace(true);
-    tokio::select! {
-        () = stopping.closed() => {}
-        () = tokio::time::sleep(patience.drain) => {}
+    stopping.send_replace(Told::Finish);
+    if tokio::time::timeout(patience.last_requests(), stopping.closed())
+        .await
+        .is_err()
+    {
+        tracing::warn!("a request did not end in time");
+        stopping.send_replace(Told::Cut);
+        // At once: they let go of what they hold, and the hub's last lines can be written.
+        stopping.closed().await;
     }
     Ok(())
 }

@@ -13,8 +13,11 @@ use hub_connectors::fake::{Host, Trouble, Unruly};
 use hub_connectors::smartschool::fake::Fake;
 use hub_entities::time::{Clock as _, brussels_day};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
+use crate::support::front::Events;
 use crate::support::look::number;
 use crate::support::process::{Folder, Provider, Serving};
 use crate::support::region::Region;
@@ -29,8 +32,12 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 const PUPILS: u32 = 30;
 
+/// Someone of the CLB, as the register has it.
+const DIRECTOR: &str = "9b1c77d4-director";
+
 /// A hub that pulls a Smartschool of one school by itself.
 struct Scene {
+    provider: Provider,
     folder: Folder,
     site: Arc<Unruly>,
     look: DatabaseConnection,
@@ -53,12 +60,14 @@ impl Scene {
         std::fs::write(&secret, format!("{CODE}\n")).unwrap();
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o400)).unwrap();
         let register = EXAMPLE
+            .replace("https://authenticatie.vlaanderen.be/op", NAME)
             .replace("https://voorbeeld.smartschool.be/Webservices/V3", &Fake::url(&host))
             .replace("pulls = [\"absences\"]\n", "")
             .replace("begins_on = 2026-09-01", "begins_on = 2020-09-01");
         std::fs::write(folder.at("register.toml"), register).unwrap();
         folder.run(&["register", "register.toml", "--config", "clb-hub.toml"]);
         Self {
+            provider,
             folder,
             site,
             look: sea_orm::Database::connect(&database.url).await.unwrap(),
@@ -69,6 +78,34 @@ impl Scene {
     async fn records(&self) -> i64 {
         number(&self.look, "select count(*) from record").await
     }
+}
+
+/// So long may it take where a client or a lock would hold it for longer.
+const SHORT: &[(&str, &str)] = &[("CLB_HUB__SERVER__DRAIN_SECONDS", "3")];
+
+/// A request of this viewer that is never finished, when the hub has begun to read it.
+async fn unfinished(serving: &Serving, token: &str) -> TcpStream {
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: hub\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n\
+         authorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(&serving.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = [0; 25];
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+/// Waits for the end of one that is held; what it said of what held it.
+async fn ended_though_held(serving: Serving) -> String {
+    let told = Instant::now();
+    let (status, log) = tokio::task::spawn_blocking(move || serving.ended()).await.unwrap();
+    println!("it ended after {:?}", told.elapsed());
+    assert!(status.success(), "{log}");
+    // Three seconds, and what a process takes to go.
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}: {log}", told.elapsed());
+    log
 }
 
 /// Asks again until this holds, for two minutes at most.
@@ -138,6 +175,52 @@ both_databases!(
         assert_eq!(number(&scene.look, "select count(*) from staged_row").await, 0);
     }
 );
+
+// All are told at once: while a request holds the stop, the pull has long given up what it read.
+both_databases!(a_stop_tells_the_pull_at_once, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    scene.site.from(2, Trouble::Stall);
+    let serving = scene.folder.serve(SHORT);
+    until("a read that waits", &serving, async || scene.site.answered() >= 2).await;
+    let request = unfinished(&serving, &scene.provider.token(DIRECTOR)).await;
+    serving.terminate();
+    let log = ended_though_held(serving).await;
+    assert!(log.contains("a request did not end in time"), "{log}");
+    assert!(!log.contains("a pull did not end in time"), "{log}");
+    drop(request);
+    assert_eq!(scene.records().await, 0, "a read that was given up changed nothing");
+});
+
+// One time for all of it: a request that is never finished, a stream, and a merge that waits for a lock do not add up.
+#[test]
+fn a_stop_that_is_held_ends_all_the_same() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let scene = Scene::new(database).await;
+        let lock = scene.look.begin().await.unwrap();
+        lock.execute_unprepared("lock table record in share mode")
+            .await
+            .unwrap();
+        let serving = scene.folder.serve(SHORT);
+        let token = scene.provider.token(DIRECTOR);
+        let mut events = Events::follow(&serving.address, &token, None).await.unwrap();
+        assert!(events.next().await.is_some());
+        let request = unfinished(&serving, &token).await;
+        until("a merge that waits", &serving, async || {
+            number(&scene.look, WAITS).await > 0
+        })
+        .await;
+        serving.terminate();
+        let log = ended_though_held(serving).await;
+        for held in ["a request did not end in time", "a pull did not end in time"] {
+            assert!(log.contains(held), "{held}: {log}");
+        }
+        assert!(!log.contains("a stream did not close in time"), "{log}");
+        assert_eq!(events.next().await, None);
+        drop(request);
+        lock.rollback().await.unwrap();
+        assert_eq!(scene.records().await, 0, "a merge that was cut off changed nothing");
+    });
+}
 
 // By hand as in `serve`: the read is given up, the other thing is not begun, and the lease is given back at once.
 both_databases!(

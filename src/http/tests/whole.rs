@@ -122,6 +122,42 @@ async fn a_stop_lets_requests_in_flight_end() {
     serving.await.expect("a server").expect("an orderly end");
 }
 
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_client_that_takes_nothing() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    // More than all buffers on the way hold.
+    let answer = Bytes::from(vec![b'x'; 64 * 1024 * 1024]);
+    let held = Arc::new(());
+    let kept = Arc::clone(&held);
+    let large = axum::routing::get(move || {
+        let (answer, _kept) = (answer.clone(), Arc::clone(&kept));
+        async move { answer }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let patience = serve::Patience {
+        drain: std::time::Duration::from_millis(300),
+        ..serve::Patience::DEFAULT
+    };
+    let stop_signal = async move { drop(stopping.await) };
+    let serving = tokio::spawn(serve::serve(
+        listener,
+        Router::new().route("/", large),
+        stop_signal,
+        patience,
+    ));
+    let mut client = tokio::net::TcpStream::connect(address).await.expect("a server");
+    let asked = client.write_all(b"GET / HTTP/1.1\r\nhost: hub.example\r\n\r\n").await;
+    asked.expect("a server");
+    client.read_u8().await.expect("the beginning of an answer");
+    stop.send(()).expect("a server");
+    // A client that takes nothing is cut off after half a minute by itself: that is too late.
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), serving).await;
+    ended.expect("an end").expect("a server").expect("an orderly end");
+    assert_eq!(Arc::strong_count(&held), 1, "whatever it held is let go of");
+}
+
 /// What a server answers to a request that is never finished, until it hangs up.
 async fn until_hung_up(router: Router, patience: serve::Patience, unfinished: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
