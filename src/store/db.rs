@@ -11,10 +11,10 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
-use super::abandoned;
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
+use super::{abandoned, watch};
 use crate::keys::heads::HeadError;
 use crate::keys::{SealError, VaultError};
 
@@ -106,7 +106,8 @@ pub struct Options {
     pub connections: u32,
     /// The schema on PostgreSQL in which its tables are.
     pub schema: &'static str,
-    /// How long a statement may take on PostgreSQL (R58).
+    /// How long a statement may take (R58). On SQLite that is one of its own; a transaction there has the time of the
+    /// request that waits for it.
     pub statement_timeout: Duration,
     /// Whether PostgreSQL plans a statement once per connection: for a server, whose statements are short and always
     /// the same. An import fills the very tables that its statements are planned for.
@@ -137,7 +138,8 @@ pub(super) async fn connect(
         // Asking each time whether a connection still lives would double the ways to the database.
         .test_before_acquire_if_idle_for(Duration::from_secs(1))
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(super::dialect::sqlite_options);
+        .map_sqlx_sqlite_opts(super::dialect::sqlite_options)
+        .map_sqlx_sqlite_pool_opts(watch::watched);
     let asked = options.clone();
     connect.map_sqlx_postgres_opts(move |postgres| super::dialect::postgres_options(postgres, &asked));
     let mut pool = Database::connect(connect).await?;
@@ -158,8 +160,11 @@ pub(super) async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransacti
     // Whoever waits here may be cut off: a client hangs up, a pull is stopped. A `BEGIN` that nobody waits
     // for any more would leave its connection to the next one in an open transaction, in which a
     // statement of its own is never committed; so it always comes to its end, and is rolled back there.
-    let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with_options(options).await }).await;
+    let (pool, word) = (pool.clone(), abandoned::word());
+    let begun = tokio::spawn(watch::taken_with(word, async move {
+        pool.begin_with_options(options).await
+    }))
+    .await;
     Ok(begun.map_err(|stopped| sea_orm::DbErr::Custom(stopped.to_string()))??)
 }
 

@@ -43,6 +43,7 @@ pub mod staging;
 pub mod tie;
 pub mod turn;
 pub mod wake;
+mod watch;
 
 pub use db::{Db, DbError, Options};
 pub use secret::{SecretDb, Secrets};

@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::db::Statements;
+use super::watch;
 
 /// How long a statement waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,8 +30,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// What statements of their own go over.
 #[derive(Debug)]
 pub(super) enum Reader {
-    /// The driver's pool.
-    Pool(DatabaseConnection),
+    /// The driver's pool, on SQLite; and how long a statement may take.
+    Pool(DatabaseConnection, Duration),
     /// Connections of our own.
     Own(Box<Connections>),
 }
@@ -150,14 +151,14 @@ impl Reader {
 impl ConnectionTrait for Reader {
     fn get_database_backend(&self) -> DatabaseBackend {
         match self {
-            Self::Pool(pool) => pool.get_database_backend(),
+            Self::Pool(pool, _) => pool.get_database_backend(),
             Self::Own(_) => DatabaseBackend::Postgres,
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Pool(pool) => pool.execute_raw(statement).await,
+            Self::Pool(pool, limit) => watch::statement(*limit, pool.execute_raw(statement)).await,
             Self::Own(own) => {
                 let mut on = own.take().await?;
                 let done = query(statement).execute(&mut on.connection).await;
@@ -169,7 +170,7 @@ impl ConnectionTrait for Reader {
 
     async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Pool(pool) => pool.execute_unprepared(text).await,
+            Self::Pool(pool, limit) => watch::statement(*limit, pool.execute_unprepared(text)).await,
             Self::Own(_) => {
                 self.execute_raw(Statement::from_string(DatabaseBackend::Postgres, text))
                     .await
@@ -179,7 +180,7 @@ impl ConnectionTrait for Reader {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
-            Self::Pool(pool) => pool.query_one_raw(statement).await,
+            Self::Pool(pool, limit) => watch::statement(*limit, pool.query_one_raw(statement)).await,
             Self::Own(own) => {
                 let mut on = own.take().await?;
                 let found = query(statement).fetch_optional(&mut on.connection).await;
@@ -191,7 +192,7 @@ impl ConnectionTrait for Reader {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
-            Self::Pool(pool) => pool.query_all_raw(statement).await,
+            Self::Pool(pool, limit) => watch::statement(*limit, pool.query_all_raw(statement)).await,
             Self::Own(own) => {
                 let mut on = own.take().await?;
                 let found = query(statement).fetch_all(&mut on.connection).await;

@@ -1,5 +1,5 @@
-//! Who hangs up leaves nothing running behind, and takes nobody's connection along (R58). On PostgreSQL: SQLite has no
-//! other process that a statement could go on in.
+//! Who hangs up leaves nothing running behind, and takes nobody's connection along (R58). On PostgreSQL, held by
+//! its locks; what both databases cut off by themselves is in `timeouts`.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use crate::support::world::World;
 const WAITING: &str = "select count(*) from pg_stat_activity where datname = current_database()
     and application_name = 'clb-hub' and wait_event_type = 'Lock'";
 
-/// A statement that nobody waits for any more is seen by the server within a second; it would have gone on for eight.
-const SOON: Duration = Duration::from_secs(3);
+/// So soon the statement that nobody waits for any more is gone (R58); it would have gone on for eight seconds.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The end of whatever was abandoned, cut off by the server at the latest.
 const BACK_TO_NORMAL: Duration = Duration::from_secs(10);

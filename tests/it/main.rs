@@ -81,6 +81,7 @@ mod stop;
 mod support;
 mod surface;
 mod telemetry;
+mod timeouts;
 mod tracks;
 mod waiting_places;
 mod whole_path;

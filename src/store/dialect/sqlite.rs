@@ -51,10 +51,10 @@ impl Dialect for Sqlite {
     fn reader(
         &self,
         pool: &DatabaseConnection,
-        _options: &Options,
+        options: &Options,
         _statements: &Arc<Statements>,
     ) -> Result<Reader, DbError> {
-        Ok(Reader::Pool(pool.clone()))
+        Ok(Reader::Pool(pool.clone(), options.statement_timeout))
     }
 
     async fn lock_migrations(&self, _pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError> {
