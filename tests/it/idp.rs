@@ -1,5 +1,5 @@
-//! An identity provider of others against the binary itself (R12, R28): npm `oidc-provider` signs, and `serve` judges by the
-//! keys that it tells. `./tests/run` installs it.
+//! Identity providers of others against the binary itself (R12, R28): npm `oidc-provider` and Debian's `glewlwyd` sign, and
+//! `serve` judges by the keys that they tell. `./tests/run` installs them.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -13,10 +13,11 @@ use tokio::net::TcpStream;
 
 use crate::support::database::{Backend, TestDatabase, run_test};
 use crate::support::look::meddle;
-use crate::support::process::{Folder, subject};
+use crate::support::process::{Folder, Serving, subject};
 use crate::support::world::World;
 
-const AUDIENCE: &str = "urn:clb-hub:api";
+/// Classes of tokens that must not be believed, in tests/clients/idp/forge.mjs.
+const FORGERIES: usize = 61;
 
 /// Keys are fetched again after half a minute at the earliest; twice that is given.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,29 +25,33 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The provider, steered by lines; gone when it is dropped.
 struct Provider {
     child: Child,
-    to: ChildStdin,
+    to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     issuer: String,
+    keys: String,
 }
 
 impl Provider {
     /// One that knows a client of this name.
-    fn new(client: &str) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/idp/provider.mjs");
+    fn new(script: &str, client: &str, audience: &str) -> Self {
+        let script = format!("{}/tests/clients/idp/{script}", env!("CARGO_MANIFEST_DIR"));
         let mut child = Command::new("node")
-            .args([script, client, AUDIENCE])
+            .args([script.as_str(), client, audience])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (to, from) = (child.stdin.take(), child.stdout.take().unwrap());
         let mut provider = Self {
             child,
             to,
             from: BufReader::new(from),
             issuer: String::new(),
+            keys: String::new(),
         };
-        provider.issuer = provider.told()["issuer"].as_str().unwrap().to_owned();
+        let told = provider.told();
+        provider.issuer = told["issuer"].as_str().unwrap().to_owned();
+        provider.keys = told["jwks"].as_str().unwrap().to_owned();
         provider
     }
 
@@ -57,7 +62,7 @@ impl Provider {
     }
 
     fn say(&mut self, line: &str) -> Value {
-        writeln!(self.to, "{line}").unwrap();
+        writeln!(self.to.as_mut().unwrap(), "{line}").unwrap();
         self.told()
     }
 
@@ -69,7 +74,8 @@ impl Provider {
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // It goes when nothing more is said to it, and takes along what it began.
+        drop(self.to.take());
         let _ = self.child.wait();
     }
 }
@@ -102,52 +108,94 @@ async fn taken(address: &str, token: &str) {
         .expect("its new key is followed");
 }
 
+/// A hub that believes this provider alone, and someone who signs in there.
+async fn believed(database: &TestDatabase, script: &str, audience: &str) -> (Provider, Folder, Serving) {
+    let world = World::new(database, "2026-10-01T10:00:00Z").await;
+    let clb = world.clb("114711").await;
+    let school = world.school("123456", clb, Categories::default_agreement()).await;
+    let viewer = world.someone(Role::SchoolCareTeam, Some(school.id), None).await;
+    let provider = Provider::new(script, &subject(&viewer), audience);
+    let issuer = &provider.issuer;
+    meddle(&world.look, &format!("update principal set issuer = '{issuer}'")).await;
+    let folder = Folder::installed(&database.url, issuer, audience, &provider.keys);
+    let serving = folder.serve(&[("CLB_HUB__ISSUERS__TEST__SCOPE", "clb-hub")]);
+    (provider, folder, serving)
+}
+
+/// What it signs itself opens the door, and what others make of that does not, nor what it signs for others.
+async fn its_own_tokens_open_the_door(provider: &mut Provider, at: &str, good: &[&str], bad: &[&str]) {
+    for line in good {
+        assert_eq!(status(at, &provider.token(line)).await, 200, "{line}");
+    }
+    for line in bad {
+        assert_eq!(status(at, &provider.token(line)).await, 401, "{line}");
+    }
+    let made = provider.say("forgeries");
+    let again = made["again"].as_str().unwrap();
+    assert_eq!(status(at, again).await, 200, "signed as the others are");
+    let forged = made["bad"].as_array().unwrap();
+    assert_eq!(forged.len(), FORGERIES);
+    for one in forged {
+        let (name, token) = (&one[0], one[1].as_str().unwrap());
+        assert_eq!(status(at, token).await, 401, "{name}");
+    }
+    assert_eq!(status(at, again).await, 200, "and none of them did any harm");
+}
+
 #[test]
 #[ignore = "needs Node and `npm ci` in tests/clients/idp"]
 fn the_oidc_provider_is_believed_and_nobody_in_its_name() {
     run_test(
         TestDatabase::migrated(Backend::Sqlite),
         async |database: &TestDatabase| {
-            let world = World::new(database, "2026-10-01T10:00:00Z").await;
-            let clb = world.clb("114711").await;
-            let school = world.school("123456", clb, Categories::default_agreement()).await;
-            let viewer = world.someone(Role::SchoolCareTeam, Some(school.id), None).await;
-            let mut provider = Provider::new(&subject(&viewer));
-            let issuer = provider.issuer.clone();
-            meddle(&world.look, &format!("update principal set issuer = '{issuer}'")).await;
-            let folder = Folder::installed(&database.url, &issuer, AUDIENCE, &format!("{issuer}/jwks"));
-            let serving = folder.serve(&[("CLB_HUB__ISSUERS__TEST__SCOPE", "clb-hub")]);
+            let (mut provider, _folder, serving) = believed(database, "provider.mjs", "urn:clb-hub:api").await;
             let at = &serving.address;
-
-            let good = |alg: &str| format!("token {AUDIENCE} {alg} clb-hub");
-            let first = provider.token(&good("RS256"));
-            assert_eq!(status(at, &first).await, 200, "{}", serving.log());
-            assert_eq!(status(at, &provider.token(&good("ES256"))).await, 200);
-            for line in [
+            let (rs256, es256) = (
+                "token urn:clb-hub:api RS256 clb-hub",
+                "token urn:clb-hub:api ES256 clb-hub",
+            );
+            let bad = [
                 // For another hub; without our scope, and with another one alone.
                 "token urn:another:api RS256 clb-hub",
                 "token urn:clb-hub:api RS256",
                 "token urn:clb-hub:api RS256 other",
                 "opaque",
-                "forged",
-                "unsigned",
-            ] {
-                assert_eq!(status(at, &provider.token(line)).await, 401, "{line}");
-            }
-            assert_eq!(status(at, &first).await, 200);
+            ];
+            its_own_tokens_open_the_door(&mut provider, at, &[rs256, es256], &bad).await;
 
             // A new key beside the old one, which is told still.
+            let first = provider.token(rs256);
             provider.say("rotate");
-            let second = provider.token(&good("RS256"));
+            let second = provider.token(rs256);
             taken(at, &second).await;
             assert_eq!(status(at, &first).await, 200);
             // Another one, and the old ones are told no more.
             provider.say("rotate");
             provider.say("forget");
-            taken(at, &provider.token(&good("ES256"))).await;
+            taken(at, &provider.token(es256)).await;
             for dropped in [&first, &second] {
                 assert_eq!(status(at, dropped).await, 401);
             }
+        },
+    );
+}
+
+#[test]
+#[ignore = "needs Node and Debian's glewlwyd"]
+fn glewlwyd_is_believed_and_nobody_in_its_name() {
+    run_test(
+        TestDatabase::migrated(Backend::Sqlite),
+        async |database: &TestDatabase| {
+            let audience = "https://hub.example/api";
+            let (mut provider, _folder, serving) = believed(database, "glewlwyd.mjs", audience).await;
+            let bad = [
+                "token https://another.example/api RS256 clb-hub",
+                "token https://hub.example/api RS256 other",
+                // For the scope itself.
+                "opaque",
+            ];
+            let good = ["token https://hub.example/api RS256 clb-hub"];
+            its_own_tokens_open_the_door(&mut provider, &serving.address, &good, &bad).await;
         },
     );
 }

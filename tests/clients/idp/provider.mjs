@@ -1,18 +1,27 @@
 // npm `oidc-provider` as the identity provider of a hub, steered by lines on its standard input:
 //   node provider.mjs SUBJECT AUDIENCE
-// First it prints {"issuer": …}. Then each line is answered by one of JSON:
+// First it prints {"issuer": …, "jwks": …, "connector": {"token_url": …, "secret": …}}: it gives tokens to connectors as well,
+// to one that says who it is by HTTP Basic, `by header`, and one that does in the form, `by form`, for the scope `roster`.
+// Then each line is answered by one of JSON:
 //   token AUDIENCE ALG [SCOPE]   a token that it gives to SUBJECT, client credentials (RFC 6749 §4.4) for a resource (RFC 8707)
 //   opaque                       the same without a resource: no JWT
-//   forged | unsigned            a token as it would give it, signed with a key that is not its own, or with none
+//   forgeries                    what must not be believed, made of such a token (forge.mjs)
 //   rotate | forget              a new key before the old ones; the old ones no longer told
 import { createServer } from "node:http";
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import Provider, { errors } from "oidc-provider";
+import { forgeries } from "./forge.mjs";
 
 const [subject, audience] = process.argv.slice(2);
 const SECRET = randomUUID();
 const SCOPES = "clb-hub other";
+// With what a header and a form each spell in their own way.
+const CONNECTOR = `${randomUUID()} :%+&=/`;
+const connector = (client_id, token_endpoint_auth_method) => ({
+  client_id, client_secret: CONNECTOR, token_endpoint_auth_method, grant_types: ["client_credentials"], redirect_uris: [],
+  response_types: [], scope: "roster",
+});
 
 const keys = (round) => {
   const of = (alg, kind, options) => {
@@ -31,12 +40,12 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 const provide = (jwks) => {
   const provider = new Provider(issuer, {
     jwks: { keys: jwks },
-    scopes: SCOPES.split(" "),
+    scopes: [...SCOPES.split(" "), "roster"],
     ttl: { ClientCredentials: 300 },
     clients: [{
       client_id: subject, client_secret: SECRET, grant_types: ["client_credentials"], redirect_uris: [],
       response_types: [], scope: SCOPES,
-    }],
+    }, connector("by header", "client_secret_basic"), connector("by form", "client_secret_post")],
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -65,30 +74,17 @@ const ask = async (resource, scope) => {
   return told.access_token;
 };
 
-const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-const forged = async () => {
-  const [header, claims] = (await ask(`${audience}?RS256`, "clb-hub")).split(".");
-  const message = `${header}.${claims}`;
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return `${message}.${sign("sha256", Buffer.from(message), privateKey).toString("base64url")}`;
-};
-const unsigned = async () => {
-  const [header, claims] = (await ask(`${audience}?RS256`, "clb-hub")).split(".");
-  const told = JSON.parse(Buffer.from(header, "base64url"));
-  return `${part({ ...told, alg: "none" })}.${claims}.`;
-};
-
 let round = 1;
 let told = keys(round);
 provide(told);
-console.log(JSON.stringify({ issuer }));
+const endpoint = { token_url: `${issuer}/token`, secret: CONNECTOR };
+console.log(JSON.stringify({ issuer, jwks: `${issuer}/jwks`, connector: endpoint }));
 
 const answer = async ([word, ...rest]) => {
   switch (word) {
     case "token": return ask(`${rest[0]}?${rest[1]}`, rest[2]);
     case "opaque": return ask(undefined, "clb-hub");
-    case "forged": return forged();
-    case "unsigned": return unsigned();
+    case "forgeries": return forgeries(await ask(`${audience}?RS256`, "clb-hub"), told[0]);
     case "rotate": round += 1; told = [...keys(round), ...told]; provide(told); return round;
     case "forget": told = told.slice(0, 2); provide(told); return told.map((key) => key.kid);
     default: throw new Error(word);
