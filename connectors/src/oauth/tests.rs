@@ -239,3 +239,87 @@ async fn an_endpoint_that_gives_none_is_a_fault_by_what_must_happen() {
         }
     );
 }
+
+/// npm `oidc-provider` as a token endpoint: `./tests/run` installs it and runs this.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Node and `npm ci` in tests/clients/idp"]
+async fn the_oidc_provider_gives_a_connector_its_tokens() {
+    let provider = Provider::begin();
+    let pause = Arc::new(Hurried::default());
+    let reach = Reach::Public {
+        and: vec!["127.0.0.1".parse().expect("a network")],
+    };
+    let http = Http::new(reach, Limits::default(), pause).expect("a client");
+    let tokens = |client: &str, scopes: &[&str], sends: Sends, secret: &str| {
+        let settings = Settings {
+            token_url: provider.url.clone(),
+            client_id: client.to_owned(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            sends,
+        };
+        Tokens::new(http.clone(), settings, SecretString::from(secret)).expect("an address")
+    };
+    let (right, wrong) = (provider.secret.as_str(), "canary");
+    let unknown = Fault::Refused("the token endpoint does not know this client or secret");
+    let unfit = Fault::Refused("the client may not have the scopes that the connection asks for");
+    for (client, sends) in [
+        ("by header", Sends::Basic),
+        ("by form", Sends::Body),
+        ("by header", Sends::Either),
+        ("by form", Sends::Either),
+    ] {
+        let good = tokens(client, &["roster"], sends, right);
+        let first = good.token().await.expect("a token");
+        assert!(secret(&first).len() > 20);
+        assert_eq!(
+            secret(&good.token().await.expect("a token")),
+            secret(&first),
+            "it is kept"
+        );
+        assert_eq!(good.withheld().await, Vec::<String>::new());
+        let second = good.other_than(&first).await.expect("another one");
+        assert_ne!(secret(&second), secret(&first));
+        // It drops a scope that it does not know, and says what it gave.
+        let more = tokens(client, &["roster", "unheard-of"], sends, right);
+        more.token().await.expect("a token");
+        assert_eq!(more.withheld().await, ["unheard-of"]);
+        let refused = async |tokens: Tokens| tokens.token().await.expect_err("no token");
+        assert_eq!(refused(tokens(client, &["roster"], sends, wrong)).await, unknown);
+        assert_eq!(refused(tokens(client, &["clb-hub"], sends, right)).await, unfit);
+    }
+}
+
+/// The provider; it goes when its input ends.
+struct Provider {
+    child: std::process::Child,
+    url: String,
+    secret: String,
+}
+
+impl Provider {
+    fn begin() -> Self {
+        use std::process::{Command, Stdio};
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/idp/provider.mjs");
+        let mut node = Command::new("node");
+        node.args([script, "someone", "urn:clb-hub:api"]);
+        let child = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("node");
+        let mut line = String::new();
+        let mut said = std::io::BufReader::new(child.stdout.take().expect("what it says"));
+        std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+        let told: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let of = |name: &str| told["connector"][name].as_str().expect("a text").to_owned();
+        Self {
+            child,
+            url: of("token_url"),
+            secret: of("secret"),
+        }
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
+    }
+}
