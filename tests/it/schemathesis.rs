@@ -9,8 +9,28 @@ use crate::support::database::{Backend, TestDatabase, run_test};
 use crate::support::town::Town;
 use crate::support::wire::Listening;
 
-/// Documents for each root: with the roots of the three realms, more than 10,000.
+/// The most documents for each root.
 const EACH: &str = "250";
+
+/// Of all realms together, at least.
+const IN_ALL: usize = 10_000;
+
+/// How many it made up, by its own count.
+fn made_up(told: &str) -> usize {
+    let counts = told.lines().filter_map(|line| {
+        let (number, rest) = line.trim().split_once(" generated")?;
+        let ends = rest.is_empty() || rest.starts_with(',');
+        ends.then(|| number.parse::<usize>().ok())?
+    });
+    counts.sum()
+}
+
+#[test]
+fn the_count_of_cases_is_read() {
+    let told = "Test cases:\n  1234 generated, 2 skipped, 1232 passed\n\n1 generated operation\n";
+    assert_eq!(made_up(told), 1_234);
+    assert_eq!(made_up("Test cases:\n  No test cases were generated\n"), 0);
+}
 
 #[test]
 #[ignore = "needs Python and schemathesis in target/clients/schemathesis"]
@@ -19,6 +39,7 @@ fn schemathesis_finds_no_fault_of_the_server() {
         TestDatabase::migrated(Backend::Sqlite),
         async |database: &TestDatabase| {
             let town = Town::new(database).await;
+            let mut cases = 0;
             for (realm, viewer) in [
                 (Realm::School, &town.viewers.north_manager),
                 (Realm::Clb, &town.viewers.first),
@@ -60,8 +81,11 @@ fn schemathesis_finds_no_fault_of_the_server() {
                 println!("{realm}: {told}");
                 let wrong = String::from_utf8_lossy(&output.stderr);
                 assert!(output.status.success(), "{realm}: {told}{wrong}");
+                cases += made_up(&told);
                 hub.end().await;
             }
+            println!("{cases} cases");
+            assert!(cases >= IN_ALL, "{cases}");
         },
     );
 }
