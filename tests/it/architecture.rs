@@ -3,6 +3,7 @@
 //! Each rule is a function from sources to complaints. One test runs it over the workspace, and
 //! one over a planted violation: a rule that finds nothing there proves nothing here.
 
+mod bans;
 mod controls;
 mod habits;
 mod modules;
