@@ -1,5 +1,5 @@
-//! What is logged at the lowest level, and the spans as a collector of OTLP receives them from the binary: they arrive, and
-//! carry nobody's data and no words of a question (R61).
+//! What is logged at the lowest level, what is counted, and the spans as a collector of OTLP receives them from the binary:
+//! they arrive, and carry nobody's data and no words of a question (R61).
 
 use std::path::Path;
 use std::process::Command;
@@ -245,6 +245,15 @@ both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase|
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains(r#"{"canaryAlias":{"givenName":"Canarie"#), "{answer}");
+    let mut counted = TcpStream::connect(&serving.address).await.unwrap();
+    let scrape = "GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+    counted.write_all(scrape.as_bytes()).await.unwrap();
+    let mut metrics = String::new();
+    counted.read_to_string(&mut metrics).await.unwrap();
+    assert!(
+        metrics.contains(r#"clb_hub_requests_total{realm="school",status="2xx"} 1"#),
+        "{metrics}"
+    );
     serving.terminate();
     let (status, log) = tokio::task::block_in_place(|| serving.ended());
     assert!(status.success(), "{log}");
@@ -290,5 +299,6 @@ both_databases!(spans_arrive_and_tell_of_nobody, async |database: &TestDatabase|
     for secret in secrets {
         assert!(!exported(secret), "{secret} was exported");
         assert!(!logged.contains(secret), "{secret} was logged: {logged}");
+        assert!(!metrics.contains(secret), "{secret} was counted: {metrics}");
     }
 });

@@ -5,5 +5,6 @@
 mod cursors;
 mod door;
 mod fake;
+mod inputs;
 mod known;
 mod levels;
