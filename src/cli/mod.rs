@@ -13,6 +13,7 @@ mod register;
 mod schema;
 mod serve;
 mod sources;
+mod stopping;
 mod sync;
 
 use std::path::PathBuf;
