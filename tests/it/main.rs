@@ -37,6 +37,7 @@ mod imports;
 mod intents;
 mod joins;
 mod leases;
+mod levels;
 mod lists;
 mod live;
 mod live_years;
