@@ -70,6 +70,7 @@ struct ClbQuery(
     NodeRoot,
     DossierRoot,
     PupilGapRoot,
+    QuarantineRoot,
     MergeRoot,
     RequestRoot,
     AccessRoot,

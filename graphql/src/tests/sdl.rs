@@ -273,7 +273,7 @@ fn each_realm_has_its_roots_and_no_other() {
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests"],
-        &["accessRequests", "emergencies", "pupilMerges", "gaps"],
+        &["accessRequests", "emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
