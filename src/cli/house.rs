@@ -227,3 +227,40 @@ pub(super) fn key(path: &std::path::Path) -> Result<[u8; 32], Failure> {
         .try_into()
         .map_err(|_length| Failure::Refused(format!("{}: a key has 32 bytes", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Each answer goes to its own question, and what is not answered stays open.
+    #[test]
+    fn what_the_law_leaves_open_is_answered_one_by_one() {
+        let answered = |answer: fn(&mut Config)| {
+            let mut config = Config::default();
+            answer(&mut config);
+            law_settings(&config)
+        };
+        let open = Settings::default();
+        assert_eq!(answered(|_config| {}), open);
+        let young = Settings {
+            five_year_olds_in_preschool: Some(true),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.five_year_olds = Some(true)), young);
+        let ungraded = Settings {
+            unknown_grade: Some(true),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.unknown_grade = Some(true)), ungraded);
+        let adults = Settings {
+            after_compulsory_age: Some(false),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.adults = Some(false)), adults);
+        let unborn = Settings {
+            unknown_birth_date: Some(false),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.unknown_birth_date = Some(false)), unborn);
+    }
+}
