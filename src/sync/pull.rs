@@ -35,7 +35,7 @@ use crate::store::{ledger, run as runs};
 const BEAT: Duration = Duration::from_secs(5);
 
 /// The longest that one read may take, whatever the source does (R47).
-const BUDGET: Duration = Duration::from_mins(15);
+pub const BUDGET: Duration = Duration::from_mins(15);
 
 /// What waits in quarantine for longer is told as a gap: nobody looks after it.
 const LONG: TimeDelta = TimeDelta::days(7);
@@ -66,6 +66,8 @@ pub struct Pull<'a> {
     pub full: bool,
     /// The first day of absence that is asked for; otherwise that of the running school year.
     pub since: Option<NaiveDate>,
+    /// The longest that the read may take: [`BUDGET`].
+    pub budget: Duration,
     /// What it shares with the other pulls of its process.
     pub room: Option<&'a Room>,
 }
@@ -498,7 +500,7 @@ impl Sync {
         ask: &Ask,
         taken: &mut Taken<'_, '_>,
     ) -> Result<Finished, SyncError> {
-        let read = tokio::time::timeout(BUDGET, pull.connector.read(ask, taken));
+        let read = tokio::time::timeout(pull.budget, pull.connector.read(ask, taken));
         let in_time = self.kept(lease, pull, read).await?;
         Ok(in_time.map_err(|_elapsed| Fault::transient("it took longer than a read may"))??)
     }

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::backoff::{KNOCK_AFTER, healthy, in_words, sick};
-use super::pull::{Brought, LiveSource, Pull, Room, kind_of};
+use super::pull::{BUDGET, Brought, LiveSource, Pull, Room, kind_of};
 use super::{Sync, SyncError};
 use crate::store::turn::{due, failing, health, keep_turns, settle, take};
 
@@ -317,6 +317,7 @@ impl Scheduler {
             stream,
             full: false,
             since: None,
+            budget: BUDGET,
             room: Some(&self.0.room),
         };
         self.0.sync.pull(&pull).await
