@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use hub_connectors::absences::AbsenceRow;
 use hub_connectors::contract::{self, Ask, Connector, Finished, Sink, State, Stream};
 use hub_connectors::fault::Fault;
@@ -26,7 +26,7 @@ use super::staging::{Packs, Staging};
 use super::{Source, Sync, SyncError, absences, filter, half_day};
 use crate::store::DbError;
 use crate::store::lease::Lease;
-use crate::store::loss::{Gap, Unmatched, note_gaps, replace_in_quarantine, waiting, waiting_since};
+use crate::store::loss::{Gap, Unmatched, note_gaps, replace_in_quarantine, waiting};
 use crate::store::pull::{Pulled, pulled, sources, stands};
 use crate::store::roster::keys;
 use crate::store::{ledger, run as runs};
@@ -36,9 +36,6 @@ const BEAT: Duration = Duration::from_secs(5);
 
 /// The longest that one read may take, whatever the source does (R47).
 pub const BUDGET: Duration = Duration::from_mins(15);
-
-/// What waits in quarantine for longer is told as a gap: nobody looks after it.
-const LONG: TimeDelta = TimeDelta::days(7);
 
 /// A source that is pulled, as it is registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -299,13 +296,6 @@ impl Sync {
             state,
         } = self.read_absences(Some(lease), pull).await?;
         let _place = self.place(lease, pull).await?;
-        let long = self.clock.now() - LONG;
-        let old = waiting_since(&self.db, &scope, long).await?;
-        brought.gaps.extend((old > 0).then(|| Gap {
-            rule: "quarantine.waiting",
-            detail: "longer than a week".to_owned(),
-            rows: old,
-        }));
         if !packs.is_empty() || !unmatched.is_empty() {
             brought.run = Some(self.bring(&scope, lease, pull, &brought, packs, unmatched).await?);
         }

@@ -82,5 +82,6 @@ mod support;
 mod surface;
 mod telemetry;
 mod tracks;
+mod waiting_age;
 mod waiting_places;
 mod whole_path;
