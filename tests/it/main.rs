@@ -45,6 +45,7 @@ mod migrations;
 mod minimise;
 mod mutations;
 mod national_numbers;
+mod oneroster;
 mod operator;
 mod oracle;
 mod outbox;
