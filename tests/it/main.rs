@@ -43,6 +43,7 @@ mod live_years;
 mod merges;
 mod migrations;
 mod minimise;
+mod moving;
 mod mutations;
 mod national_numbers;
 mod oneroster;
