@@ -78,6 +78,7 @@ mod secrecy_matrix;
 mod serve;
 mod sets;
 mod signals;
+mod slow;
 mod sockets;
 mod stop;
 mod support;
