@@ -65,8 +65,9 @@ impl Asking for App {
             .into_iter()
             .map(|class| Asked::Do(Step::AskAccess, class))
             .collect();
-        let verdicts = self.about_one(&reader, pupil, &asked).await?;
+        let (verdicts, facts) = self.about_one(&reader, pupil, &asked).await?;
         let line = reader.line(self.ids.blind(), pupil, Step::AskAccess.name(), &verdicts);
+        let line = line.on(facts);
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
             let opened = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
@@ -90,8 +91,8 @@ impl Asking for App {
         };
         let secret = Class::ALL.iter().copied().filter(|class| class.is_secret());
         let asked: Vec<Asked> = secret.map(|class| Asked::Do(Step::AnswerRequest, class)).collect();
-        let verdicts = self.about_one(&reader, pupil, &asked).await?;
-        let line = reader.line(self.ids.blind(), pupil, "read", &verdicts);
+        let (verdicts, facts) = self.about_one(&reader, pupil, &asked).await?;
+        let line = reader.line(self.ids.blind(), pupil, "read", &verdicts).on(facts);
         let waiting = access::waiting(reader.secrets, (reader.clb, pupil), &granted(&verdicts), &line).await;
         let row = |one: access::Request| AccessRow {
             id: one.id,
@@ -138,16 +139,21 @@ impl Asking for App {
 }
 
 impl App {
-    /// What is decided on each of these questions about one pupil.
+    /// What is decided on each of these questions about one pupil, and on which facts.
     pub(super) async fn about_one(
         &self,
         reader: &super::dossiers::Reader<'_>,
         pupil: PupilId,
         asked: &[Asked],
-    ) -> Answer<Vec<(Asked, Verdict)>> {
+    ) -> Answer<(Vec<(Asked, Verdict)>, String)> {
         let request = self.request(reader.operation)?;
         let (ties, _) = self.ties(reader, &[pupil]).await?;
         let decided = decide_batch(reader.operation, &request.relations, reader.assured, &ties, asked);
-        Ok(asked.iter().copied().zip(decided.into_iter().flatten()).collect())
+        let verdicts = asked.iter().copied().zip(decided.into_iter().flatten()).collect();
+        let facts = ties
+            .first()
+            .map(|ties| self.facts(reader.operation, ties))
+            .transpose()?;
+        Ok((verdicts, facts.unwrap_or_default()))
     }
 }

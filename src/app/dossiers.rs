@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use hub_entities::id::{ClbId, DecisionId, EntryId, PostId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::Action;
-use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Protected, Step, Ties, Verdict, decide_batch};
+use hub_entities::policy::secret::{
+    Asked, Class, Facts, Field, Grant, Part, Protected, Step, Ties, Verdict, decide_batch,
+};
 use hub_entities::time::Period;
 use hub_graphql::dossier::{
     CorrectEntry, DossierRow, EntryRow, NewTrajectory, PutPost, PutWorker, Stepped, TrajectoryRow, Values, WriteEntry,
@@ -72,6 +74,7 @@ impl Reader<'_> {
             action: action.to_owned(),
             granted: Vec::new(),
             withheld: Vec::new(),
+            facts: String::new(),
             request: self.operation.request,
         };
         for (asked, verdict) in verdicts {
@@ -214,6 +217,11 @@ impl App {
         let decided = decide_batch(reader.operation, &request.relations, reader.assured, &ties, &[asked]);
         let verdict = decided.into_iter().flatten().next().unwrap_or(Verdict::Nothing);
         let line = reader.line(self.ids.blind(), pupil, step.name(), &[(asked, verdict.clone())]);
+        let facts = ties
+            .first()
+            .map(|ties| self.facts(reader.operation, ties))
+            .transpose()?;
+        let line = line.on(facts.unwrap_or_default());
         match verdict {
             Verdict::Granted(grant) => Ok(Ok((grant, line))),
             refused => {
@@ -222,6 +230,12 @@ impl App {
                 Ok(Err(matches!(refused, Verdict::Withheld(_))))
             }
         }
+    }
+
+    /// What a decision about these relations rests on, as its line keeps it.
+    pub(super) fn facts(&self, operation: &Operation, ties: &Ties) -> Answer<String> {
+        let facts = Facts::of(operation, &self.request(operation)?.relations, ties);
+        Ok(facts.map(|facts| facts.to_string()).unwrap_or_default())
     }
 
     /// Where something of the asker's CLB is; something unknown is nowhere, and goes the same way.
@@ -256,6 +270,7 @@ impl Dossiers for App {
             let of_each: Vec<(Asked, Verdict)> = asked.iter().copied().zip(verdicts).collect();
             let secret = of_each.get(..fields.len()).unwrap_or_default();
             let line = reader.line(self.ids.blind(), ties.pupil(), "read", secret);
+            let line = line.on(self.facts(operation, ties)?);
             grants.extend(secret.iter().filter_map(|(_, verdict)| match verdict {
                 Verdict::Granted(grant) => Some(grant.clone()),
                 Verdict::Withheld(_) | Verdict::Nothing => None,

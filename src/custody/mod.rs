@@ -1,8 +1,11 @@
 //! What an operator does for the secrecy store without seeing any of it: look after its keys and its log, and bring over
 //! what the main store decided.
 
+pub mod audit_event;
 pub mod intents;
 pub mod log;
+pub mod period;
+pub mod replay;
 
 use std::path::Path;
 
@@ -68,6 +71,25 @@ impl Custody {
         key::listed(&self.apart, &self.scope, &self.clbs().await?, &destroyed).await
     }
 
+    /// A line about what is done on this machine: whoever works on it is no principal.
+    fn line(&self, id: DecisionId, clb: ClbId, pupil: PupilId, action: &str, purpose: Purpose) -> Line {
+        Line {
+            id,
+            clb,
+            at: self.now,
+            by: PrincipalId(Uuid::nil()),
+            role: Role::Operator,
+            purpose: Some(purpose),
+            assured: false,
+            pupil,
+            action: action.to_owned(),
+            granted: Vec::new(),
+            withheld: Vec::new(),
+            facts: String::new(),
+            request: Uuid::nil(),
+        }
+    }
+
     /// Erases a pupil's dossier at a CLB by destroying its key: first on the list beside the keys, durably, so that no
     /// backup brings it back unseen, then in the database, with everything it sealed. Says whether there was a dossier.
     /// Cut off in between, it is done when it is called again (R29).
@@ -77,21 +99,7 @@ impl Custody {
         };
         let mut destroyed = ShredList::open(folder).map_err(VaultError::from)?;
         destroyed.add(key).map_err(VaultError::from)?;
-        let line = Line {
-            id: DecisionId(ids.blind()),
-            clb,
-            at: self.now,
-            // Whoever works on this machine is no principal.
-            by: PrincipalId(Uuid::nil()),
-            role: Role::Operator,
-            purpose: Some(Purpose::RightsOfThePerson),
-            assured: false,
-            pupil,
-            action: "erase".to_owned(),
-            granted: Vec::new(),
-            withheld: Vec::new(),
-            request: Uuid::nil(),
-        };
+        let line = self.line(DecisionId(ids.blind()), clb, pupil, "erase", Purpose::RightsOfThePerson);
         key::forget(&self.apart, &self.scope, key, &line).await?;
         Ok(true)
     }

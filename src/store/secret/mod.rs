@@ -5,6 +5,7 @@
 //! else, and every statement names them again: the one line holds where the other fails.
 
 pub mod access;
+pub mod brought_out;
 pub mod chain;
 pub mod consent;
 pub mod emergency;

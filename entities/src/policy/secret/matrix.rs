@@ -394,6 +394,12 @@ impl Persona {
         super::explain(&self.viewer, WHO, &self.ties, asked)
     }
 
+    /// Who it is, and the relations.
+    #[cfg(test)]
+    pub(super) const fn case(&self) -> (&Viewer, &Ties) {
+        (&self.viewer, &self.ties)
+    }
+
     /// Every rule that was read until one decided, and whether it applied.
     pub fn read(&self, asked: Asked) -> Vec<(&'static Rule, bool)> {
         let case = Case {

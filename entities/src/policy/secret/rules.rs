@@ -21,6 +21,7 @@ pub enum Says {
 }
 
 /// One rule.
+#[derive(Clone, Copy)]
 pub struct Rule {
     /// Its name, for explanations and the access log. It never changes.
     pub name: &'static str,
