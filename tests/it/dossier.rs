@@ -8,6 +8,7 @@ mod erasure;
 mod leaks;
 mod log;
 mod referrals;
+mod releases;
 
 pub(crate) use leaks::{cost, every_byte, has};
 
@@ -370,6 +371,7 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
+    releases::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
     emergencies::brought_out(door, &guided).await;
     log::brought_out(door).await;
