@@ -18,7 +18,7 @@ use hub_graphql::hub::{Answer, Dossiers};
 use uuid::Uuid;
 
 use super::consents::Minority;
-use super::{App, failed, referrals};
+use super::{App, failed, referrals, releases};
 use crate::store::post::{self, Posted};
 use crate::store::secret::consent::MayGoOn;
 use crate::store::secret::line::Line;
@@ -48,6 +48,11 @@ pub(super) struct Allowed<'a> {
 impl Allowed<'_> {
     pub(super) const fn pupil(&self) -> PupilId {
         self.grant.pupil()
+    }
+
+    /// The class in which the step is taken.
+    pub(super) const fn class(&self) -> Class {
+        self.grant.asked().class()
     }
 
     pub(super) fn by(&self) -> Stepping<'_> {
@@ -142,6 +147,10 @@ fn values(found: &mut Found, field: Field, of: &Minority<'_>) -> Values {
         Part::Referrals => {
             let rows = found.referrals.remove(at).unwrap_or_default();
             Values::Referrals(rows.into_iter().map(referrals::row).collect())
+        }
+        Part::Releases => {
+            let rows = found.releases.remove(at).unwrap_or_default();
+            Values::Releases(rows.into_iter().map(releases::row).collect())
         }
         _ => {
             let rows = found.entries.remove(at).unwrap_or_default();
@@ -290,7 +299,7 @@ impl Dossiers for App {
             for (asked, verdict) in verdicts {
                 let Asked::Read(field) = asked else { continue };
                 match verdict {
-                    Verdict::Granted(grant) if field.class().is_secret() => {
+                    Verdict::Granted(grant) if field.class() != Class::Case => {
                         let values = values(&mut found, field, &minority);
                         of.insert(field, Protected::granted(&grant, values));
                     }
@@ -361,8 +370,7 @@ impl Dossiers for App {
             return Ok(Stepped::Unknown);
         };
         let pupil = allowed.pupil();
-        let (_, known) = self.ties(&allowed.reader, &[pupil]).await?;
-        let known = known.into_iter().next().unwrap_or_default();
+        let known = self.known(&allowed).await?;
         let minority = self.minority(operation, pupil, &known);
         let may_go_on: MayGoOn<'_> = &|obligation, answers| minority.may_go_on(obligation, answers);
         let moved = writing::move_trajectory(allowed.reader.secrets, allowed.by(), of, (phase, close), may_go_on).await;

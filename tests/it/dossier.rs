@@ -9,6 +9,7 @@ mod events;
 mod leaks;
 mod log;
 mod referrals;
+mod releases;
 mod replayed;
 
 pub(crate) use leaks::{cost, every_byte, has};
@@ -377,6 +378,7 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
+    releases::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
     emergencies::brought_out(door, &guided).await;
     log::brought_out(door).await;

@@ -442,7 +442,7 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("answer", &[Step::AnswerGuidance], Class::Intake),
     ("urgency", &[Step::OpenInUrgency], Class::Learning),
     ("intake-health", &[Step::OpenTrajectory], Class::Health),
-    ("write-medical", &[Step::WriteEntry], Class::Medical),
+    ("write-medical", &[Step::WriteEntry, Step::Release], Class::Medical),
     ("open-medical", &[Step::OpenAccess], Class::Medical),
     ("urgency-medical", &[Step::OpenInUrgency], Class::Medical),
 ];
