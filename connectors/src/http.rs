@@ -9,15 +9,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use percent_encoding::utf8_percent_encode;
 pub use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::fault::Fault;
-use crate::signature::Signer;
+use crate::signature::{ESCAPED, Signer};
 
 mod pages;
 mod pause;
@@ -108,6 +111,25 @@ impl<'a> Call<'a> {
         call.header(CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
+    /// Sends a form.
+    pub fn form(url: &'a Url, fields: &[(&str, &str)]) -> Self {
+        let field = |(name, value): &(&str, &str)| format!("{}={}", escaped(name), escaped(value));
+        let fields: Vec<String> = fields.iter().map(field).collect();
+        Self::post(url, "application/x-www-form-urlencoded", fields.join("&"))
+    }
+
+    /// As this client, by HTTP Basic: name and secret are escaped as in a form (RFC 6749 §2.3.1).
+    ///
+    /// # Errors
+    /// They cannot stand in a header.
+    pub fn basic(self, client: &str, secret: &SecretString) -> Result<Self, Fault> {
+        let pair = format!("{}:{}", escaped(client), escaped(secret.expose_secret()));
+        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .map_err(|_unprintable| Fault::Config("the client cannot stand in a header"))?;
+        value.set_sensitive(true);
+        Ok(self.header(AUTHORIZATION, value))
+    }
+
     /// It reads only, whatever its method: it may be asked again.
     #[must_use]
     pub fn harmless(mut self) -> Self {
@@ -159,6 +181,11 @@ impl<'a> Call<'a> {
         self.most = bytes;
         self
     }
+}
+
+/// As a value of a form.
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 impl fmt::Debug for Call<'_> {

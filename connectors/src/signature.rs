@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::http::{Stamp, Url};
 
 /// Whatever is not unreserved is escaped (RFC 5849 §3.6): a space too, never as `+`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Under which hash a server takes signatures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

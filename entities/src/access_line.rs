@@ -29,6 +29,9 @@ pub struct Model {
     pub pupils: i32,
     /// Of which pupils, by id.
     pub pupil_ids: Json,
+    /// Of a look at what a CLB released to a school: by which rule which releases were read, or with which code they were
+    /// withheld. Such a line is written before anything leaves.
+    pub shared: Option<Json>,
     /// Ties the line to log and trace of the same request.
     pub request_id: Uuid,
 }

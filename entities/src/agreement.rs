@@ -67,6 +67,9 @@ pub struct Model {
     /// From how many half-days on both want a warning, [`EARLY_WARNING_MOST`] at most; none if null (design §4: off until
     /// both switch it on).
     pub early_warning: Option<i16>,
+    /// Whether software of the school may read what the CLB released to the school (design §3, class `shared`: machines only
+    /// if agreed).
+    pub releases_to_software: bool,
     /// Who put it forward.
     pub proposed_by: Option<PrincipalId>,
     /// For which party.

@@ -147,6 +147,8 @@ ids! {
     GuidanceRequestId = "gdr";
     /// An opening in an emergency (noodtoegang).
     EmergencyId = "emg";
+    /// What was released to a school (vrijgave). UUIDv4.
+    ReleaseId = "rls";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

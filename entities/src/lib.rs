@@ -22,6 +22,7 @@ pub mod policy;
 pub mod posting;
 pub mod principal;
 pub mod pupil;
+pub mod released;
 pub mod report;
 pub mod signal;
 pub mod source;

@@ -68,6 +68,8 @@ pub struct AgreementRow {
     pub school_first_days: i16,
     /// From how many half-days on both are warned.
     pub early_warning: Option<i16>,
+    /// Whether software of the school may read what the CLB released to it.
+    pub releases_to_software: bool,
     /// Who put it forward.
     pub proposed_for: Side,
     /// When it was put forward.
@@ -114,6 +116,9 @@ pub struct Agreement {
     /// From how many half-days on both are warned (`truancy.early`), before the law obliges to anything; not at all if null.
     #[graphql(tag = "class:case")]
     pub early_warning: Option<i16>,
+    /// Whether software of the school may read what the CLB released to the school; its care team may.
+    #[graphql(tag = "class:case")]
+    pub releases_to_software: bool,
     /// Which party put it forward.
     #[graphql(tag = "class:case")]
     pub proposed_for: Party,
@@ -144,6 +149,7 @@ impl From<AgreementRow> for Agreement {
             ends: row.ends,
             school_first_days: row.school_first_days,
             early_warning: row.early_warning,
+            releases_to_software: row.releases_to_software,
             proposed_for: row.proposed_for.into(),
             proposed_at: row.proposed_at,
             decided_at: row.decided_at,
@@ -203,6 +209,9 @@ pub struct ProposeAgreementInput {
     /// From how many half-days on both are to be warned, 1 to 4; not at all if left out. Needs the category `TRUANCY`.
     #[graphql(tag = "class:case")]
     pub early_warning: Option<i16>,
+    /// Whether software of the school is to read what the CLB releases to the school.
+    #[graphql(tag = "class:case", default)]
+    pub releases_to_software: bool,
 }
 
 /// Accepting what the other party put forward.
@@ -308,6 +317,7 @@ fn proposal(input: ProposeAgreementInput) -> Result<Proposal, Invalid> {
         begins_on: input.begins,
         school_first_days: input.school_first_days,
         early_warning: input.early_warning,
+        releases_to_software: input.releases_to_software,
     })
 }
 

@@ -41,7 +41,7 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
-pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals};
+pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals, Releases};
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
@@ -275,6 +275,8 @@ pub struct Proposal {
     pub school_first_days: i16,
     /// From how many half-days on both are to be warned; not at all if none.
     pub early_warning: Option<i16>,
+    /// Whether software of the school may read what the CLB released to it.
+    pub releases_to_software: bool,
 }
 
 /// What came of a step on an agreement.
@@ -531,6 +533,7 @@ pub trait Hub:
     + Consents
     + Guidance
     + Referrals
+    + Releases
     + Asking
     + AccessLogs
     + Emergencies
@@ -552,6 +555,7 @@ impl<T> Hub for T where
         + Consents
         + Guidance
         + Referrals
+        + Releases
         + Asking
         + AccessLogs
         + Emergencies

@@ -32,6 +32,7 @@ pub mod pupil;
 pub mod pupil_gap;
 pub mod pupils;
 pub mod quarantine;
+pub mod release;
 pub mod roster_submission;
 pub mod scalar;
 pub mod school;

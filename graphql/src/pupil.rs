@@ -249,15 +249,16 @@ pub(crate) fn counted_siblings(rows: Vec<(PupilId, PupilRow)>, year: SchoolYear)
 }
 
 fn level(rows: Vec<(PupilId, PupilRow)>, tallies: Batch<SchoolYear, PupilId, TallyRow>) -> Vec<Pupil> {
-    let mut ids: Vec<PupilId> = rows.iter().map(|(id, _)| *id).collect();
-    ids.sort_unstable();
-    ids.dedup();
     let level = Arc::new(Level {
-        ids,
         tallies,
-        ..Level::default()
+        ..Level::among(rows.iter().map(|(id, _)| *id))
     });
-    let pupil = |(id, row): (PupilId, PupilRow)| Pupil {
+    rows.into_iter().map(|(id, row)| at_level(id, row, &level)).collect()
+}
+
+/// A pupil of a level that is known.
+pub(crate) fn at_level(id: PupilId, row: PupilRow, level: &Arc<Level>) -> Pupil {
+    Pupil {
         id: Gid(row.id.unwrap_or(id)),
         given_name: row.given_name,
         family_name: row.family_name,
@@ -271,9 +272,8 @@ fn level(rows: Vec<(PupilId, PupilRow)>, tallies: Batch<SchoolYear, PupilId, Tal
             .iter()
             .map(Category::from)
             .collect(),
-        level: Arc::clone(&level),
-    };
-    rows.into_iter().map(pupil).collect()
+        level: Arc::clone(level),
+    }
 }
 
 /// One pupil, if the viewer has a relation with it.
@@ -312,6 +312,14 @@ fn holds_on(day: NaiveDate, all: &Rows<Enrolment>) -> Option<&Enrolment> {
 }
 
 impl Level {
+    /// The level of these pupils.
+    pub(crate) fn among(ids: impl Iterator<Item = PupilId>) -> Self {
+        let mut ids: Vec<PupilId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Self { ids, ..Self::default() }
+    }
+
     async fn load_enrolments(&self, asked: &Asked<'_>) -> Answer<HashMap<PupilId, Rows<Enrolment>>> {
         let found = asked.hub.enrolments(asked.operation, &self.ids).await?;
         Ok(found.into_iter().map(|(id, all)| (id, all.into())).collect())

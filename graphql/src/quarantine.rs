@@ -1,8 +1,8 @@
-//! What waits because no roster names its pupil: for the school that can put it right, and for nobody else.
+//! What waits because no roster names its pupil: for those who can put it right, and for nobody else.
 
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use hub_entities::id::{QuarantineId, SourceId};
+use hub_entities::id::{QuarantineId, SchoolId, SourceId};
 
 use crate::asked::{Asked, counted};
 use crate::operations::RunKind;
@@ -21,6 +21,9 @@ pub struct WaitingRow {
     /// The connection that said it.
     #[graphql(tag = "class:operations")]
     pub source_id: Gid<SourceId>,
+    /// Its school.
+    #[graphql(tag = "class:operations")]
+    pub school_id: Gid<SchoolId>,
     /// What waits.
     #[graphql(tag = "class:operations")]
     pub kind: RunKind,
@@ -54,7 +57,8 @@ pub struct QuarantineRoot;
 #[Object]
 impl QuarantineRoot {
     /// What waits because no roster of the school names its pupil, the longest first: it is worked off by itself once one
-    /// does. For the school's data manager; each look is written down.
+    /// does. For the school's data manager, and the administration of a CLB as far as the category was agreed; each look
+    /// is written down.
     #[graphql(tag = "class:operations")]
     async fn quarantine(
         &self,

@@ -17,8 +17,8 @@ use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::{
-    AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, RequestMutation,
-    RequestRoot,
+    AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, ReleaseMutation,
+    RequestMutation, RequestRoot,
 };
 use crate::guidance::SchoolGuidanceMutation;
 use crate::hub::{Alerts, Hub};
@@ -31,6 +31,7 @@ use crate::page::CursorKey;
 use crate::pupil_gap::PupilGapRoot;
 use crate::pupils::PupilRoot;
 use crate::quarantine::QuarantineRoot;
+use crate::release::ReleaseRoot;
 use crate::roster_submission::RosterMutation;
 use crate::school::SchoolRoot;
 use crate::signal::{AcceptMutation, ReportMutation, SignalRoot};
@@ -55,6 +56,7 @@ struct SchoolQuery(
     DeliveryRoot,
     QuarantineRoot,
     MergeRoot,
+    ReleaseRoot,
 );
 
 /// What may be asked by CLBs.
@@ -70,6 +72,7 @@ struct ClbQuery(
     NodeRoot,
     DossierRoot,
     PupilGapRoot,
+    QuarantineRoot,
     MergeRoot,
     RequestRoot,
     AccessRoot,
@@ -101,6 +104,7 @@ struct ClbMutation(
     MergeMutation,
     RequestMutation,
     ReferralMutation,
+    ReleaseMutation,
     AccessMutation,
     EmergencyMutation,
 );

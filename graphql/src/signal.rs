@@ -17,7 +17,7 @@ use crate::hub::Stepped;
 use crate::outcome::{Conflict, Invalid, NotPossible, Reason};
 use crate::page::{Slice, connection};
 use crate::problem::Problem;
-use crate::pupil::{Pupil, PupilRow};
+use crate::pupil::{self, Pupil, PupilRow};
 use crate::scalar::{Gid, Year};
 use crate::school::SchoolRow;
 
@@ -180,7 +180,7 @@ pub(crate) struct Level {
     ids: Vec<SignalId>,
     pupils: Vec<PupilId>,
     reported: Batch<Categories, SignalId, ReportedRow>,
-    rows: Batch<i32, PupilId, PupilRow>,
+    rows: Batch<i32, PupilId, (PupilRow, Arc<pupil::Level>)>,
 }
 
 /// A signal (melding). At 5 problematic half-days the school must report to the CLB; at 30 it informs.
@@ -292,9 +292,19 @@ impl Signal {
         let asked = Asked::of(context)?;
         let Some(about) = self.about else { return Ok(None) };
         let columns = crate::pupil::columns(&context.look_ahead());
-        let load = || asked.hub.pupils_by_id(asked.operation, &self.level.pupils, columns);
-        let row = self.level.rows.get(columns.bits(), &about, load).await?;
-        Ok(row.and_then(|row| crate::pupil::siblings(vec![(about, row)]).pop()))
+        let load = || async {
+            let found = asked
+                .hub
+                .pupils_by_id(asked.operation, &self.level.pupils, columns)
+                .await?;
+            // What hangs under these pupils is loaded for all of them too.
+            let level = pupil::Level::among(found.iter().map(|(id, row)| row.id.unwrap_or(*id)));
+            let level = Arc::new(level);
+            let with_level = |(id, row)| (id, (row, Arc::clone(&level)));
+            Ok(found.into_iter().map(with_level).collect())
+        };
+        let found = self.level.rows.get(columns.bits(), &about, load).await?;
+        Ok(found.map(|(row, level)| pupil::at_level(about, row, &level)))
     }
 
     /// What the report of an obligatory signal carries whatever an agreement lists, while the signal stands: to

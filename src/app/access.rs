@@ -71,6 +71,7 @@ impl Place {
             categories: seen.categories,
             pupils: i32::try_from(pupils.len()).unwrap_or(i32::MAX),
             pupil_ids: serde_json::json!(pupils),
+            shared: None,
             request_id: operation.request,
         };
         self.0.send(line);

@@ -151,8 +151,15 @@ impl AccessLogs for App {
         };
         let request = self.request(operation)?;
         let (pupil, asked) = (ties.pupil(), Asked::Read(field));
-        let decided = decide_batch(operation, &request.relations, request.assured, &[ties], &[asked]);
+        let decided = decide_batch(
+            operation,
+            &request.relations,
+            request.assured,
+            std::slice::from_ref(&ties),
+            &[asked],
+        );
         let verdict = decided.into_iter().flatten().next().unwrap_or(Verdict::Nothing);
+        let facts = self.facts(operation, &ties)?;
         let line = |clb: &ClbId| {
             let reader = Reader {
                 secrets,
@@ -162,7 +169,8 @@ impl AccessLogs for App {
                 clb: *clb,
                 assured: request.assured,
             };
-            reader.line(self.ids.blind(), pupil, "read", &[(asked, verdict.clone())])
+            let line = reader.line(self.ids.blind(), pupil, "read", &[(asked, verdict.clone())]);
+            line.on(facts.clone())
         };
         let lines: Vec<Line> = clbs.iter().map(line).collect();
         let Some(decision) = lines.first().map(|line| line.id) else {

@@ -38,6 +38,7 @@ impl App {
                 ends: one.ends_on,
                 school_first_days: one.school_first_days,
                 early_warning: one.early_warning,
+                releases_to_software: one.releases_to_software,
                 proposed_for: one.proposed_for,
                 proposed_at: one.proposed_at,
                 decided_at: one.decided_at,
@@ -110,6 +111,7 @@ impl Agreements for App {
             begins_on: proposal.begins_on,
             school_first_days: proposal.school_first_days,
             early_warning: proposal.early_warning,
+            releases_to_software: proposal.releases_to_software,
             now: operation.now,
         };
         let decided = agreement::propose(&self.db, &scope, new)

@@ -19,6 +19,11 @@ use crate::store::secret::{NOBODY, opening};
 /// For how long a team may open something to a colleague at most: guidance goes by assigning, not by lending.
 const LONGEST: TimeDelta = TimeDelta::days(30);
 
+/// Whether a team has it, and may open it to a colleague.
+fn is_of_a_team(class: Class) -> bool {
+    class.is_secret() || class == Class::Shared
+}
+
 /// What a decision withheld that one may ask for: not what is in the asker's own hand.
 fn askable(refused: &Refused) -> Vec<Class> {
     let class = |one: &String| {
@@ -26,7 +31,7 @@ fn askable(refused: &Refused) -> Vec<Class> {
         let code: Code = code.parse().ok()?;
         let own = matches!(code, Code::NeedsPurpose | Code::NeedsStepUp);
         let field: Field = field.parse().ok()?;
-        (!own && field.class().is_secret()).then(|| field.class())
+        (!own && is_of_a_team(field.class())).then(|| field.class())
     };
     let mut classes: Vec<Class> = refused.withheld.iter().filter_map(class).collect();
     classes.sort_unstable();
@@ -65,8 +70,9 @@ impl Asking for App {
             .into_iter()
             .map(|class| Asked::Do(Step::AskAccess, class))
             .collect();
-        let verdicts = self.about_one(&reader, pupil, &asked).await?;
+        let (verdicts, facts) = self.about_one(&reader, pupil, &asked).await?;
         let line = reader.line(self.ids.blind(), pupil, Step::AskAccess.name(), &verdicts);
+        let line = line.on(facts);
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
             let opened = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
@@ -88,10 +94,10 @@ impl Asking for App {
         let Some(reader) = self.reader(operation)? else {
             return Ok(Vec::new());
         };
-        let secret = Class::ALL.iter().copied().filter(|class| class.is_secret());
-        let asked: Vec<Asked> = secret.map(|class| Asked::Do(Step::AnswerRequest, class)).collect();
-        let verdicts = self.about_one(&reader, pupil, &asked).await?;
-        let line = reader.line(self.ids.blind(), pupil, "read", &verdicts);
+        let of_teams = Class::ALL.iter().copied().filter(|class| is_of_a_team(*class));
+        let asked: Vec<Asked> = of_teams.map(|class| Asked::Do(Step::AnswerRequest, class)).collect();
+        let (verdicts, facts) = self.about_one(&reader, pupil, &asked).await?;
+        let line = reader.line(self.ids.blind(), pupil, "read", &verdicts).on(facts);
         let waiting = access::waiting(reader.secrets, (reader.clb, pupil), &granted(&verdicts), &line).await;
         let row = |one: access::Request| AccessRow {
             id: one.id,
@@ -138,16 +144,21 @@ impl Asking for App {
 }
 
 impl App {
-    /// What is decided on each of these questions about one pupil.
+    /// What is decided on each of these questions about one pupil, and on which facts.
     pub(super) async fn about_one(
         &self,
         reader: &super::dossiers::Reader<'_>,
         pupil: PupilId,
         asked: &[Asked],
-    ) -> Answer<Vec<(Asked, Verdict)>> {
+    ) -> Answer<(Vec<(Asked, Verdict)>, String)> {
         let request = self.request(reader.operation)?;
         let (ties, _) = self.ties(reader, &[pupil]).await?;
         let decided = decide_batch(reader.operation, &request.relations, reader.assured, &ties, asked);
-        Ok(asked.iter().copied().zip(decided.into_iter().flatten()).collect())
+        let verdicts = asked.iter().copied().zip(decided.into_iter().flatten()).collect();
+        let facts = ties
+            .first()
+            .map(|ties| self.facts(reader.operation, ties))
+            .transpose()?;
+        Ok((verdicts, facts.unwrap_or_default()))
     }
 }

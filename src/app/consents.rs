@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use hub_entities::dossier::consent::{Consent, ConsentTo};
 use hub_entities::dossier::trajectory::Obligation;
 use hub_entities::id::{ConsentId, PupilId, TrajectoryId};
-use hub_entities::law::consent::{ConsentLaw, Minor};
+use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::Step;
 use hub_graphql::dossier::{
@@ -13,10 +13,11 @@ use hub_graphql::dossier::{
 };
 use hub_graphql::hub::{Answer, Consents};
 
-use super::dossiers::stepped;
+use super::dossiers::{Allowed, stepped};
 use super::{App, failed};
 use crate::store::secret::What;
 use crate::store::secret::consent::{self, Answered, Change};
+use crate::store::secret::release::{Covers, Sharing};
 use crate::store::secret::ties::Known;
 
 /// A pupil before the law of consent, on one day.
@@ -36,6 +37,22 @@ impl Minority<'_> {
     /// Whether something new may be done that asks for this consent.
     pub(super) fn may_begin(&self, to: ConsentTo, answers: &[Consent]) -> bool {
         self.law.standing(to, self.minor, answers, self.day).begins()
+    }
+
+    /// Whether consent covers a release to the school until its last day: to begin it a consent of who decides today, to go
+    /// on with it what was given in time, too. What teams decided is as it stands where it is asked.
+    pub(super) fn covers(&self, judged: &[Judged], answers: &[Consent], of: Sharing) -> bool {
+        let to = if of.health {
+            ConsentTo::SharingHealth
+        } else {
+            ConsentTo::Sharing
+        };
+        let minor = Minor { judged, ..self.minor };
+        let on = |day| self.law.standing(to, minor, answers, day);
+        let now = on(self.day);
+        let today = if of.anew { now.begins() } else { now.continues() };
+        let last = of.ends_on.pred_opt().unwrap_or(of.ends_on).max(self.day);
+        today && on(last).continues()
     }
 
     /// What was opened of one domain, with what follows from it today.
@@ -91,6 +108,12 @@ impl App {
         }
     }
 
+    /// What is known, as a minor, of the pupil whom a step is about.
+    pub(super) async fn known(&self, allowed: &Allowed<'_>) -> Answer<Known> {
+        let (_, known) = self.ties(&allowed.reader, &[allowed.pupil()]).await?;
+        Ok(known.into_iter().next().unwrap_or_default())
+    }
+
     async fn change_consent(
         &self,
         operation: &Operation,
@@ -103,8 +126,11 @@ impl App {
         else {
             return Ok(Stepped::Unknown);
         };
+        let known = self.known(&allowed).await?;
+        let minority = self.minority(operation, allowed.pupil(), &known);
+        let covers: Covers<'_> = &|judged, answers, of| minority.covers(judged, answers, of);
         let (secrets, by) = (allowed.reader.secrets, allowed.by());
-        let changed = consent::change(secrets, &*self.ids, by, of, change).await;
+        let changed = consent::change(secrets, &*self.ids, by, of, change, covers).await;
         Ok(stepped(of.0, changed.map_err(|fault| failed(&fault))?))
     }
 }
@@ -118,12 +144,15 @@ impl Consents for App {
         else {
             return Ok(Stepped::Unknown);
         };
+        let known = self.known(&allowed).await?;
+        let minority = self.minority(operation, allowed.pupil(), &known);
+        let covers: Covers<'_> = &|judged, answers, of| minority.covers(judged, answers, of);
         let (secrets, by) = (allowed.reader.secrets, allowed.by());
         let answered = Answered {
             consent: new.consent,
             note: new.note,
         };
-        let noted = consent::record(secrets, &*self.ids, by, new.trajectory, &answered).await;
+        let noted = consent::record(secrets, &*self.ids, by, (new.trajectory, &answered), covers).await;
         let noted = noted.map_err(|fault| failed(&fault))?;
         Ok(noted.map_or(Stepped::Unknown, |id| Stepped::Done(id, 1)))
     }
@@ -153,9 +182,12 @@ impl Consents for App {
         else {
             return Ok(Stepped::Unknown);
         };
+        let known = self.known(&allowed).await?;
+        let minority = self.minority(operation, allowed.pupil(), &known);
+        let covers: Covers<'_> = &|judged, answers, of| minority.covers(judged, answers, of);
         let (secrets, by) = (allowed.reader.secrets, allowed.by());
         let what = (judged.capability, operation.today(), judged.reason.as_str());
-        let noted = consent::judge(secrets, &*self.ids, by, judged.trajectory, what).await;
+        let noted = consent::judge(secrets, &*self.ids, by, judged.trajectory, what, covers).await;
         let noted = noted.map_err(|fault| failed(&fault))?;
         Ok(noted.map_or(Stepped::Unknown, |version| Stepped::Done(judged.trajectory, version)))
     }

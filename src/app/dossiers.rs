@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use hub_entities::id::{ClbId, DecisionId, EntryId, PostId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::policy::Action;
-use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Protected, Step, Ties, Verdict, decide_batch};
+use hub_entities::policy::secret::{
+    Asked, Class, Facts, Field, Grant, Part, Protected, Step, Ties, Verdict, decide_batch,
+};
 use hub_entities::time::Period;
 use hub_graphql::dossier::{
     CorrectEntry, DossierRow, EntryRow, NewTrajectory, PutPost, PutWorker, Stepped, TrajectoryRow, Values, WriteEntry,
@@ -16,7 +18,7 @@ use hub_graphql::hub::{Answer, Dossiers};
 use uuid::Uuid;
 
 use super::consents::Minority;
-use super::{App, failed, referrals};
+use super::{App, failed, referrals, releases};
 use crate::store::post::{self, Posted};
 use crate::store::secret::consent::MayGoOn;
 use crate::store::secret::line::Line;
@@ -48,6 +50,11 @@ impl Allowed<'_> {
         self.grant.pupil()
     }
 
+    /// The class in which the step is taken.
+    pub(super) const fn class(&self) -> Class {
+        self.grant.asked().class()
+    }
+
     pub(super) fn by(&self) -> Stepping<'_> {
         Stepping {
             grant: &self.grant,
@@ -72,6 +79,7 @@ impl Reader<'_> {
             action: action.to_owned(),
             granted: Vec::new(),
             withheld: Vec::new(),
+            facts: String::new(),
             request: self.operation.request,
         };
         for (asked, verdict) in verdicts {
@@ -139,6 +147,10 @@ fn values(found: &mut Found, field: Field, of: &Minority<'_>) -> Values {
         Part::Referrals => {
             let rows = found.referrals.remove(at).unwrap_or_default();
             Values::Referrals(rows.into_iter().map(referrals::row).collect())
+        }
+        Part::Releases => {
+            let rows = found.releases.remove(at).unwrap_or_default();
+            Values::Releases(rows.into_iter().map(releases::row).collect())
         }
         _ => {
             let rows = found.entries.remove(at).unwrap_or_default();
@@ -214,6 +226,11 @@ impl App {
         let decided = decide_batch(reader.operation, &request.relations, reader.assured, &ties, &[asked]);
         let verdict = decided.into_iter().flatten().next().unwrap_or(Verdict::Nothing);
         let line = reader.line(self.ids.blind(), pupil, step.name(), &[(asked, verdict.clone())]);
+        let facts = ties
+            .first()
+            .map(|ties| self.facts(reader.operation, ties))
+            .transpose()?;
+        let line = line.on(facts.unwrap_or_default());
         match verdict {
             Verdict::Granted(grant) => Ok(Ok((grant, line))),
             refused => {
@@ -222,6 +239,12 @@ impl App {
                 Ok(Err(matches!(refused, Verdict::Withheld(_))))
             }
         }
+    }
+
+    /// What a decision about these relations rests on, as its line keeps it.
+    pub(super) fn facts(&self, operation: &Operation, ties: &Ties) -> Answer<String> {
+        let facts = Facts::of(operation, &self.request(operation)?.relations, ties);
+        Ok(facts.map(|facts| facts.to_string()).unwrap_or_default())
     }
 
     /// Where something of the asker's CLB is; something unknown is nowhere, and goes the same way.
@@ -256,6 +279,7 @@ impl Dossiers for App {
             let of_each: Vec<(Asked, Verdict)> = asked.iter().copied().zip(verdicts).collect();
             let secret = of_each.get(..fields.len()).unwrap_or_default();
             let line = reader.line(self.ids.blind(), ties.pupil(), "read", secret);
+            let line = line.on(self.facts(operation, ties)?);
             grants.extend(secret.iter().filter_map(|(_, verdict)| match verdict {
                 Verdict::Granted(grant) => Some(grant.clone()),
                 Verdict::Withheld(_) | Verdict::Nothing => None,
@@ -275,7 +299,7 @@ impl Dossiers for App {
             for (asked, verdict) in verdicts {
                 let Asked::Read(field) = asked else { continue };
                 match verdict {
-                    Verdict::Granted(grant) if field.class().is_secret() => {
+                    Verdict::Granted(grant) if field.class() != Class::Case => {
                         let values = values(&mut found, field, &minority);
                         of.insert(field, Protected::granted(&grant, values));
                     }
@@ -346,8 +370,7 @@ impl Dossiers for App {
             return Ok(Stepped::Unknown);
         };
         let pupil = allowed.pupil();
-        let (_, known) = self.ties(&allowed.reader, &[pupil]).await?;
-        let known = known.into_iter().next().unwrap_or_default();
+        let known = self.known(&allowed).await?;
         let minority = self.minority(operation, pupil, &known);
         let may_go_on: MayGoOn<'_> = &|obligation, answers| minority.may_go_on(obligation, answers);
         let moved = writing::move_trajectory(allowed.reader.secrets, allowed.by(), of, (phase, close), may_go_on).await;

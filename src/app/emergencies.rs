@@ -43,8 +43,9 @@ impl Emergencies for App {
         let Some(reader) = self.reader(operation)? else {
             return Ok(Stepped::Unknown);
         };
-        let verdicts = self.about_one(&reader, new.pupil, &opens()).await?;
+        let (verdicts, facts) = self.about_one(&reader, new.pupil, &opens()).await?;
         let line = reader.line(self.ids.blind(), new.pupil, Step::OpenInUrgency.name(), &verdicts);
+        let line = line.on(facts);
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
             let written = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
@@ -77,10 +78,12 @@ impl Emergencies for App {
         };
         let request = self.request(operation)?;
         let asked = Asked::Read(field);
-        let ties = [ties::of_controller(NOBODY)];
-        let decided = decide_batch(operation, &request.relations, reader.assured, &ties, &[asked]);
+        let ties = ties::of_controller(NOBODY);
+        let facts = self.facts(operation, &ties)?;
+        let decided = decide_batch(operation, &request.relations, reader.assured, &[ties], &[asked]);
         let verdict = decided.into_iter().flatten().next().unwrap_or(Verdict::Nothing);
         let line = reader.line(self.ids.blind(), NOBODY, "read", &[(asked, verdict.clone())]);
+        let line = line.on(facts);
         let grant = match &verdict {
             Verdict::Granted(grant) => Some(grant),
             Verdict::Withheld(_) | Verdict::Nothing => None,

@@ -81,6 +81,7 @@ impl App {
             Step::AnswerGuidance.name(),
             &[(TAKE, verdict.clone())],
         );
+        let line = line.on(self.facts(reader.operation, ties)?);
         match verdict {
             Verdict::Granted(grant) => Ok(Some((facts, grant, line))),
             Verdict::Withheld(_) | Verdict::Nothing => {
@@ -138,6 +139,7 @@ impl Guidance for App {
         };
         let step = Step::RequestGuidance.name();
         let line = reader.line(self.ids.blind(), grant.pupil(), step, &[(ASK, verdict.clone())]);
+        let line = line.on(self.facts(operation, &ties)?);
         let by = Stepping {
             grant,
             clb: reader.clb,
@@ -175,9 +177,10 @@ impl Guidance for App {
         let relations = &self.request(operation)?.relations;
         let decided = decide_batch(operation, relations, reader.assured, &ties, &asked);
         let (mut grants, mut lines, mut whys) = (Vec::new(), Vec::new(), Vec::new());
-        for (one, verdicts) in waiting.iter().zip(decided) {
+        for ((one, ties), verdicts) in waiting.iter().zip(&ties).zip(decided) {
             let of_each: Vec<(Asked, Verdict)> = asked.iter().copied().zip(verdicts).collect();
             let line = reader.line(self.ids.blind(), one.pupil, "read", &of_each);
+            let line = line.on(self.facts(operation, ties)?);
             if let Some(seen) = granted(of_each.first().map(|(_, verdict)| verdict)) {
                 let text = of_each.get(1).map(|(_, verdict)| verdict);
                 let read = granted(text);

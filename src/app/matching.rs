@@ -25,6 +25,7 @@ fn waiting_row(one: Waiting) -> WaitingRow {
     WaitingRow {
         id: Gid(one.id),
         source_id: Gid(one.source),
+        school_id: Gid(one.school),
         kind: one.kind.into(),
         key: one.key,
         key_kind: one.key_kind.map(Into::into),

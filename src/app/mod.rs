@@ -21,6 +21,7 @@ mod matching;
 mod operations;
 mod pupils;
 mod referrals;
+mod releases;
 mod schools;
 mod signals;
 mod submissions;
@@ -40,6 +41,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::store::secret::letterbox::Letterbox;
+use crate::store::secret::showcase::Showcase;
 use crate::store::{Db, DbError, Secrets, abandoned, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
@@ -55,8 +57,10 @@ pub struct App {
     secrets: Option<Secrets>,
     /// For how many minutes an emergency opens it.
     emergency_minutes: u16,
-    /// Into which a school's requests are put; all that whoever serves a school holds of it.
+    /// Into which a school's requests are put: with the showcase all that whoever serves a school holds of it.
     letterbox: Option<Letterbox>,
+    /// Through which a school looks at what was released to it.
+    showcase: Option<Showcase>,
     book: Arc<LawBook>,
     ids: Arc<dyn Ids>,
     /// Woken after a commit that has something to tell.
@@ -118,6 +122,7 @@ impl App {
             secrets: None,
             emergency_minutes: EMERGENCY_MINUTES,
             letterbox: None,
+            showcase: None,
             book,
             ids,
             wake,
@@ -142,6 +147,7 @@ impl App {
     #[must_use]
     pub fn with_secrets(mut self, secrets: Option<Secrets>) -> Self {
         self.letterbox = secrets.as_ref().map(Secrets::letterbox);
+        self.showcase = secrets.as_ref().map(Secrets::showcase);
         self.secrets = secrets;
         self
     }

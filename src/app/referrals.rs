@@ -51,8 +51,7 @@ impl App {
             return Ok(Stepped::Unknown);
         };
         let pupil = allowed.pupil();
-        let (_, known) = self.ties(&allowed.reader, &[pupil]).await?;
-        let known = known.into_iter().next().unwrap_or_default();
+        let known = self.known(&allowed).await?;
         let minority = self.minority(operation, pupil, &known);
         let may_tell: MayTell<'_> = &|answers| minority.may_begin(ConsentTo::Referral, answers);
         let changed = referral::change(allowed.reader.secrets, &*self.ids, allowed.by(), of, change, may_tell).await;

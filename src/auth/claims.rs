@@ -88,17 +88,43 @@ impl Claims {
         Ok((subject, expires_at))
     }
 
-    /// Whether the person signed in strongly and lately enough for what is under secrecy (R24, RFC 9470): `acr` is one of
+    /// Until when the sign-in behind it is strong and late enough for what is under secrecy (R24, RFC 9470): `acr` is one of
     /// the profile's, and `auth_time` lies within the last twelve hours. Whoever says neither did not.
-    pub(super) fn is_assured(&self, profile: &Profile, now: DateTime<Utc>) -> bool {
+    pub(super) fn assured_until(&self, profile: &Profile, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let acr = self.others.0.get("acr").and_then(Value::as_str);
         let strong = acr.is_some_and(|acr| profile.assurance.iter().any(|one| one == acr));
-        let signed_in = instant(self.others.0.get("auth_time"));
-        let fresh = signed_in.is_some_and(|at| {
-            let age = now.timestamp().saturating_sub(at);
-            (-seconds(profile.skew)..seconds(Profile::FRESH)).contains(&age)
-        });
-        strong && fresh
+        let signed_in = instant(self.others.0.get("auth_time"))?;
+        let age = now.timestamp().saturating_sub(signed_in);
+        let fresh = (-seconds(profile.skew)..seconds(Profile::FRESH)).contains(&age);
+        let until = signed_in.saturating_add(seconds(Profile::FRESH));
+        DateTime::from_timestamp(until, 0).filter(|_| strong && fresh)
+    }
+
+    /// Whether it is so now.
+    pub(super) fn is_assured(&self, profile: &Profile, now: DateTime<Utc>) -> bool {
+        self.assured_until(profile, now).is_some()
+    }
+
+    /// A member that a token has no claim for, or that only some issuers send.
+    pub(super) fn other(&self, name: &str) -> Option<&Value> {
+        self.others.0.get(name)
+    }
+
+    /// What an answer of introspection need not say (RFC 7662 §2.2) and a token must: when it was issued, of which is known
+    /// that it was by now; and its subject, who is the client where nobody signed in.
+    pub(super) fn complete(&mut self, client: Option<String>, now: DateTime<Utc>) {
+        self.iat.get_or_insert_with(|| now.timestamp().into());
+        self.sub = self.sub.take().or_else(|| client.map(Value::from));
+    }
+
+    /// Whether a subject is named.
+    pub(super) const fn names_subject(&self) -> bool {
+        self.sub.is_some()
+    }
+
+    /// Whether `iss` is this issuer; of one that is not named the caller must know otherwise.
+    pub(super) fn is_of(&self, issuer: &str) -> bool {
+        self.iss.as_ref().is_none_or(|iss| iss.as_str() == Some(issuer))
     }
 
     fn audience(&self, profile: &Profile) -> Result<(), Refused> {

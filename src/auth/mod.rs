@@ -1,4 +1,4 @@
-//! Who is asking: access tokens by issuer, and the keys that sign them (R12, R28).
+//! Who is asking: access tokens by issuer, and the keys that sign them (R12, R28), or the issuer's own word for them (R13).
 //!
 //! A token proves an issuer and a subject, nothing more. What that subject may do follows from a
 //! row of ours, never from the token.
@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod demo_issuer;
 pub mod header;
+pub mod introspection;
 pub mod jwks;
 pub mod keys;
 pub mod profile;

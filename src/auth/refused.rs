@@ -92,9 +92,24 @@ pub enum Refused {
     /// The required scope is not granted.
     #[error("scope not granted")]
     Scope,
-    /// The issuer's keys cannot be had: the one reason that is not the client's fault.
+    /// The issuer says that an opaque token does not count: revoked, expired, or never its own.
+    #[error("not active")]
+    Inactive,
+    /// The issuer says of an opaque token that it is none for a bearer.
+    #[error("no bearer token")]
+    TokenType,
+    /// The issuer's keys cannot be had.
     #[error("keys of the issuer unavailable")]
     KeysUnavailable,
+    /// The issuer does not say whether an opaque token counts: it is not there, too slow or too busy.
+    #[error("introspection unavailable")]
+    IntrospectionUnavailable,
+    /// The issuer does not take this hub's question: its client or secret, or the address, is wrong.
+    #[error("introspection refused to the hub")]
+    IntrospectionRefused,
+    /// The issuer's answer is not one of RFC 7662.
+    #[error("introspection answered what cannot be read")]
+    IntrospectionMalformed,
 }
 
 impl Refused {
@@ -130,7 +145,23 @@ impl Refused {
             Self::Bound => "cnf",
             Self::ScopeMalformed => "scope_malformed",
             Self::Scope => "scope",
+            Self::Inactive => "inactive",
+            Self::TokenType => "token_type",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
+            Self::IntrospectionRefused => "introspection_refused",
+            Self::IntrospectionMalformed => "introspection_malformed",
         }
+    }
+
+    /// Whether nothing is known of the token itself: the client is told to come again, and is never let in.
+    pub const fn is_not_the_clients(self) -> bool {
+        matches!(
+            self,
+            Self::KeysUnavailable
+                | Self::IntrospectionUnavailable
+                | Self::IntrospectionRefused
+                | Self::IntrospectionMalformed
+        )
     }
 }

@@ -11,6 +11,7 @@ use http::header::AUTHORIZATION;
 
 use super::claims::Claims;
 use super::header::Header;
+use super::introspection::Introspection;
 use super::jwks::Jwks;
 use super::keys::KeySet;
 use super::{Profile, Refused};
@@ -54,6 +55,8 @@ pub enum KeySource {
 #[derive(Debug, Default)]
 pub struct Verifier {
     issuers: HashMap<String, (Profile, KeySource)>,
+    /// An opaque token does not say whose it is, and a token of one issuer is not shown to another: there is one at most.
+    opaque: Option<Introspection>,
 }
 
 impl Verifier {
@@ -62,7 +65,14 @@ impl Verifier {
         let issuers = issuers.into_iter();
         Self {
             issuers: issuers.map(|one| (one.0.issuer.clone(), one)).collect(),
+            opaque: None,
         }
+    }
+
+    /// The same, and whoever issues the tokens that are no JWTs.
+    #[must_use]
+    pub fn with_opaque(self, opaque: Option<Introspection>) -> Self {
+        Self { opaque, ..self }
     }
 
     /// Judges the one `Authorization: Bearer` header (RFC 6750 §2.1).
@@ -91,6 +101,13 @@ impl Verifier {
         if token.len() > MAX_TOKEN {
             return Err(Refused::TooLarge);
         }
+        match &self.opaque {
+            Some(opaque) if !has_header(token) => opaque.judge(token, now).await,
+            _ => self.verify_signed(token, now).await,
+        }
+    }
+
+    async fn verify_signed(&self, token: &str, now: DateTime<Utc>) -> Result<Identity, Refused> {
         let (message, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(Refused::Malformed)?;
         if signature.is_empty() {
@@ -115,6 +132,12 @@ impl Verifier {
             expires_at,
         })
     }
+}
+
+/// Whether its first part is the header of a JWT, well formed or not: such a token is judged here alone.
+fn has_header(token: &str) -> bool {
+    let head = token.split_once('.').map(|(head, _)| decode(head));
+    head.is_some_and(|head| head.is_ok_and(|head| head.starts_with(b"{")))
 }
 
 /// base64url without padding and without stray bits: one token has one spelling.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hub_entities::law::Laws;
 
-use super::house::key;
+use super::house::{key, secret_text};
 use super::serve::guarded;
 use super::{Failure, open, open_apart, say, sources};
 use crate::config::Config;
@@ -84,6 +84,12 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
             Ok(names.join(", "))
         },
     );
+    for (name, issuer) in &config.issuers {
+        if let Some(path) = &issuer.client_secret_file {
+            let secret = secret_text(path).map(|_| "readable by its owner only".to_owned());
+            line(&format!("secret at {name}"), secret.map_err(|fault| fault.to_string()));
+        }
+    }
     if let Some(db) = current
         && let Err(fault) = sources::look(config, db, &mut line).await
     {

@@ -10,6 +10,7 @@ use hub_entities::law::compulsory::Settings;
 use hub_entities::time::Clock;
 use hub_graphql::page::CursorKey;
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -226,4 +227,53 @@ pub(super) fn key(path: &std::path::Path) -> Result<[u8; 32], Failure> {
     bytes
         .try_into()
         .map_err(|_length| Failure::Refused(format!("{}: a key has 32 bytes", path.display())))
+}
+
+/// A text from a file that only its owner may read, without the end of its line.
+pub(super) fn secret_text(path: &std::path::Path) -> Result<SecretString, Failure> {
+    let refused = |why: &str| Failure::Refused(format!("{}: {why}", path.display()));
+    let bytes = crate::runtime::read_secret(path)
+        .map_err(|_unreadable| refused("not there, or others than its owner can read it"))?;
+    let text = String::from_utf8(bytes).map_err(|_not_text| refused("a secret is a text"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(refused("a secret is not empty")),
+        text => Ok(SecretString::from(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Each answer goes to its own question, and what is not answered stays open.
+    #[test]
+    fn what_the_law_leaves_open_is_answered_one_by_one() {
+        let answered = |answer: fn(&mut Config)| {
+            let mut config = Config::default();
+            answer(&mut config);
+            law_settings(&config)
+        };
+        let open = Settings::default();
+        assert_eq!(answered(|_config| {}), open);
+        let young = Settings {
+            five_year_olds_in_preschool: Some(true),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.five_year_olds = Some(true)), young);
+        let ungraded = Settings {
+            unknown_grade: Some(true),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.unknown_grade = Some(true)), ungraded);
+        let adults = Settings {
+            after_compulsory_age: Some(false),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.adults = Some(false)), adults);
+        let unborn = Settings {
+            unknown_birth_date: Some(false),
+            ..open
+        };
+        assert_eq!(answered(|config| config.law.unknown_birth_date = Some(false)), unborn);
+    }
 }

@@ -12,9 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use super::house::{Running, key, law_settings};
+use super::stopping::when_told_to_stop;
 use super::{Failure, open, say};
 use crate::config::Config;
-use crate::http::serve::stop_signal;
 use crate::register::Register;
 use crate::sync::files::{AbsenceFile, settings_of};
 use crate::sync::stop::Stop;
@@ -57,12 +57,11 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let (stop, signal) = (watch::Sender::new(false), stop_signal()?);
+        let stop = watch::Sender::new(false);
         let stopping = stop.clone();
-        tokio::spawn(async move {
-            signal.await;
+        when_told_to_stop(move || {
             stopping.send_replace(true);
-        });
+        })?;
         let running = Running::over(open(config).await?, law_settings(config), None)?;
         let register = Register::open(&running.db, running.clock.clone(), running.ids.clone()).await?;
         let connection = register

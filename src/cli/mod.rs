@@ -6,6 +6,7 @@ mod doctor;
 mod house;
 mod import;
 mod keys;
+mod period;
 mod policy;
 mod pulling;
 mod recheck;
@@ -13,6 +14,7 @@ mod register;
 mod schema;
 mod serve;
 mod sources;
+mod stopping;
 mod sync;
 
 use std::path::PathBuf;
@@ -55,9 +57,9 @@ enum Verb {
     Recheck(recheck::Recheck),
     /// Print the schema of a realm, or the annotated example of the configuration.
     Schema(schema::Schema),
-    /// Print the policy of secrecy as a table, or explain one of its decisions.
+    /// Print the policy of secrecy as a table, explain one of its decisions, or decide again what was decided.
     Policy(policy::Policy),
-    /// Say whether the access log of the secrecy store is whole.
+    /// Say whether the access log of the secrecy store is whole, or bring it out.
     Audit(audit::Audit),
     /// Say what works, what does not and what to do about it.
     Doctor,
@@ -145,7 +147,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Sync(sync) => sync.run(&config).await,
             Verb::Recheck(recheck) => recheck.run(&config).await,
             Verb::Schema(schema) => schema.run(),
-            Verb::Policy(policy) => policy.run(),
+            Verb::Policy(policy) => policy.run(&config).await,
             Verb::Audit(audit) => audit.run(&config).await,
             Verb::Doctor => doctor::run(&config).await,
             Verb::Token(token) => token.run(),

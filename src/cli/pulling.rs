@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar};
 
 use super::import::bar_style;
 use super::sync::name_of;
-use crate::sync::pull::{Brought, LiveSource, Pull, Room};
+use crate::sync::pull::{BUDGET, Brought, LiveSource, Pull, Room};
 use crate::sync::{Sync, SyncError};
 
 /// What is to be told of one pull.
@@ -74,6 +74,7 @@ impl Pulling<'_> {
             stream,
             full: self.full,
             since: self.since,
+            budget: BUDGET,
             room: Some(self.room),
         };
         if self.dry_run {

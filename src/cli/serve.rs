@@ -9,11 +9,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
-use super::house::{Running, key, law_settings};
+use super::house::{Running, key, law_settings, secret_text};
 use super::sync::systems;
 use super::{Failure, open_apart, open_for};
 use crate::auth::Verifier;
-use crate::auth::jwks::{FetchKeys, Jwks};
+use crate::auth::introspection::{Endpoint, Introspection};
+use crate::auth::jwks::Jwks;
 use crate::auth::verifier::KeySource;
 use crate::config::Config;
 use crate::custody::Custody;
@@ -86,16 +87,10 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
         None => None,
     };
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
-    let fetch: Arc<dyn FetchKeys> = Arc::new(outbound);
-    let issuers = config.issuers.values().map(|issuer| {
-        (
-            issuer.profile(),
-            KeySource::Remote(Jwks::new(issuer.jwks_url.clone(), fetch.clone())),
-        )
-    });
+    let verifier = verifier(config, &Arc::new(outbound))?;
     let streams = Arc::new(Streams::new(config.streams.bounds()));
     let bounds = (config.limits.query(), config.limits.bounds(), streams.clone());
-    let edge = running.edge(Verifier::new(issuers), &cursor_key, bounds, metrics);
+    let edge = running.edge(verifier, &cursor_key, bounds, metrics);
 
     let listener = TcpListener::bind(config.server.address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving");
@@ -136,6 +131,27 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
 async fn after<T>(mut told: watch::Receiver<bool>, time: Duration, work: impl Future<Output = T>) -> Option<T> {
     drop(told.wait_for(|told| *told).await);
     tokio::time::timeout(time, work).await.ok()
+}
+
+/// Who judges the tokens of these issuers.
+fn verifier(config: &Config, outbound: &Arc<Outbound>) -> Result<Verifier, Failure> {
+    let mut opaque = None;
+    let mut keys = Vec::new();
+    for issuer in config.issuers.values() {
+        if let Some(path) = &issuer.client_secret_file {
+            let endpoint = Endpoint {
+                url: issuer.introspection_url.clone(),
+                client_id: issuer.client_id.clone(),
+                secret: secret_text(path)?,
+            };
+            opaque = Some(Introspection::new(issuer.profile(), endpoint, outbound.clone()));
+        }
+        if !issuer.jwks_url.is_empty() {
+            let jwks = Jwks::new(issuer.jwks_url.clone(), outbound.clone());
+            keys.push((issuer.profile(), KeySource::Remote(jwks)));
+        }
+    }
+    Ok(Verifier::new(keys).with_opaque(opaque))
 }
 
 /// What pulls the live sources of this configuration.

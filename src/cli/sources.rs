@@ -1,4 +1,4 @@
-//! What `doctor` says of each live source.
+//! What `doctor` says of each live source, and of what waits for its pupil.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// How many sources are asked at once.
 const AT_ONCE: usize = 32;
 
-/// Looks at every live source, by school and name. The schema is up to date.
+/// Looks at every live source, by school and name, and into the quarantine. The schema is up to date.
 pub(super) async fn look(config: &Config, db: Db, mut line: impl FnMut(&str, Line)) -> Result<(), Failure> {
     let running = Running::over(db, law_settings(config), None)?;
     let sync = running.sync(None, Arc::new(|_, _| {}));
@@ -35,5 +35,6 @@ pub(super) async fn look(config: &Config, db: Db, mut line: impl FnMut(&str, Lin
             line(&name, one);
         }
     }
+    line("quarantine", sync.look_at_waiting().await?);
     Ok(())
 }

@@ -11,9 +11,9 @@ use hub_entities::source::RunState;
 
 use super::house::{Running, key, law_settings};
 use super::pulling::Pulling;
+use super::stopping::when_told_to_stop;
 use super::{Failure, open, say};
 use crate::config::Config;
-use crate::http::serve::stop_signal;
 use crate::outbound::to_sources;
 use crate::sync::SyncError;
 use crate::sync::pull::{Brought, LiveSource, Room};
@@ -51,12 +51,9 @@ pub(super) struct Sync {
 
 impl Sync {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
-        let (room, signal) = (Arc::new(Room::default()), stop_signal()?);
+        let room = Arc::new(Room::default());
         let stopping = Arc::clone(&room);
-        tokio::spawn(async move {
-            signal.await;
-            stopping.stop();
-        });
+        when_told_to_stop(move || stopping.stop())?;
         let running = Running::over(open(config).await?, law_settings(config), None)?;
         let national_numbers = config.keys.blind_index_file.as_deref().map(key).transpose()?;
         let sync = running.sync(national_numbers, Arc::new(|_, _| {}));

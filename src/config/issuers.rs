@@ -1,5 +1,6 @@
 //! `[issuers.<name>]`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -20,8 +21,14 @@ pub struct Issuer {
     pub issuer: String,
     /// Our identifier in `aud`, exactly.
     pub audience: String,
-    /// Where its keys are.
+    /// Where its keys are, if its tokens are JWTs.
     pub jwks_url: String,
+    /// Where it is asked of a token, if it issues tokens that say nothing themselves.
+    pub introspection_url: String,
+    /// As whom it is asked.
+    pub client_id: String,
+    /// A file with the secret of that client.
+    pub client_secret_file: Option<PathBuf>,
     /// The types accepted.
     pub types: Vec<TokenType>,
     /// The algorithms accepted.
@@ -44,6 +51,9 @@ impl Default for Issuer {
             issuer: String::new(),
             audience: String::new(),
             jwks_url: String::new(),
+            introspection_url: String::new(),
+            client_id: String::new(),
+            client_secret_file: None,
             types: vec![TokenType::AccessToken],
             algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
             scope_claim: "scope".to_owned(),
@@ -103,7 +113,28 @@ impl Section for Issuer {
             takes: "an https address",
             value: "\"https://authenticatie.vlaanderen.be/op/v1/keys\"",
             default: false,
-            doc: "Where its public keys are.",
+            doc: "Where its public keys are; for an issuer of JWTs.",
+        },
+        Setting {
+            key: "introspection_url",
+            takes: "an https address, at one issuer at most",
+            value: "\"https://authenticatie.vlaanderen.be/op/v1/introspect\"",
+            default: false,
+            doc: "Where it is asked of tokens that are no JWTs (RFC 7662), as ACM/IDM wants it. Who has no `sub` is registered as `client:` and its client_id.",
+        },
+        Setting {
+            key: "client_id",
+            takes: "a text",
+            value: "\"clb-hub\"",
+            default: false,
+            doc: "As whom the hub asks.",
+        },
+        Setting {
+            key: "client_secret_file",
+            takes: "a path",
+            value: "\"/run/secrets/clb-hub-introspection\"",
+            default: false,
+            doc: "A file with the secret of that client, readable by its owner only.",
         },
         Setting {
             key: "types",
@@ -166,10 +197,17 @@ impl Section for Issuer {
         };
         needed(&self.issuer, "issuer")?;
         needed(&self.audience, "audience")?;
+        let asks = !self.introspection_url.is_empty();
         match () {
             // Its key lies in a folder, and it gives tokens to anyone on its machine.
             () if is_of_a_demo(&self.issuer) => Err(("issuer", "an issuer that is not a demo's")),
-            () if !is_safe(&self.jwks_url) => Err(("jwks_url", "an https address")),
+            () if self.jwks_url.is_empty() && !asks => Err(("jwks_url", "an https address, or introspection_url does")),
+            () if !self.jwks_url.is_empty() && !is_safe(&self.jwks_url) => Err(("jwks_url", "an https address")),
+            () if asks && !is_safe(&self.introspection_url) => Err(("introspection_url", "an https address")),
+            () if asks && self.client_id.is_empty() => Err(("client_id", "a text, where the issuer is asked")),
+            () if asks != self.client_secret_file.is_some() => {
+                Err(("client_secret_file", "a path where the issuer is asked, and only there"))
+            }
             () if self.types.is_empty() => Err(("types", "at least one type")),
             () if self.algorithms.is_empty() => Err(("algorithms", "at least one algorithm")),
             () if self.scope.as_deref() == Some("") => Err(("scope", "a text")),

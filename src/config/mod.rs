@@ -309,8 +309,15 @@ impl Source {
             .cloned()
             .collect();
         let mut issuers = BTreeMap::new();
+        let mut asked = false;
         for section in names {
             let issuer: Issuer = self.take(&section)?;
+            // A token that says nothing does not say whose it is, and is shown to nobody else.
+            if asked && !issuer.introspection_url.is_empty() {
+                let takes = "an https address at one issuer at most";
+                return Err(self.bad_value(&section, "introspection_url", takes));
+            }
+            asked |= !issuer.introspection_url.is_empty();
             let name = section.trim_start_matches("issuers.").to_owned();
             issuers.insert(name, issuer);
         }

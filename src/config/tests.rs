@@ -57,6 +57,12 @@ fn secrets_of_sources_come_by_the_environment_and_are_never_shown() {
 fn what_is_refused_is_named_and_its_value_is_not() {
     let issuer = "[issuers.a]\nissuer = \"i\"\naudience = \"b\"\n";
     let secure = |line: &str| format!("{issuer}jwks_url = \"https://a/jwks\"\n{line}\n");
+    let asked = |name: &str| {
+        format!(
+            "[issuers.{name}]\nissuer = \"{name}\"\naudience = \"b\"\nintrospection_url = \"https://a/introspect\"\n\
+             client_id = \"hub\"\nclient_secret_file = \"/secret\"\n"
+        )
+    };
     for (text, expected) in [
         ("[sever]\nport = 1".to_owned(), "hub.toml: no section [sever]"),
         ("server = 7".to_owned(), "hub.toml: no section [server]"),
@@ -100,6 +106,31 @@ fn what_is_refused_is_named_and_its_value_is_not() {
             format!("{issuer}jwks_url = \"http://localhost.canary\""),
             "hub.toml: [issuers.a] jwks_url takes an https address",
         ),
+        (
+            issuer.to_owned(),
+            "hub.toml: [issuers.a] jwks_url takes an https address, or introspection_url does",
+        ),
+        (
+            format!("{issuer}introspection_url = \"http://canary\""),
+            "hub.toml: [issuers.a] introspection_url takes an https address",
+        ),
+        (
+            secure("introspection_url = \"https://a/introspect\""),
+            "hub.toml: [issuers.a] client_id takes a text, where the issuer is asked",
+        ),
+        (
+            secure("introspection_url = \"https://a/introspect\"\nclient_id = \"hub\""),
+            "hub.toml: [issuers.a] client_secret_file takes a path where the issuer is asked, and only there",
+        ),
+        (
+            secure("client_secret_file = \"/canary\""),
+            "hub.toml: [issuers.a] client_secret_file takes a path where the issuer is asked, and only there",
+        ),
+        // Of two, none could tell whose token it is without showing it to the other.
+        (
+            format!("{}{}", asked("a"), asked("b")),
+            "hub.toml: [issuers.b] introspection_url takes an https address at one issuer at most",
+        ),
         // However safe its keys are: whoever holds a token of a demo is nobody to `serve`.
         (
             "[issuers.a]\nissuer = \"http://127.0.0.1:4000/clb-hub-demo\"\naudience = \"urn:clb-hub:api\"\n\
@@ -137,6 +168,22 @@ fn what_is_refused_is_named_and_its_value_is_not() {
         ),
     ] {
         assert_eq!(parse(&text, &[]).expect_err(&text), expected);
+    }
+}
+
+/// Of one issuer both kinds of token may be taken; of one that is asked, no keys are needed.
+#[test]
+fn an_issuer_that_is_asked_is_taken() {
+    let asked = "[issuers.acm]\nissuer = \"https://a\"\naudience = \"b\"\nintrospection_url = \"https://a/introspect\"\n\
+                 client_id = \"hub\"\nclient_secret_file = \"/secret\"\n";
+    let keys = "[issuers.other]\nissuer = \"https://c\"\naudience = \"b\"\njwks_url = \"https://c/jwks\"\n";
+    for text in [
+        asked.to_owned(),
+        format!("{asked}jwks_url = \"https://a/jwks\"\n"),
+        format!("{keys}{asked}"),
+    ] {
+        let config = parse(&text, &[]).expect("a configuration");
+        assert_eq!(config.issuers["acm"].introspection_url, "https://a/introspect");
     }
 }
 

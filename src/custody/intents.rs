@@ -25,15 +25,15 @@ const EVERY: Duration = Duration::from_millis(300);
 const LEASE: Duration = Duration::from_secs(30);
 
 /// How many are read at once.
-const AT_ONCE: u32 = 100;
+pub(super) const AT_ONCE: u32 = 100;
 
 /// Applies intents.
 pub struct Applier {
-    db: Db,
-    secrets: Secrets,
-    scope: Scope,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    pub(super) db: Db,
+    pub(super) secrets: Secrets,
+    pub(super) scope: Scope,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
     holder: String,
 }
 
@@ -58,22 +58,24 @@ impl Applier {
         })
     }
 
-    /// Applies all that waits, if no other process does; says how many were applied now.
+    /// Applies all that waits, if no other process does, in either store; says how many were applied now.
     ///
     /// # Errors
     /// The first that could not be applied: it goes behind the others, so that it keeps none from the next round but
     /// those of its own queue.
     pub async fn round(&self) -> Result<usize, DbError> {
         // Looking costs no lock and no write: most of the time nothing waits.
-        if !intent::waiting(&self.db, &self.scope).await? {
+        if !intent::waiting(&self.db, &self.scope).await? && !self.copies_wait().await? {
             return Ok(0);
         }
         let Some(lease) = Lease::acquire(&self.db, INTENTS, &self.holder, LEASE).await? else {
             return Ok(0);
         };
+        // Neither way keeps the other waiting.
+        let copies = self.bring_copies(&lease).await;
         let worked = self.work(&lease).await;
         lease.release(&self.db).await?;
-        worked
+        Ok(worked?.saturating_add(copies?))
     }
 
     async fn work(&self, lease: &Lease) -> Result<usize, DbError> {

@@ -1,8 +1,12 @@
 //! What an operator does for the secrecy store without seeing any of it: look after its keys and its log, and bring over
-//! what the main store decided.
+//! what the main store decided, and what was released to schools.
 
+pub mod audit_event;
+mod copies;
 pub mod intents;
 pub mod log;
+pub mod period;
+pub mod replay;
 
 use std::path::Path;
 
@@ -17,9 +21,9 @@ use crate::keys::shredded::ShredList;
 use crate::keys::{KeyVault as _, VaultError};
 use crate::register::operator;
 use crate::store::intent;
-use crate::store::secret::key;
 use crate::store::secret::line::Line;
-use crate::store::{Db, DbError, SecretDb, setup};
+use crate::store::secret::{key, release_intent};
+use crate::store::{Db, DbError, SecretDb, released, setup};
 
 /// How many keys are wrapped anew in one transaction: some milliseconds.
 const AT_ONCE: u32 = 500;
@@ -61,37 +65,49 @@ impl Custody {
         setup::clbs(&self.db, &self.scope).await
     }
 
-    /// How many keys are in the database although they were destroyed. With one of them nothing may be served: what it
+    /// How many keys are in the databases although they were destroyed. With one of them nothing may be served: what it
     /// sealed was erased, and a backup has brought it back (R29).
     pub async fn restored(&self, folder: &Path) -> Result<i64, DbError> {
         let destroyed = ShredList::open(folder).map_err(VaultError::from)?;
-        key::listed(&self.apart, &self.scope, &self.clbs().await?, &destroyed).await
+        let here = key::listed(&self.apart, &self.scope, &self.clbs().await?, &destroyed).await?;
+        let copies = released::listed(&self.db, &self.scope, &destroyed).await?;
+        Ok(here.saturating_add(copies))
     }
 
-    /// Erases a pupil's dossier at a CLB by destroying its key: first on the list beside the keys, durably, so that no
-    /// backup brings it back unseen, then in the database, with everything it sealed. Says whether there was a dossier.
-    /// Cut off in between, it is done when it is called again (R29).
-    pub async fn shred(&self, folder: &Path, clb: ClbId, pupil: PupilId, ids: &dyn Ids) -> Result<bool, DbError> {
-        let Some(key) = key::of_dossier(&self.apart, &self.scope, clb, pupil).await? else {
-            return Ok(false);
-        };
-        let mut destroyed = ShredList::open(folder).map_err(VaultError::from)?;
-        destroyed.add(key).map_err(VaultError::from)?;
-        let line = Line {
-            id: DecisionId(ids.blind()),
+    /// A line about what is done on this machine: whoever works on it is no principal.
+    fn line(&self, id: DecisionId, clb: ClbId, pupil: PupilId, action: &str, purpose: Purpose) -> Line {
+        Line {
+            id,
             clb,
             at: self.now,
-            // Whoever works on this machine is no principal.
             by: PrincipalId(Uuid::nil()),
             role: Role::Operator,
-            purpose: Some(Purpose::RightsOfThePerson),
+            purpose: Some(purpose),
             assured: false,
             pupil,
-            action: "erase".to_owned(),
+            action: action.to_owned(),
             granted: Vec::new(),
             withheld: Vec::new(),
+            facts: String::new(),
             request: Uuid::nil(),
+        }
+    }
+
+    /// Erases a pupil's dossier at a CLB by destroying its key, and those of the copies that schools were given of it: first
+    /// on the list beside the keys, durably, so that no backup brings them back unseen, then in the databases, with
+    /// everything they sealed. Says whether there was anything. Cut off in between, it is done when it is called again (R29).
+    pub async fn shred(&self, folder: &Path, clb: ClbId, pupil: PupilId, ids: &dyn Ids) -> Result<bool, DbError> {
+        let dossier = key::of_dossier(&self.apart, &self.scope, clb, pupil).await?;
+        let copies = released::keys(&self.db, &self.scope, clb, pupil).await?;
+        let mut destroyed = ShredList::open(folder).map_err(VaultError::from)?;
+        for key in dossier.iter().chain(&copies) {
+            destroyed.add(*key).map_err(VaultError::from)?;
+        }
+        released::purge(&self.db, &self.scope, (clb, pupil), self.now).await?;
+        let Some(key) = dossier else {
+            return Ok(!copies.is_empty());
         };
+        let line = self.line(DecisionId(ids.blind()), clb, pupil, "erase", Purpose::RightsOfThePerson);
         key::forget(&self.apart, &self.scope, key, &line).await?;
         Ok(true)
     }
@@ -106,6 +122,17 @@ impl Custody {
         let mut keys = 0_usize;
         loop {
             let some = key::rewrap_some(&self.apart, &self.scope, &clbs, &vault, (version, AT_ONCE)).await?;
+            keys = keys.saturating_add(some);
+            if some == 0 {
+                break;
+            }
+        }
+        // Copies, on their way to the main store first: none is there unseen.
+        loop {
+            let batch = (version, AT_ONCE);
+            let waiting = release_intent::rewrap_some(&self.apart, &self.scope, &clbs, &vault, batch).await?;
+            let there = released::rewrap_some(&self.db, &self.scope, &vault, batch).await?;
+            let some = waiting.saturating_add(there);
             keys = keys.saturating_add(some);
             if some == 0 {
                 break;

@@ -95,6 +95,7 @@ pub fn parties(
             begins_on: population.year.first_day(),
             school_first_days: 0,
             early_warning: None,
+            releases_to_software: false,
             signed_for_school: who(Role::SchoolDataManager, number),
             signed_for_clb: who(Role::ClbDirector, &clb.institution_number),
         });

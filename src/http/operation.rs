@@ -182,7 +182,7 @@ fn limited(refusal: limits::Refusal) -> Refusal {
 pub(super) fn token_refused(refused: Refused) -> Refusal {
     metrics::counter!("clb_hub_token_refusals_total", "reason" => refused.code()).increment(1);
     tracing::info!(reason = refused.code(), "token refused");
-    if refused == Refused::KeysUnavailable {
+    if refused.is_not_the_clients() {
         return unavailable();
     }
     let challenge = match refused {

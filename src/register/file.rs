@@ -123,6 +123,8 @@ pub struct Agreement {
     pub school_first_days: i16,
     /// From how many half-days on both are warned.
     pub early_warning: Option<i16>,
+    /// Whether software of the school may read what the CLB released to it.
+    pub releases_to_software: bool,
     /// Who signed for the school.
     pub signed_for_school: Who,
     /// Who signed for the CLB.
@@ -379,6 +381,8 @@ impl Agreement {
         if early_warning.is_some() && !categories.has(Category::Truancy) {
             section.wrong("early_warning", "an early warning needs the category truancy");
         }
+        let releases_to_software =
+            section.maybe("releases_to_software", "takes true or false", |value| value.as_bool());
         let (of_school, of_clb) = (who(section, "signed_for_school"), who(section, "signed_for_clb"));
         Some(Self {
             line: section.line(),
@@ -389,6 +393,7 @@ impl Agreement {
             begins_on: begins_on?,
             school_first_days: school_first_days.unwrap_or_default(),
             early_warning,
+            releases_to_software: releases_to_software.unwrap_or_default(),
             signed_for_school: of_school?,
             signed_for_clb: of_clb?,
         })

@@ -398,6 +398,7 @@ impl Applying<'_> {
                 one.ground.clone(),
                 one.school_first_days,
                 one.early_warning,
+                one.releases_to_software,
             )
         };
         let facts = |one: &agreement::Model| (one.begins_on, terms(one));
@@ -412,6 +413,7 @@ impl Applying<'_> {
             ends_on: None,
             school_first_days: said.school_first_days,
             early_warning: said.early_warning,
+            releases_to_software: said.releases_to_software,
             proposed_by: None,
             proposed_for: Party::School,
             proposed_at: self.now,

@@ -1,9 +1,9 @@
 //! Writing the access log.
 
 use hub_entities::access_line;
-use sea_orm::Value;
+use sea_orm::{DatabaseTransaction, Value};
 
-use super::sql::bulk;
+use super::sql::{bulk, execute};
 use super::{Db, DbError};
 
 /// Writes lines. A line that is there already is not written twice, so that what was written of some may be written again
@@ -25,6 +25,15 @@ pub async fn write(db: &Db, lines: &[access_line::Model]) -> Result<(), DbError>
     bulk(db.reader(), &head(COLUMNS), 9, unnamed.into_iter(), tail).await?;
     let named_columns = head(&format!("{COLUMNS}, purpose"));
     bulk(db.reader(), &named_columns, 10, named.into_iter(), tail).await
+}
+
+/// Writes a line in a transaction that goes on to what it tells of: of what was released under secrecy nothing leaves without
+/// one.
+pub(super) async fn write_first(tx: &DatabaseTransaction, line: &access_line::Model) -> Result<(), DbError> {
+    let values = [tuple(line), vec![line.purpose.into(), line.shared.clone().into()]].concat();
+    let text = format!("insert into access_line ({COLUMNS}, purpose, shared) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    execute(tx, &text, values).await?;
+    Ok(())
 }
 
 const COLUMNS: &str = "id, at, principal_id, role, realm, categories, pupils, pupil_ids, request_id";

@@ -46,6 +46,8 @@ pub struct Proposal {
     pub school_first_days: i16,
     /// From how many half-days on both are to be warned; not at all if none.
     pub early_warning: Option<i16>,
+    /// Whether software of the school is to read what is released to it.
+    pub releases_to_software: bool,
     /// When it is proposed.
     pub now: DateTime<Utc>,
 }
@@ -107,6 +109,7 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
         new.begins_on.into(),
         new.school_first_days.into(),
         new.early_warning.into(),
+        new.releases_to_software.into(),
         scope.viewer().into(),
         party.into(),
         new.now.into(),
@@ -114,7 +117,8 @@ pub async fn propose(db: &Db, scope: &Scope, new: Proposal) -> Result<Decided, D
     execute(
         &tx,
         "insert into agreement (id, school_id, clb_id, state, categories, ground, begins_on, school_first_days,
-         early_warning, proposed_by, proposed_for, proposed_at, version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+         early_warning, releases_to_software, proposed_by, proposed_for, proposed_at, version)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         values,
     )
     .await?;

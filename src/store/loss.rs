@@ -1,7 +1,7 @@
 //! Loss is data: gaps, and rows that wait for a person in quarantine.
 
-use chrono::{DateTime, Utc};
-use hub_entities::id::QuarantineId;
+use chrono::{DateTime, TimeDelta, Utc};
+use hub_entities::id::{Ids, QuarantineId, RunId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{KeyKind, RunKind, quarantine};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value};
@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value}
 use super::intake::settle_quarantined;
 use super::lease::Lease;
 use super::ledger::Work;
-use super::sql::{bulk, execute, list, row};
+use super::sql::{bulk, execute, list, row, rows};
 use super::{Db, DbError};
 
 /// A kind of loss and in how many rows it was met.
@@ -69,13 +69,13 @@ async fn put_gaps(
             ]
         })
         .collect();
-    let head = "insert into gap (id, source_id, rule, detail, occurrences, run_id, first_seen_at, last_seen_at)";
-    let tail = format!(
-        "on conflict (source_id, rule, detail) do update
-         set occurrences = {become_of_both}, run_id = excluded.run_id, last_seen_at = excluded.last_seen_at"
-    );
-    bulk(tx, head, 8, tuples.into_iter(), &tail).await
+    let tail = format!("{OF_A_GAP} occurrences = {become_of_both}{LAST_MET}");
+    bulk(tx, GAP, 8, tuples.into_iter(), &tail).await
 }
+
+const GAP: &str = "insert into gap (id, source_id, rule, detail, occurrences, run_id, first_seen_at, last_seen_at)";
+const OF_A_GAP: &str = "on conflict (source_id, rule, detail) do update set";
+const LAST_MET: &str = ", run_id = excluded.run_id, last_seen_at = excluded.last_seen_at";
 
 /// Rows of one source key that found no record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,19 +193,87 @@ pub async fn waiting(db: &Db, scope: &Scope, kind: RunKind) -> Result<Vec<quaran
         .await?)
 }
 
-/// How many rows wait in quarantine for the scope's source since before this instant.
-pub async fn waiting_since(db: &Db, scope: &Scope, before: DateTime<Utc>) -> Result<i64, DbError> {
-    let Reach::Source { source, .. } = scope.reach() else {
+/// What waits in quarantine for long, whichever sources brought it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Old {
+    /// How many sources brought it.
+    pub sources: i64,
+    /// How many rows it is.
+    pub rows: i64,
+    /// Since when the oldest of it waits; `None` where there is none.
+    pub since: Option<DateTime<Utc>>,
+}
+
+const IS_OLD: &str = "since < ? and resolved_at is null";
+
+/// What waits in quarantine since before this instant.
+pub async fn waiting_since(db: &Db, scope: &Scope, before: DateTime<Utc>) -> Result<Old, DbError> {
+    let Reach::Operations = scope.reach() else {
         return Err(DbError::OutOfScope);
     };
-    let values: Vec<Value> = vec![(*source).into(), before.into()];
-    let text = "select cast(coalesce(sum(rows), 0) as bigint) from quarantine
-         where source_id = ? and since < ? and resolved_at is null";
-    let found = row(db.reader(), text, values).await?;
-    Ok(found
-        .map(|row| row.try_get_by_index(0))
-        .transpose()?
-        .unwrap_or_default())
+    let text = format!(
+        "select count(distinct source_id), cast(coalesce(sum(rows), 0) as bigint), min(since) from quarantine
+         where {IS_OLD}"
+    );
+    match row(db.reader(), &text, vec![before.into()]).await? {
+        Some(row) => Ok(Old {
+            sources: row.try_get_by_index(0)?,
+            rows: row.try_get_by_index(1)?,
+            since: row.try_get_by_index(2)?,
+        }),
+        None => Ok(Old::default()),
+    }
+}
+
+/// Tells of what waits in quarantine since before this instant: a gap of its source with the run that brought the oldest
+/// of it. Where that is told already it is told anew once a day, and when it is another number of rows.
+pub async fn tell_of_waiting(
+    db: &Db,
+    scope: &Scope,
+    ids: &dyn Ids,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let Reach::Operations = scope.reach() else {
+        return Err(DbError::OutOfScope);
+    };
+    let (rule, detail) = ("quarantine.waiting", "longer than a week");
+    let text = format!(
+        "select w.source_id, w.waiting, (
+             select q.run_id from quarantine q where q.source_id = w.source_id and q.resolved_at is null
+             order by q.since, q.id limit 1)
+         from (select source_id, cast(sum(rows) as bigint) as waiting from quarantine where {IS_OLD}
+               group by source_id) w
+         left join gap g on g.source_id = w.source_id and g.rule = ? and g.detail = ?
+         where g.id is null or g.occurrences <> w.waiting or g.last_seen_at < ?"
+    );
+    let told_anew = now - TimeDelta::days(1);
+    let values: Vec<Value> = vec![before.into(), rule.into(), detail.into(), told_anew.into()];
+    let found = rows(db.reader(), &text, values).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut tuples: Vec<Vec<Value>> = Vec::new();
+    for row in found {
+        let (source, waiting): (SourceId, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let run: RunId = row.try_get_by_index(2)?;
+        tuples.push(vec![
+            ids.next(now).into(),
+            source.into(),
+            rule.into(),
+            detail.into(),
+            waiting.into(),
+            run.into(),
+            now.into(),
+            now.into(),
+        ]);
+    }
+    let tx = db.begin().await?;
+    // Two replicas that look at once say the same.
+    let tail = format!("{OF_A_GAP} occurrences = excluded.occurrences{LAST_MET}");
+    bulk(&tx, GAP, 8, tuples.into_iter(), &tail).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Marks rows as worked off. Called once they are staged in a run of their own.

@@ -33,6 +33,7 @@ pub mod pull;
 pub mod read;
 mod reader;
 pub mod relations;
+pub mod released;
 pub mod roster;
 pub mod run;
 pub mod secret;

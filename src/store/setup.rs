@@ -213,6 +213,7 @@ impl Registration {
             signed.begins_on.into(),
             signed.school_first_days.into(),
             signed.early_warning.into(),
+            signed.releases_to_software.into(),
             for_school.viewer().into(),
             signed.proposed_for.into(),
             signed.proposed_at.into(),
@@ -223,8 +224,8 @@ impl Registration {
         execute(
             &self.tx,
             "insert into agreement (id, school_id, clb_id, state, categories, ground, begins_on, school_first_days,
-             early_warning, proposed_by, proposed_for, proposed_at, decided_by, decided_at, version)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             early_warning, releases_to_software, proposed_by, proposed_for, proposed_at, decided_by, decided_at, version)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
         .await?;

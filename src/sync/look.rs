@@ -1,5 +1,6 @@
 //! What `doctor` says of a live source, in plain words: whether it answers, what is read of it, what the agreement drops,
-//! how well its absences find their pupils, and who must do what about it.
+//! how well its absences find their pupils, and who must do what about it. And of all sources, whether what they brought
+//! waits for too long.
 //!
 //! It reads no pupil, and repeats nothing that a source sent but its own words for what it can do (R54, R61).
 
@@ -10,12 +11,14 @@ use hub_connectors::contract::{Connector, Discovery, Stream};
 use hub_connectors::fault::Fault;
 use hub_connectors::live::Live;
 use hub_entities::category::{Categories, Category};
-use hub_entities::policy::{Reach, Scope};
+use hub_entities::policy::{Action, Reach, Scope};
 use hub_entities::source::{pull, turn};
 
 use super::filter::keeps_absences;
 use super::pull::{LiveSource, kind_of};
+use super::quarantine::LONG;
 use super::{Source, Sync, SyncError};
+use crate::store::loss::waiting_since;
 use crate::store::{pull as pulls, turn as turns};
 
 /// What is well, or what is not and who must do what about it.
@@ -65,6 +68,27 @@ impl Sync {
             told.push(joined(absences, &connector.spec().pupil_key));
         }
         Ok(told)
+    }
+}
+
+impl Sync {
+    /// Whether anything waits in quarantine for too long, whichever source brought it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn look_at_waiting(&self) -> Result<Line, SyncError> {
+        let scope = self.hub_scope(Action::ReadOperations).await?;
+        let old = waiting_since(&self.db, &scope, self.clock.now() - LONG).await?;
+        let Some(since) = old.since else {
+            return Ok(Ok("nothing waits for longer than a week".to_owned()));
+        };
+        Ok(Err(format!(
+            "{} rows of {} sources wait for longer than a week, the oldest since {}: no roster names their pupils; the \
+             gaps tell which schools must give their pupils the same numbers in all systems",
+            old.rows,
+            old.sources,
+            since.format("%Y-%m-%d")
+        )))
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use hub_connectors::absences::AbsenceRow;
 use hub_connectors::contract::{self, Ask, Connector, Finished, Sink, State, Stream};
 use hub_connectors::fault::Fault;
@@ -26,7 +26,7 @@ use super::staging::{Packs, Staging};
 use super::{Source, Sync, SyncError, absences, filter, half_day};
 use crate::store::DbError;
 use crate::store::lease::Lease;
-use crate::store::loss::{Gap, Unmatched, note_gaps, replace_in_quarantine, waiting, waiting_since};
+use crate::store::loss::{Gap, Unmatched, note_gaps, replace_in_quarantine, waiting};
 use crate::store::pull::{Pulled, pulled, sources, stands};
 use crate::store::roster::keys;
 use crate::store::{ledger, run as runs};
@@ -35,10 +35,7 @@ use crate::store::{ledger, run as runs};
 const BEAT: Duration = Duration::from_secs(5);
 
 /// The longest that one read may take, whatever the source does (R47).
-const BUDGET: Duration = Duration::from_mins(15);
-
-/// What waits in quarantine for longer is told as a gap: nobody looks after it.
-const LONG: TimeDelta = TimeDelta::days(7);
+pub const BUDGET: Duration = Duration::from_mins(15);
 
 /// A source that is pulled, as it is registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +63,8 @@ pub struct Pull<'a> {
     pub full: bool,
     /// The first day of absence that is asked for; otherwise that of the running school year.
     pub since: Option<NaiveDate>,
+    /// The longest that the read may take: [`BUDGET`].
+    pub budget: Duration,
     /// What it shares with the other pulls of its process.
     pub room: Option<&'a Room>,
 }
@@ -297,13 +296,6 @@ impl Sync {
             state,
         } = self.read_absences(Some(lease), pull).await?;
         let _place = self.place(lease, pull).await?;
-        let long = self.clock.now() - LONG;
-        let old = waiting_since(&self.db, &scope, long).await?;
-        brought.gaps.extend((old > 0).then(|| Gap {
-            rule: "quarantine.waiting",
-            detail: "longer than a week".to_owned(),
-            rows: old,
-        }));
         if !packs.is_empty() || !unmatched.is_empty() {
             brought.run = Some(self.bring(&scope, lease, pull, &brought, packs, unmatched).await?);
         }
@@ -498,7 +490,7 @@ impl Sync {
         ask: &Ask,
         taken: &mut Taken<'_, '_>,
     ) -> Result<Finished, SyncError> {
-        let read = tokio::time::timeout(BUDGET, pull.connector.read(ask, taken));
+        let read = tokio::time::timeout(pull.budget, pull.connector.read(ask, taken));
         let in_time = self.kept(lease, pull, read).await?;
         Ok(in_time.map_err(|_elapsed| Fault::transient("it took longer than a read may"))??)
     }

@@ -1,7 +1,9 @@
-//! Working off what waits in quarantine and can be matched by now: after every roster, and before anything newer.
+//! Working off what waits in quarantine and can be matched by now: after every roster, and before anything newer. What
+//! waits for too long is told.
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::TimeDelta;
 use hub_entities::id::{PupilId, QuarantineId, RecordId};
 use hub_entities::policy::Scope;
 use hub_entities::source::{KeyKind, RunKind, RunState, quarantine, run};
@@ -9,11 +11,20 @@ use sha2::{Digest, Sha256};
 
 use super::{Source, Sync, SyncError, carried, filter};
 use crate::store::lease::Lease;
-use crate::store::loss::{resolve, waiting};
+use crate::store::loss::{resolve, tell_of_waiting, waiting};
 use crate::store::roster::{keys, work_off_places};
 use crate::store::run::{self as runs, set_state};
 
+/// What waits in quarantine for longer is told as a gap: nobody looks after it.
+pub(super) const LONG: TimeDelta = TimeDelta::days(7);
+
 impl Sync {
+    /// Tells of what waits for too long, whichever way it came in: pulled, pushed or by a file.
+    pub(super) async fn tell_of_waiting(&self, scope: &Scope) -> Result<(), SyncError> {
+        let now = self.clock.now();
+        Ok(tell_of_waiting(&self.db, scope, &*self.ids, now - LONG, now).await?)
+    }
+
     /// Works off what can be matched by now.
     pub(super) async fn work_off(&self, scope: &Scope, lease: &Lease, source: Source) -> Result<(), SyncError> {
         if filter::keeps_places(scope) {

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::backoff::{KNOCK_AFTER, healthy, in_words, sick};
-use super::pull::{Brought, LiveSource, Pull, Room, kind_of};
+use super::pull::{BUDGET, Brought, LiveSource, Pull, Room, kind_of};
 use super::{Sync, SyncError};
 use crate::store::turn::{due, failing, health, keep_turns, settle, take};
 
@@ -199,7 +199,7 @@ impl Scheduler {
         look(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks which sources there are, and how they are.
+    /// Looks which sources there are, how they are, and whether what they brought waits for too long.
     async fn refresh(&self, scope: &Scope, now: DateTime<Utc>) -> Result<(), SyncError> {
         let fresh = |known: &mut Known| {
             known
@@ -236,7 +236,7 @@ impl Scheduler {
         let age = health.oldest_waiting.map_or(0, |since| (now - since).num_seconds());
         gauge("clb_hub_sources_failing", health.failing);
         gauge("clb_hub_quarantine_oldest_seconds", age);
-        Ok(())
+        self.0.sync.tell_of_waiting(scope).await
     }
 
     /// The connector of a source: the same one as long as its settings are the same and nothing went wrong.
@@ -317,6 +317,7 @@ impl Scheduler {
             stream,
             full: false,
             since: None,
+            budget: BUDGET,
             room: Some(&self.0.room),
         };
         self.0.sync.pull(&pull).await

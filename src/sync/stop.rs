@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::{Sync, SyncError};
+use crate::store::abandoned::while_waited_for;
 
 /// Whether the process was told to stop.
 #[derive(Debug, Clone)]
@@ -29,13 +30,13 @@ impl Stop {
 
 impl Sync {
     /// Works until it is done, or told to stop: then no further than it has come. Whoever calls gives the lease back, so
-    /// that nobody waits for it to end by itself.
+    /// that nobody waits for it to end by itself; the statement that was under way is cancelled, for it holds that lease.
     pub(super) async fn until_stopped<T>(
         &self,
         work: impl Future<Output = Result<T, SyncError>>,
     ) -> Result<T, SyncError> {
         tokio::select! {
-            outcome = work => outcome,
+            outcome = while_waited_for(&self.db, work) => outcome,
             () = self.stop.told() => Err(SyncError::Stopped),
         }
     }

@@ -324,7 +324,7 @@ mod tests {
         // new region, and the figures begin anew.
         assert_eq!(
             first,
-            "a8b9d2714667b2835886898bc09263a808bbfd6a3f747a2372e2a7b463064611"
+            "02092c873540ecee1a268444ce13fa28e7dea3330ad3e965d847582c561db246"
         );
     }
 }

@@ -61,6 +61,7 @@ impl Scene {
             begins_on: day(begins),
             school_first_days: 0,
             early_warning: None,
+            releases_to_software: false,
             now: self.world.now,
         }
     }

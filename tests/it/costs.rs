@@ -1,19 +1,24 @@
 //! What a school costs is what it holds, however many others there are: on PostgreSQL, which counts the rows it reads.
 
 use clb_hub::store::Db;
+use clb_hub::store::ledger::standing as half_days;
 use clb_hub::store::roster::{
     ClassSaid, MembershipSaid, end_missing_memberships, merge_classes, merge_memberships, standing,
 };
+use hub_entities::absence::code::Code;
+use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
+use hub_entities::id::RecordId;
 use hub_entities::source::RunKind;
 use hub_entities::time::SchoolYear;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
 use crate::support::database::{Backend, TestDatabase, run_test};
-use crate::support::look::{number, until};
-use crate::support::world::{School, World, born, day};
+use crate::support::look::{list, number, until};
+use crate::support::world::{School, World, am, born, day};
 
 const OTHERS: usize = 300;
+const B: Reading = Reading::Absent(Code::B);
 
 /// A roster in which everyone is in one class.
 async fn enrol(world: &World, school: School, pupils: usize) {
@@ -53,7 +58,7 @@ async fn counted(db: Db, look: &DatabaseConnection) -> i64 {
         "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'clb-hub'";
     until("the server counts", async || number(look, open).await == 0).await;
     let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_user_tables
-         where relname in ('record', 'enrolment', 'class_group', 'membership')";
+         where relname in ('record', 'enrolment', 'class_group', 'membership', 'absence_2026')";
     number(look, read).await
 }
 
@@ -66,6 +71,16 @@ fn a_school_is_read_by_what_it_holds() {
         let large = world.school("222222", clb, Categories::all()).await;
         enrol(&world, large, OTHERS).await;
         enrol(&world, small, 3).await;
+        let of = "select r.id from record r join school s on s.id = r.school_id where s.institution_number = ";
+        for (school, number_of_school) in [(large, "222222"), (small, "111111")] {
+            let records = list::<RecordId>(&world.look, &format!("{of} '{number_of_school}'")).await;
+            let said: Vec<_> = records
+                .into_iter()
+                .map(|record| (record, am("2026-09-03"), B))
+                .collect();
+            world.say(school, &said).await;
+        }
+        world.look.execute_unprepared("analyze absence").await.unwrap();
         let scope = world.source_scope(small).await;
         let (lease, run) = world.run(small, &scope, RunKind::Roster).await;
         world.stage(&lease, run.id, "left_place", &["mp2"]).await;
@@ -79,6 +94,8 @@ fn a_school_is_read_by_what_it_holds() {
         let db = database.open().await;
         let known = standing(&db, &scope).await.unwrap();
         assert_eq!(known.left(["p0"].into_iter()).len(), 2);
+        let days = day("2026-09-01")..=day("2026-10-01");
+        assert_eq!(half_days(&db, &scope, &days).await.unwrap().len(), 3);
         assert_eq!(known.left_places(std::iter::empty()).len(), 3);
         let work = world.work(&scope, &lease, run.id);
         assert_eq!(end_missing_memberships(&db, work, 100).await.unwrap(), 1);

@@ -171,7 +171,7 @@ async fn agreements(door: &mut Door<'_>) {
     let town = door.town;
     let v = &town.viewers;
     let agreement = "id school { id institutionNumber name city } clb { id institutionNumber name } state categories
-        ground begins ends schoolFirstDays earlyWarning proposedFor proposedAt decidedAt endedAt version";
+        ground begins ends schoolFirstDays earlyWarning releasesToSoftware proposedFor proposedAt decidedAt endedAt version";
     let question = |mutation: &str, input: &str| {
         format!(
             "mutation {{ {mutation}(input: {{ {input} }}) {{ __typename ... on AgreementDecided {{ agreement {{ {agreement} }} }}
@@ -183,7 +183,8 @@ async fn agreements(door: &mut Door<'_>) {
         question(
             "proposeAgreement",
             &format!(
-                "otherParty: \"{other}\" categories: [IDENTITY, TRUANCY, LANGUAGE] {ground} begins: \"2026-10-02\" schoolFirstDays: 2 earlyWarning: 3"
+                "otherParty: \"{other}\" categories: [IDENTITY, TRUANCY, LANGUAGE] {ground} begins: \"2026-10-02\" schoolFirstDays: 2 earlyWarning: 3
+                 releasesToSoftware: true"
             ),
         )
     };
@@ -206,7 +207,7 @@ async fn agreements(door: &mut Door<'_>) {
             "id": id.to_string(), "state": state, "categories": ["IDENTITY", "TRUANCY", "LANGUAGE"], "ground": "test",
             "school": { "id": town.north.id.to_string(), "institutionNumber": "123456", "name": "School", "city": "Gemeente" },
             "clb": { "id": town.second.to_string(), "institutionNumber": "114712", "name": "CLB" },
-            "begins": "2026-10-02", "ends": ended.0, "schoolFirstDays": 2, "earlyWarning": 3, "proposedFor": "SCHOOL", "proposedAt": at,
+            "begins": "2026-10-02", "ends": ended.0, "schoolFirstDays": 2, "earlyWarning": 3, "releasesToSoftware": true, "proposedFor": "SCHOOL", "proposedAt": at,
             "decidedAt": decided, "endedAt": ended.1, "version": version,
         })
     };

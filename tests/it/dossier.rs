@@ -5,9 +5,12 @@ mod asking;
 mod consents;
 mod emergencies;
 mod erasure;
+mod events;
 mod leaks;
 mod log;
 mod referrals;
+mod releases;
+mod replayed;
 
 pub(crate) use leaks::{cost, every_byte, has};
 
@@ -215,6 +218,11 @@ fn told(dossier: &Value) -> Vec<String> {
 /// Everything of a dossier is brought out, and each reader gets the fields that are theirs: written by hand from the
 /// domain facts §3.5 and §4.
 pub(crate) async fn brought_out(door: &mut Door<'_>) {
+    brought_out_by(door).await;
+}
+
+/// The same; and by whom at the first CLB.
+pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     let guided = Guided::ada(door).await;
     let (staff, town) = (&guided.staff, door.town);
     // The rest of what there is to bring out: a place with an end, an obligation, what is closed and corrected.
@@ -370,11 +378,13 @@ pub(crate) async fn brought_out(door: &mut Door<'_>) {
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
+    releases::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
     emergencies::brought_out(door, &guided).await;
     log::brought_out(door).await;
     crate::intents::brought_out(door, staff).await;
     crate::guidance::brought_out(door, staff).await;
+    guided.staff
 }
 
 // Corrections keep the former version, and nothing is silently overwritten.

@@ -1,7 +1,8 @@
-//! Identity providers of others against the binary itself (R12, R28): npm `oidc-provider` and Debian's `glewlwyd` sign, and
-//! `serve` judges by the keys that they tell. `./tests/run` installs them.
+//! Identity providers of others against the binary itself (R12, R13, R28): npm `oidc-provider` and Debian's `glewlwyd` sign, and
+//! `serve` judges by the keys that they tell, or by what one says of a token. `./tests/run` installs them.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ struct Provider {
     from: BufReader<ChildStdout>,
     issuer: String,
     keys: String,
+    /// Of the client as which the hub asks it.
+    secret: String,
 }
 
 impl Provider {
@@ -48,10 +51,11 @@ impl Provider {
             from: BufReader::new(from),
             issuer: String::new(),
             keys: String::new(),
+            secret: String::new(),
         };
         let told = provider.told();
-        provider.issuer = told["issuer"].as_str().unwrap().to_owned();
-        provider.keys = told["jwks"].as_str().unwrap().to_owned();
+        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+        (provider.issuer, provider.keys, provider.secret) = (text("issuer"), text("jwks"), text("secret"));
         provider
     }
 
@@ -95,17 +99,21 @@ async fn status(address: &str, token: &str) -> u16 {
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-/// Asks again until the token is taken.
-async fn taken(address: &str, token: &str) {
+/// Asks again until the token is answered so.
+async fn answered(address: &str, token: &str, expected: u16, patience: Duration) {
     let mut again = tokio::time::interval(Duration::from_millis(100));
     let asking = async {
-        while status(address, token).await != 200 {
+        while status(address, token).await != expected {
             again.tick().await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking)
-        .await
-        .expect("its new key is followed");
+    let in_time = tokio::time::timeout(patience, asking).await;
+    in_time.unwrap_or_else(|_elapsed| panic!("not {expected} within {patience:?}"));
+}
+
+/// Asks again until the token is taken: the new key is followed.
+async fn taken(address: &str, token: &str) {
+    answered(address, token, 200, PATIENCE).await;
 }
 
 /// A hub that believes this provider alone, and someone who signs in there.
@@ -196,6 +204,94 @@ fn glewlwyd_is_believed_and_nobody_in_its_name() {
             ];
             let good = ["token https://hub.example/api RS256 clb-hub"];
             its_own_tokens_open_the_door(&mut provider, &serving.address, &good, &bad).await;
+        },
+    );
+}
+
+#[test]
+#[ignore = "needs Node and `npm ci` in tests/clients/idp"]
+fn the_oidc_provider_is_asked_of_what_says_nothing_itself() {
+    run_test(
+        TestDatabase::migrated(Backend::Sqlite),
+        async |database: &TestDatabase| {
+            let world = World::new(database, "2026-10-01T10:00:00Z").await;
+            let clb = world.clb("114711").await;
+            let school = world.school("123456", clb, Categories::default_agreement()).await;
+            let machine = world.someone(Role::SchoolCareTeam, Some(school.id), None).await;
+            let person = world.someone(Role::SchoolCareTeam, Some(school.id), None).await;
+            let (machine, person) = (subject(&machine), subject(&person));
+            let mut provider = Provider::new("provider.mjs", &machine, AUDIENCE);
+            let issuer = provider.issuer.clone();
+            for change in [
+                format!("update principal set issuer = '{issuer}'"),
+                // The client that nobody stands behind has a name that no person can have.
+                format!("update principal set subject = 'client:{machine}' where subject = '{machine}'"),
+            ] {
+                meddle(&world.look, &change).await;
+            }
+            let folder = Folder::installed(&database.url, &issuer, AUDIENCE, &provider.keys);
+            let secret = folder.at("introspection.secret");
+            std::fs::write(&secret, format!("{}\n", provider.secret)).unwrap();
+            std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o400)).unwrap();
+            let asked_at = format!("{issuer}/token/introspection");
+            let serving = folder.serve(&[
+                ("CLB_HUB__ISSUERS__TEST__JWKS_URL", ""),
+                ("CLB_HUB__ISSUERS__TEST__INTROSPECTION_URL", &asked_at),
+                ("CLB_HUB__ISSUERS__TEST__CLIENT_ID", "clb-hub"),
+                ("CLB_HUB__ISSUERS__TEST__CLIENT_SECRET_FILE", "introspection.secret"),
+                ("CLB_HUB__ISSUERS__TEST__SCOPE", "clb-hub"),
+                ("CLB_HUB__TELEMETRY__LEVEL", "trace"),
+            ]);
+            let at = &serving.address;
+
+            let of_machine = format!("opaque {AUDIENCE} clb-hub");
+            let of_person = format!("opaque {AUDIENCE} clb-hub {person}");
+            let first = provider.token(&of_machine);
+            assert_eq!(status(at, &first).await, 200, "{}", serving.log());
+            let second = provider.token(&of_person);
+            assert_eq!(status(at, &second).await, 200, "{}", serving.log());
+            let mut refused = Vec::new();
+            for line in [
+                // For another hub or for none; without our scope, and with another one alone; in the name of the client.
+                "opaque urn:another:api clb-hub".to_owned(),
+                "opaque".to_owned(),
+                format!("opaque {AUDIENCE}"),
+                format!("opaque {AUDIENCE} other"),
+                format!("opaque {AUDIENCE} clb-hub client:{machine}"),
+                // A JWT of the same issuer: its keys are not configured.
+                format!("token {AUDIENCE} RS256 clb-hub"),
+                "unsigned".to_owned(),
+            ] {
+                let token = provider.token(&line);
+                assert_eq!(status(at, &token).await, 401, "{line}");
+                refused.push(token);
+            }
+            assert_eq!(status(at, "LTgaAik7F-smmQ65_nVfag==").await, 401);
+
+            // Taken back before it was seen, and after.
+            let unseen = provider.token(&of_machine);
+            assert_eq!(provider.say(&format!("revoke {unseen}")), json!(200));
+            assert_eq!(status(at, &unseen).await, 401);
+            assert_eq!(provider.say(&format!("revoke {first}")), json!(200));
+
+            // Who is not known yet waits outside while the issuer hangs or is too busy; who is known goes on.
+            let third = provider.token(&of_person);
+            for manner in ["mute", "busy"] {
+                provider.say(manner);
+                assert_eq!(status(at, &third).await, 503, "{manner}");
+                assert_eq!(status(at, &second).await, 200, "{manner}");
+            }
+            provider.say("hear");
+            assert_eq!(status(at, &third).await, 200);
+            answered(at, &first, 401, Duration::from_secs(60)).await;
+
+            let log = serving.log();
+            let spoken: Vec<&String> = [&first, &second, &third, &unseen, &provider.secret]
+                .into_iter()
+                .chain(&refused)
+                .collect();
+            assert!(log.contains("token refused"), "{log}");
+            assert!(spoken.iter().all(|secret| !log.contains(secret.as_str())), "{log}");
         },
     );
 }

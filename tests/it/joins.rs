@@ -7,7 +7,7 @@ use clb_hub::store::roster::PupilSaid;
 use clb_hub::sync::Source;
 use clb_hub::sync::files::AbsenceFile;
 use hub_connectors::absences::{AbsenceFormat, ColumnMap, PupilKey};
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::operation::{Actor, Role};
 use hub_entities::source::connection;
 use sea_orm::EntityTrait;
@@ -197,9 +197,21 @@ both_databases!(whom_nobody_found_the_school_is_told, async |database: &TestData
     assert_eq!(second["pageInfo"]["hasNextPage"], false);
     assert_eq!(json!([first["edges"][0], second["edges"][0]]), all["edges"]);
 
-    // Nobody else: not the neighbour, not the care team, not software; an operator cannot even ask.
+    // The administration of its CLB finds the same, where the category was agreed.
+    let clb = world.clb("114711").await;
+    let administration = world.someone(Role::ClbAdministration, None, Some(clb)).await;
+    let to_the_clb = scene.waiting(&administration, 9, &Value::Null).await;
+    assert_eq!(
+        (&to_the_clb["edges"], &to_the_clb["totalCount"]),
+        (&all["edges"], &json!(2))
+    );
+    let other_clb = world.clb("114728").await;
+    let stranger = world.someone(Role::ClbAdministration, None, Some(other_clb)).await;
+    let worker = world.someone(Role::ClbWorker, None, Some(clb)).await;
+
+    // Nobody else: not the neighbour, not the care team, not software, not another CLB; an operator cannot even ask.
     let nothing = json!({ "totalCount": 0, "pageInfo": { "hasNextPage": false, "endCursor": null }, "edges": [] });
-    for viewer in [&other, &care, &scene.client] {
+    for viewer in [&other, &care, &scene.client, &stranger, &worker] {
         assert_eq!(scene.waiting(viewer, 9, &Value::Null).await, nothing, "{viewer:?}");
     }
     let refused = scene
@@ -231,6 +243,13 @@ both_databases!(whom_nobody_found_the_school_is_told, async |database: &TestData
     let told = edges(&[json!({ "join": { "named": 1, "found": 1 }, "waiting": 1 })]);
     assert_eq!(scene.joined(&scene.operator).await[0], told[0]);
 
+    // Without truancy in the agreement the half-days of others are no business of a CLB's any more.
+    let to_the_clb = scene.waiting(&administration, 9, &Value::Null).await;
+    assert_eq!(to_the_clb["edges"], left["edges"]);
+    let less = Categories::default_agreement().without(Categories::NONE.with(Category::Truancy));
+    world.signed(scene.school, clb, less, "2026-10-07").await;
+    assert_eq!(scene.waiting(&administration, 9, &Value::Null).await, nothing);
+
     // Each look is written down: who, and what of.
     let ids: Vec<String> = list::<uuid::Uuid>(&world.look, "select id from quarantine order by since, id")
         .await
@@ -240,8 +259,18 @@ both_databases!(whom_nobody_found_the_school_is_told, async |database: &TestData
     let mut lines = scene.hub.lines().await;
     lines.sort_by_key(|line| line.id);
     let seen: Vec<(Role, i32)> = lines.iter().map(|line| (line.role, line.pupils)).collect();
-    let manager = Role::SchoolDataManager;
-    assert_eq!(seen, [(manager, 2), (manager, 1), (manager, 1), (manager, 1)]);
+    let (manager, administration) = (Role::SchoolDataManager, Role::ClbAdministration);
+    let managed = [(manager, 2), (manager, 1), (manager, 1), (manager, 1)];
+    assert_eq!(
+        seen,
+        [
+            &managed[..3],
+            &[(administration, 2)],
+            &managed[3..],
+            &[(administration, 1)]
+        ]
+        .concat()
+    );
     let mut first: Vec<String> = serde_json::from_value(lines[0].pupil_ids.clone()).unwrap();
     let mut both = ids;
     first.sort();

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use chrono::Days;
 use clb_hub::register::EXAMPLE;
@@ -144,6 +145,31 @@ both_databases!(a_cut_anywhere_changes_nothing, async |database: &TestDatabase| 
     assert_eq!(raised(&scene).await, 0, "one of five was taken back");
     let marks = "select count(*) from absence a join record r on r.id = a.record_id where r.identifier = '30'";
     assert_eq!(number(&scene.world.look, marks).await, 1);
+});
+
+// R47: a source that answers, but never comes to its end, has no more than its budget. Its lease is free then.
+both_databases!(a_read_ends_with_its_budget, async |database: &TestDatabase| {
+    let scene = scene(database).await;
+    scene.pull_all().await;
+    scene
+        .tenant
+        .fake
+        .change(|platform| platform.mark("pupil.2", am(TODAY), "B"));
+    let before = kept(database, &scene).await;
+    let stood = states(&scene).await;
+    for stream in [Stream::Roster, Stream::Absences] {
+        scene.tenant.site.from(1, Trouble::Late(Duration::from_mins(5)));
+        let pull = scene.pull_within(Duration::from_millis(50), stream);
+        let given_up = tokio::time::timeout(Duration::from_secs(20), pull).await;
+        let fault = given_up.expect("it waits for a source that never ends").unwrap_err();
+        let told = "the source did not answer: it took longer than a read may";
+        assert_eq!(fault.to_string(), told, "{stream:?}");
+    }
+    assert_eq!(kept(database, &scene).await, before, "something was changed");
+    assert_eq!(states(&scene).await, stood, "the watermark has moved");
+    scene.tenant.site.calm();
+    let [_, absences] = scene.pull_all().await;
+    assert_eq!(absences.records - absences.known, 1, "the next read brings it");
 });
 
 // A school that answers the first day and then with an empty class: R08 holds over the wire too.

@@ -10,9 +10,12 @@ use hub_connectors::smartschool::fake::{Platform, Pupil};
 use hub_entities::category::Categories;
 use hub_entities::id::PupilId;
 use hub_entities::number::national::BlindIndexKey;
+use hub_entities::operation::Role;
 use hub_entities::time::{HalfDay, Part};
+use serde_json::json;
 
 use crate::support::database::both_databases;
+use crate::support::door::Hub;
 use crate::support::look::{list, number, totals};
 use crate::support::tenant::{CODE, Scene, pupil};
 use crate::support::world::{World, am, at, day, pm};
@@ -102,8 +105,25 @@ both_databases!(who_changes_school_is_one_pupil, async |database: &TestDatabase|
     pull_all(&north).await;
     pull_all(&south).await;
     assert_eq!(number(look, "select count(*) from outbox").await, events);
+
+    // The signal is of the CLB that serves her now, and so is she; the former one finds neither.
+    let hers = list::<PupilId>(look, "select pupil_id from record where identifier = '0'").await[0];
+    let question = format!(
+        "{{ pupil(id: \"{hers}\") {{ id }} signals(first: 9) {{ totalCount edges {{ node {{ kind count }} }} }} }}"
+    );
+    let world = north.world;
+    let [former, present] = [world.clb("114711").await, world.clb("114712").await];
+    let former = world.someone(Role::ClbWorker, None, Some(former)).await;
+    let present = world.someone(Role::ClbWorker, None, Some(present)).await;
+    let hub = Hub::over(world);
+    let nothing = json!({ "pupil": null, "signals": { "totalCount": 0, "edges": [] } });
+    assert_eq!(hub.ask(&former, &question).await, nothing);
+    let found = json!({ "pupil": { "id": hers.to_string() },
+        "signals": { "totalCount": 1, "edges": [{ "node": { "kind": "truancy.5", "count": 5 } }] } });
+    assert_eq!(hub.ask(&present, &question).await, found);
 });
 
+// Two have seven half-days in each of four years, and a third four in the running one.
 both_databases!(past_years_raise_nothing, async |database: &TestDatabase| {
     let world = World::new(database, "2026-11-05T10:00:00Z").await;
     let mut platform = of("111111", "2026-11-05", "2023-09-01");
@@ -118,19 +138,30 @@ both_databases!(past_years_raise_nothing, async |database: &TestDatabase| {
     for monday in ["2023-09-18", "2024-09-16", "2025-09-15", "2026-09-14"] {
         for half_day in week(monday) {
             platform.mark("pupil.0", half_day, "B");
+            platform.mark("pupil.1", half_day, "B");
         }
+    }
+    for half_day in week("2026-09-14").into_iter().take(4) {
+        platform.mark("pupil.2", half_day, "B");
     }
     let scene = Scene::of(world, "111111", Categories::all(), platform).await;
     scene.pull(Stream::Roster).await;
     scene.pull_since(day("2023-09-01")).await;
     let look = &scene.world.look;
-    let hers: Vec<PupilId> = list(look, "select pupil_id from record where identifier = '0'").await;
-    for year in 2023..=2026 {
-        assert_eq!(totals(look, hers[0], year).await, (7, 0), "{year}");
+    for (identifier, running, past) in [("0", 7, 7), ("1", 7, 7), ("2", 4, 0)] {
+        let of_pupil = format!("select pupil_id from record where identifier = '{identifier}'");
+        let pupil = list::<PupilId>(look, &of_pupil).await[0];
+        for year in 2023..=2025 {
+            assert_eq!(totals(look, pupil, year).await, (past, 0), "{identifier} in {year}");
+        }
+        assert_eq!(totals(look, pupil, 2026).await, (running, 0), "{identifier}");
     }
     let raised = list::<String>(
         look,
-        "select kind || ' ' || school_year || case when backfill then ' backfill' else '' end from signal",
+        "select r.identifier || ' ' || kind || ' ' || school_year || case when backfill then ' backfill' else '' end
+         from signal s join record r on r.pupil_id = s.pupil_id order by 1",
     );
-    assert_eq!(raised.await, ["truancy.5 2026 backfill"]);
+    assert_eq!(raised.await, ["0 truancy.5 2026 backfill", "1 truancy.5 2026 backfill"]);
+    let told = list::<String>(look, "select kind from outbox").await;
+    assert_eq!(told, ["signal.raised", "signal.raised"]);
 });

@@ -177,7 +177,7 @@ async fn between_the_parties(steps: &mut Steps<'_>) {
     steps.take(&v.first, "acceptSignal", STEPPED, &signal).await;
 
     // Proposed and accepted anew between those who had one, which it replaces; and ended.
-    let terms = "categories: [IDENTITY, BIRTH, TRUANCY, LANGUAGE] ground: \"test\" begins: \"2026-10-01\" schoolFirstDays: 2 earlyWarning: 3";
+    let terms = "categories: [IDENTITY, BIRTH, TRUANCY, LANGUAGE] ground: \"test\" begins: \"2026-10-01\" schoolFirstDays: 2 earlyWarning: 3 releasesToSoftware: true";
     let input = format!("otherParty: \"{}\" {terms}", town.second);
     let proposed = steps
         .take(
@@ -324,6 +324,7 @@ async fn in_the_dossier(steps: &mut Steps<'_>) {
     let consent = format!("consentId: \"{}\"", text(&noted["consentId"]));
     let input = format!("{consent} version: 1 {}", said("GIVEN"));
     steps.take(&anchor, "correctConsent", NOTED, &input).await;
+    dossier::released(steps, &anchor, &trajectory).await;
     let input = format!("{consent} version: 2 on: \"2026-10-01\"");
     steps.take(&anchor, "withdrawConsent", NOTED, &input).await;
     let input = format!("{trajectory} capability: CAPABLE reason: \"words\"");

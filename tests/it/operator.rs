@@ -20,7 +20,7 @@ const RUN: &str = "id sourceId schoolId kind state staged changed unchanged quar
 const GAP: &str = "id sourceId rule detail occurrences firstSeenAt lastSeenAt";
 const AGREEMENT: &str =
     "id school { id institutionNumber name city } clb { id institutionNumber name } state categories
-    ground schoolFirstDays earlyWarning begins ends proposedFor proposedAt decidedAt endedAt version";
+    ground schoolFirstDays earlyWarning releasesToSoftware begins ends proposedFor proposedAt decidedAt endedAt version";
 const PAGE: &str = "totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
 
 /// Asks for any object by its id, with every field of whatever it may be.
@@ -71,7 +71,7 @@ both_databases!(
         let agreement = AgreementId(agreement).to_string();
         meddle(
             &town.world.look,
-            "update agreement set school_first_days = 2, early_warning = 3",
+            "update agreement set school_first_days = 2, early_warning = 3, releases_to_software = true",
         )
         .await;
         let found = node(&mut door, &agreement).await;
@@ -80,8 +80,12 @@ both_databases!(
             (&json!("Agreement"), &north, &json!("ACCEPTED"))
         );
         assert_eq!(
-            (&found["schoolFirstDays"], &found["earlyWarning"]),
-            (&json!(2), &json!(3))
+            (
+                &found["schoolFirstDays"],
+                &found["earlyWarning"],
+                &found["releasesToSoftware"]
+            ),
+            (&json!(2), &json!(3), &json!(true))
         );
 
         // No pupil, no class, no signal; and an unknown id is the same nothing.

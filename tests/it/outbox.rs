@@ -15,7 +15,7 @@ use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
 use hub_entities::category::Categories;
 use hub_entities::evaluation::Said;
-use hub_entities::id::{EventId, Ids, PupilId, SignalId};
+use hub_entities::id::{ClbId, EventId, Ids, PupilId, SignalId};
 use hub_entities::operation::{Actor, Role};
 use hub_entities::signal::{EventKind, outbox, row};
 use hub_entities::source::RunKind;
@@ -141,6 +141,12 @@ impl Reader {
 both_databases!(a_reader_by_position_misses_nothing, async |database: &TestDatabase| {
     let world = World::new(database, NOW).await;
     let (pupil, signal) = standing_signal(&world).await;
+    let clb = ClbId(list::<Uuid>(&world.look, "select id from clb").await[0]);
+    let worker = world.someone(Role::ClbWorker, None, Some(clb)).await;
+    let hub = Hub::over(world);
+    let world = &hub.world;
+    // And one who asks the hub itself, while others have not committed yet.
+    let (mut cursor, mut told) = (None, Vec::new());
     let lease = Lease::acquire(&world.db, SEQUENCER, "a", Duration::from_mins(10))
         .await
         .unwrap()
@@ -184,6 +190,7 @@ both_databases!(a_reader_by_position_misses_nothing, async |database: &TestDatab
                 sequence(&world.db, &lease, EPOCH).await.unwrap();
             }
             reader.read(&world.look).await;
+            follow(&hub, &worker, &mut cursor, &mut told).await;
         }
     }
     for writer in &mut writers {
@@ -191,7 +198,12 @@ both_databases!(a_reader_by_position_misses_nothing, async |database: &TestDatab
     }
     sequence(&world.db, &lease, EPOCH).await.unwrap();
     reader.read(&world.look).await;
+    follow(&hub, &worker, &mut cursor, &mut told).await;
 
+    assert_eq!(
+        told, reader.by_position,
+        "changes(after) misses nothing and repeats nothing"
+    );
     assert_eq!(reader.by_position.len(), committed.len(), "nothing twice");
     let by_position: BTreeSet<EventId> = reader.by_position.into_iter().collect();
     assert_eq!(by_position, committed, "nothing missed, nothing made up");

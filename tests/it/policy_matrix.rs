@@ -79,6 +79,7 @@ fn signed(school: SchoolId, clb: ClbId, categories: Categories) -> agreement::Mo
         ends_on: None,
         school_first_days: 0,
         early_warning: None,
+        releases_to_software: false,
         proposed_by: None,
         proposed_for: Party::School,
         proposed_at: at("2020-05-01T08:00:00Z"),

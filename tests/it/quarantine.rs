@@ -13,7 +13,7 @@ use hub_entities::source::{RunState, connection, run};
 use sea_orm::EntityTrait;
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{number, totals};
+use crate::support::look::{list, number, totals};
 use crate::support::region::sync;
 use crate::support::world::{School, World, born};
 
@@ -153,3 +153,26 @@ both_databases!(
         assert_eq!(number(&scene.world.look, left).await, 0);
     }
 );
+
+// Half-days that wait are filtered as all others are, before they are put aside (design §3): without `attendance`
+// nothing tells which code it was that is no B.
+both_databases!(what_was_not_agreed_does_not_wait, async |database: &TestDatabase| {
+    let mut scene = Scene::new(database).await;
+    let clb = scene.world.clb("114711").await;
+    for (number_of_school, agreed, apart) in [
+        ("111111", Categories::all(), 3),
+        ("222222", Categories::default_agreement(), 2),
+    ] {
+        scene.school = scene.world.school(number_of_school, clb, agreed).await;
+        for (key, letter) in [("sick", "Z"), ("rehab", "R"), ("unfounded", "B")] {
+            let rows = format!("pupil,date,part,code\r\n{key},2026-09-03,AM,{letter}\r\n");
+            scene.absences(PupilKey::SourcedId, &rows).await;
+        }
+        let bodies = format!(
+            "select distinct body from quarantine
+             where school_id = (select id from school where institution_number = '{number_of_school}')"
+        );
+        let bodies: Vec<Vec<u8>> = list(&scene.world.look, &bodies).await;
+        assert_eq!(bodies.len(), apart, "{number_of_school}");
+    }
+});

@@ -334,8 +334,8 @@ both_databases!(
         region.import(0).await;
         let mut before = everything(database, &world.look).await;
         before.remove("staged_row");
-        // 21 of 60 are missing: of a school below 200, more than twenty.
-        let fewer = school(&world, 39).await;
+        // 7 of 60 are missing: more than a tenth.
+        let fewer = school(&world, 53).await;
         let held = region.try_roster(0, &fewer.file(0, "roster.zip")).await.unwrap();
         assert_eq!((held.state, held.ended), (RunState::Held, 0));
         // The same again is held again.
@@ -347,15 +347,15 @@ both_databases!(
 
         assert!(region.sync.approve(region.source(0)).await.unwrap());
         let done = region.try_roster(0, &fewer.file(0, "roster.zip")).await.unwrap();
-        assert_eq!((done.state, done.ended, done.id), (RunState::Done, 21, held.id));
+        assert_eq!((done.state, done.ended, done.id), (RunState::Done, 7, held.id));
         assert!(!region.sync.approve(region.source(0)).await.unwrap());
         let today = "select count(*) from enrolment where ends_on is null or ends_on > '2026-11-20'";
-        assert_eq!(number(&world.look, today).await, 39);
+        assert_eq!(number(&world.look, today).await, 53);
 
-        // Twenty are not too many.
-        let fewer = school(&world, 19).await;
+        // 5 of 53 are not too many.
+        let fewer = school(&world, 48).await;
         let done = region.try_roster(0, &fewer.file(0, "roster.zip")).await.unwrap();
-        assert_eq!((done.state, done.ended), (RunState::Done, 20));
+        assert_eq!((done.state, done.ended), (RunState::Done, 5));
         // Nobody at all is, however few they were; and what the school puts right passes it by.
         let nobody = school(&world, 0).await;
         let held = region.try_roster(0, &nobody.file(0, "roster.zip")).await.unwrap();
@@ -363,7 +363,7 @@ both_databases!(
         let done = region.try_roster(0, &fewer.file(0, "roster.zip")).await.unwrap();
         assert_eq!((done.state, done.changed, done.ended), (RunState::Done, 0, 0));
         assert!(!region.sync.approve(region.source(0)).await.unwrap());
-        assert_eq!(number(&world.look, today).await, 19);
+        assert_eq!(number(&world.look, today).await, 48);
         runs(&world.look).await;
     }
 );

@@ -158,21 +158,23 @@ both_databases!(a_correction_changes_what_it_says, async |database: &TestDatabas
 
 #[test]
 fn the_guard_holds_what_would_end_too_many() {
-    // Enrolled, missing, held: more than a tenth from 200 on, more than 20 below, and everyone always.
+    // Enrolled, missing, held: more than a tenth and more than three, and everyone always (design §5).
     let cases = [
         (1_000, 100, false),
         (1_000, 101, true),
         (1_000, 1_000, true),
         (2_009, 200, false),
         (2_009, 201, true),
-        (200, 20, false),
-        (200, 21, true),
-        (199, 20, false),
-        (199, 21, true),
-        (21, 20, false),
-        (21, 21, true),
-        (20, 20, true),
-        (20, 19, false),
+        (199, 19, false),
+        (199, 20, true),
+        (40, 4, false),
+        (40, 5, true),
+        (31, 4, true),
+        (30, 3, false),
+        (8, 3, false),
+        (8, 4, true),
+        (3, 3, true),
+        (3, 2, false),
         (1, 1, true),
         (1, 0, false),
         (0, 0, false),

@@ -149,6 +149,7 @@ impl Scene {
             begins_on: day(begins),
             school_first_days: days,
             early_warning: None,
+            releases_to_software: false,
             now: world.now,
         };
         let by = world.decided(self.manager.clone(), Action::DecideAgreement).await;

@@ -45,7 +45,7 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
         "urgency" => in_learning(&[Step::OpenInUrgency]),
         "guidance" => vec![(Step::RequestGuidance, Class::Case)],
         "intake-health" => vec![(Step::OpenTrajectory, Class::Health)],
-        "write-medical" => vec![(Step::WriteEntry, Class::Medical)],
+        "write-medical" => vec![(Step::WriteEntry, Class::Medical), (Step::Release, Class::Medical)],
         "open-medical" => vec![(Step::OpenAccess, Class::Medical)],
         "urgency-medical" => vec![(Step::OpenInUrgency, Class::Medical)],
         "answer" => vec![(Step::AnswerGuidance, Class::Intake)],
@@ -203,7 +203,9 @@ fn each_rule_decides_somewhere() {
 #[test]
 fn who_is_told_to_ask_may_ask() {
     for persona in personas() {
-        for field in Field::all().filter(|field| field.class().is_secret()) {
+        // Of what was released to a school a colleague asks the team too.
+        let of_team = |field: &Field| field.class() == Class::Shared && persona.viewer.role == Role::ClbWorker;
+        for field in Field::all().filter(|field| field.class().is_secret() || of_team(field)) {
             let Verdict::Withheld(why) = persona.explain(Asked::Read(field)).verdict else {
                 continue;
             };

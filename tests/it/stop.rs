@@ -1,6 +1,7 @@
 //! A stop in the middle of a pull or an import (R48): it ends within half a minute, nothing of it is half applied, and the
 //! next one brings the rest.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -136,10 +137,10 @@ async fn ended(serving: Serving) {
     assert!(told.elapsed() < DRAIN, "{log}");
 }
 
-/// Tells a command to stop: it must fail, and soon. What it said.
-async fn told_to_stop(command: Child) -> String {
+/// Sends a command this signal: it must fail, and soon. What it said.
+async fn told(command: Child, signal: &str) -> String {
     let (told, id) = (Instant::now(), command.id().to_string());
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     let ended = tokio::task::spawn_blocking(move || command.wait_with_output().unwrap());
     let ended = ended.await.unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
@@ -233,7 +234,7 @@ both_databases!(
         let pulling = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let waits = async || scene.site.answered() >= 2;
         assert!(in_time(waits).await, "nothing is read");
-        let said = told_to_stop(pulling).await;
+        let said = told(pulling, "-TERM").await;
         assert!(said.contains("the same again goes on from here"), "{said}");
         assert_eq!(scene.records().await, 0, "a read that was given up changed nothing");
         assert_eq!(number(&scene.look, "select count(*) from pull").await, 0);
@@ -276,56 +277,117 @@ fn a_stop_in_the_middle_of_a_merge_waits_for_it() {
     });
 }
 
-// An import of files is given up where it is, and the same again goes on: on PostgreSQL, where a lock can hold it in the
-// middle.
+// Whoever is told twice does not wait for the merge either; what it was at is as if it had been killed.
+#[test]
+fn a_second_word_ends_a_sync_that_merges() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let scene = Scene::new(database).await;
+        let lock = scene.look.begin().await.unwrap();
+        lock.execute_unprepared("lock table record in share mode")
+            .await
+            .unwrap();
+        let arguments = ["sync", "--config", "clb-hub.toml"];
+        let mut command = scene.folder.command(&arguments);
+        let mut pulling = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let waits = async || number(&scene.look, WAITS).await > 0;
+        assert!(in_time(waits).await, "nothing waits for the lock");
+
+        let terminate = Command::new("kill").args(["-TERM", &pulling.id().to_string()]).status();
+        assert!(terminate.unwrap().success());
+        let stderr = BufReader::new(pulling.stderr.take().unwrap());
+        let mut said = stderr.lines();
+        let said = tokio::task::spawn_blocking(move || (said.next().unwrap().unwrap(), said));
+        // Read no further, but not closed either: who writes to nobody fails.
+        let (first, _stderr) = said.await.unwrap();
+        assert_eq!(first, "stopping; told again, it ends where it is");
+        assert!(pulling.try_wait().unwrap().is_none(), "it waits for the merge");
+        let told = Instant::now();
+        let terminate = Command::new("kill").args(["-TERM", &pulling.id().to_string()]).status();
+        assert!(terminate.unwrap().success());
+        let status = tokio::task::spawn_blocking(move || pulling.wait().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(status.code(), Some(130));
+        assert!(told.elapsed() < DRAIN);
+
+        lock.rollback().await.unwrap();
+        assert_eq!(scene.records().await, 0, "nothing of it was committed");
+        let over = "update lease set expires_at = now() - interval '1 second'";
+        scene.look.execute_unprepared(over).await.unwrap();
+        scene.folder.run(&arguments);
+        assert_eq!(scene.records().await, i64::from(PUPILS));
+        assert_eq!(number(&scene.look, "select count(*) from staged_row").await, 0);
+    });
+}
+
+/// An import of files that a lock holds in the middle, on PostgreSQL: interrupted by this signal, and begun again.
+async fn interrupted(database: &TestDatabase, signal: &str) {
+    let world = World::new(database, &SystemClock.now().to_rfc3339()).await;
+    let shape = Shape {
+        clbs: 1,
+        schools: vec![SchoolPlan {
+            level: Level::Secundair,
+            pupils: 60,
+            classes: 3,
+        }],
+        movers_per_mille: 0,
+        arrivals_per_mille: 0,
+        ..Shape::demo()
+    };
+    let region = Region::new(&world, shape, 5, |_, _| Vec::new()).await;
+    let folder = Folder::new();
+    let config = format!("[database]\nurl = \"{}\"\n", database.url);
+    std::fs::write(folder.at("clb-hub.toml"), config).unwrap();
+    let number_of_school = region.manifest.schools[0].institution_number.as_str();
+    let path = region.file(0, "roster.zip");
+    let path = path.to_str().unwrap();
+    let arguments = ["import", path, "--school", number_of_school, "--config", "clb-hub.toml"];
+
+    let lock = world.look.begin().await.unwrap();
+    lock.execute_unprepared("lock table membership in share mode")
+        .await
+        .unwrap();
+    let mut command = folder.command(&arguments);
+    let importing = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let waits = async || number(&world.look, WAITS).await > 0;
+    assert!(in_time(waits).await, "nothing waits for the lock");
+    let said = told(importing, signal).await;
+    let merging = "select count(*) from sync_run where state = 'merging' and cursor is not null";
+    assert_eq!(number(&world.look, merging).await, 1);
+    assert_eq!(number(&world.look, "select count(*) from membership").await, 0);
+    lock.rollback().await.unwrap();
+
+    if signal == "-TERM" {
+        // Nobody waits for the lease of the one that was stopped, nor for the end of its last statement.
+        assert!(said.contains("the same again goes on from here"), "{said}");
+        assert!(!said.contains("statement timeout"), "{said}");
+    } else {
+        let over = "update lease set expires_at = now() - interval '1 second'";
+        world.look.execute_unprepared(over).await.unwrap();
+    }
+    folder.run(&arguments);
+    let count = async |text: &str| number(&world.look, text).await;
+    assert_eq!(count("select count(*) from record").await, 60);
+    assert_eq!(count("select count(*) from membership").await, 60);
+    // 3 classes, 60 pupils and their places, each counted once.
+    let whole = "select count(*) from sync_run where state = 'done' and changed = 123 and unchanged = 0";
+    assert_eq!(count(whole).await, 1);
+    assert_eq!(count("select count(*) from sync_run").await, 1);
+    assert_eq!(count("select count(*) from staged_row").await, 0);
+}
+
+// It is given up where it is, and the same again goes on at once.
 #[test]
 fn a_stop_in_the_middle_of_an_import_lets_the_next_one_go_on() {
     run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
-        let world = World::new(database, &SystemClock.now().to_rfc3339()).await;
-        let shape = Shape {
-            clbs: 1,
-            schools: vec![SchoolPlan {
-                level: Level::Secundair,
-                pupils: 60,
-                classes: 3,
-            }],
-            movers_per_mille: 0,
-            arrivals_per_mille: 0,
-            ..Shape::demo()
-        };
-        let region = Region::new(&world, shape, 5, |_, _| Vec::new()).await;
-        let folder = Folder::new();
-        let config = format!("[database]\nurl = \"{}\"\n", database.url);
-        std::fs::write(folder.at("clb-hub.toml"), config).unwrap();
-        let number_of_school = region.manifest.schools[0].institution_number.as_str();
-        let path = region.file(0, "roster.zip");
-        let path = path.to_str().unwrap();
-        let arguments = ["import", path, "--school", number_of_school, "--config", "clb-hub.toml"];
+        interrupted(database, "-TERM").await;
+    });
+}
 
-        let lock = world.look.begin().await.unwrap();
-        lock.execute_unprepared("lock table membership in share mode")
-            .await
-            .unwrap();
-        let mut command = folder.command(&arguments);
-        let importing = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let waits = async || number(&world.look, WAITS).await > 0;
-        assert!(in_time(waits).await, "nothing waits for the lock");
-        let said = told_to_stop(importing).await;
-        assert!(said.contains("the same again goes on from here"), "{said}");
-        let merging = "select count(*) from sync_run where state = 'merging' and cursor is not null";
-        assert_eq!(number(&world.look, merging).await, 1);
-        assert_eq!(number(&world.look, "select count(*) from membership").await, 0);
-        lock.rollback().await.unwrap();
-
-        // At once: nobody waits for the lease of the one that was stopped.
-        folder.run(&arguments);
-        let count = async |text: &str| number(&world.look, text).await;
-        assert_eq!(count("select count(*) from record").await, 60);
-        assert_eq!(count("select count(*) from membership").await, 60);
-        // 3 classes, 60 pupils and their places, each counted once.
-        let whole = "select count(*) from sync_run where state = 'done' and changed = 123 and unchanged = 0";
-        assert_eq!(count(whole).await, 1);
-        assert_eq!(count("select count(*) from sync_run").await, 1);
-        assert_eq!(count("select count(*) from staged_row").await, 0);
+// The process is no more: nothing of what it was at is half done, and the same again does the rest.
+#[test]
+fn a_killed_import_goes_on_where_it_was() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        interrupted(database, "-KILL").await;
     });
 }

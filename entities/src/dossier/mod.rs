@@ -8,6 +8,7 @@
 pub mod consent;
 pub mod emergency;
 pub mod entry;
+pub mod release;
 pub mod request;
 pub mod trajectory;
 pub mod transfer;

@@ -30,6 +30,7 @@ mod m20261126_000071_merge;
 mod m20261126_000080_intents;
 mod m20261126_000081_guidance_asked;
 mod m20261126_000082_conflict_side;
+mod m20261126_000083_released;
 pub mod secrecy;
 
 /// All steps, in order.
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000080_intents::Migration),
             Box::new(m20261126_000081_guidance_asked::Migration),
             Box::new(m20261126_000082_conflict_side::Migration),
+            Box::new(m20261126_000083_released::Migration),
         ]
     }
 }

@@ -115,7 +115,8 @@ fn reach_of(actor: &Actor, operation: &Operation, relations: &Relations, action:
                 .collect(),
         }),
         // Design §3: pupils whom no number ties are tied by a person: the school's data manager or CLB administration.
-        (Action::TiePupils, ClbAdministration) => of_clb(),
+        // So is what waits for a pupil, as far as its category was agreed.
+        (Action::TiePupils | Action::ReadQuarantine, ClbAdministration) => of_clb(),
         // Design §4: the CLB takes it up, with who and when.
         (Action::AcceptSignal, ClbWorker | ClbDirector) => of_clb(),
         // Domain facts §3.2: the director signs for the CLB.

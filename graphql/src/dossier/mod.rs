@@ -7,6 +7,7 @@ pub mod access;
 pub mod consent;
 pub mod emergency;
 pub mod referral;
+pub mod release;
 pub mod request;
 pub mod step;
 pub mod terms;
@@ -27,6 +28,8 @@ pub use consent::{
 use consent::{GrantedConsents, ProtectedConsents};
 pub use referral::ReferralMutation;
 use referral::{GrantedReferrals, ProtectedReferrals, ReferralRow};
+pub use release::ReleaseMutation;
+use release::{GrantedSchoolReleases, ProtectedSchoolReleases, ReleaseRow};
 pub use request::{RequestMutation, RequestRoot};
 pub use step::{CorrectEntry, DossierMutation, NewTrajectory, PutPost, PutWorker, Stepped, WriteEntry};
 use terms::{About, AskedBy, ClosedGround, Domain, Obligation, Phase, TrajectoryState, WithheldCode};
@@ -101,6 +104,8 @@ pub enum Values {
     Consents(ConsentRows),
     /// Of [`Part::Referrals`].
     Referrals(Vec<ReferralRow>),
+    /// Of [`Part::Releases`].
+    Releases(Vec<ReleaseRow>),
 }
 
 /// What was decided of one dossier: of the fields that were asked for, and of no other.
@@ -342,6 +347,16 @@ impl DossierRow {
             Err(withheld) => ProtectedReferrals::Withheld(withheld),
         }
     }
+
+    fn releases(&self) -> ProtectedSchoolReleases {
+        match self.take(Class::Shared, Part::Releases) {
+            Ok(Values::Releases(rows)) => ProtectedSchoolReleases::Granted(GrantedSchoolReleases {
+                value: rows.into_iter().map(Into::into).collect(),
+            }),
+            Ok(_) => ProtectedSchoolReleases::Granted(GrantedSchoolReleases { value: Vec::new() }),
+            Err(withheld) => ProtectedSchoolReleases::Withheld(withheld),
+        }
+    }
 }
 
 macro_rules! domain {
@@ -440,6 +455,12 @@ impl Dossier {
     async fn medical(&self) -> ProtectedEntries {
         self.row.entries(Class::Medical)
     }
+
+    /// What was released to schools in the viewer's own trajectories, of whatever domain.
+    #[graphql(tag = "class:shared")]
+    async fn releases(&self) -> ProtectedSchoolReleases {
+        self.row.releases()
+    }
 }
 
 /// The fields under secrecy that are asked for below a dossier.
@@ -466,6 +487,9 @@ fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
     }
     if look.field("medical").exists() {
         fields.extend(Field::new(Class::Medical, Part::Entries));
+    }
+    if look.field("releases").exists() {
+        fields.extend(Field::new(Class::Shared, Part::Releases));
     }
     fields
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::ReferralState;
 use hub_entities::id::{
-    AccessRequestId, ConsentId, DecisionId, GuidanceRequestId, PupilId, ReferralId, SchoolId, TrajectoryId,
+    AccessRequestId, ConsentId, DecisionId, GuidanceRequestId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::Protected;
@@ -14,10 +14,12 @@ use crate::access_log::{LogFilter, LookRow};
 use crate::dossier::access::AccessRow;
 use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
+use crate::dossier::release::NewRelease;
 use crate::dossier::request::{Answered, RequestRow, TakeIn};
 use crate::dossier::{CorrectConsent, JudgeCapability, RecordConsent, Stepped};
 use crate::guidance::{Ask, Received};
 use crate::page::{Page, Slice};
+use crate::release::SharedRow;
 
 /// Consents in a dossier. What they are is read with the dossier.
 #[async_trait]
@@ -88,6 +90,25 @@ pub trait Referrals: Send + Sync {
         state: ReferralState,
         outcome: Option<String>,
     ) -> Answer<Stepped<ReferralId>>;
+}
+
+/// Releases to the school. What was released is read by the team with the dossier, and by the school here.
+#[async_trait]
+pub trait Releases: Send + Sync {
+    /// Releases to the pupil's school.
+    async fn release_to_school(&self, operation: &Operation, new: NewRelease) -> Answer<Stepped<ReleaseId>>;
+
+    /// Takes one of this version back.
+    async fn revoke_release(&self, operation: &Operation, of: (ReleaseId, i32)) -> Answer<Stepped<ReleaseId>>;
+
+    /// A page of what was released to the viewer's school, about this pupil or all, or why it is not told. It is written down
+    /// before anything is answered.
+    async fn shared_with_school(
+        &self,
+        operation: &Operation,
+        pupil: Option<PupilId>,
+        page: &Page,
+    ) -> Answer<Protected<Slice<SharedRow>>>;
 }
 
 /// Access to what was withheld.

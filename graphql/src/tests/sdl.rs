@@ -16,7 +16,7 @@ use crate::sdl;
 const REALMS: [Realm; 4] = [Realm::School, Realm::Clb, Realm::Person, Realm::Operations];
 
 /// The classes of design §3 that exist without a category.
-const CLASSES: [&str; 4] = ["public", "case", "operations", "audit"];
+const CLASSES: [&str; 5] = ["public", "case", "shared", "operations", "audit"];
 
 /// What is behind a grant: it has the class of the field that granted it.
 const GRANTED: &str = "secret.granted";
@@ -267,13 +267,14 @@ fn each_realm_has_its_roots_and_no_other() {
             "ownDeliveries",
             "quarantine",
             "pupilMerges",
+            "releases",
         ],
     ]
     .concat();
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests"],
-        &["accessRequests", "emergencies", "pupilMerges", "gaps"],
+        &["accessRequests", "emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
@@ -309,6 +310,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["mergePupils", "unmergePupils", "submitGuidanceRequest"],
                 &["takeInGuidanceRequest", "declineGuidanceRequest"],
                 &["refer", "correctReferral", "moveReferral"],
+                &["releaseToSchool", "revokeRelease"],
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
             ]
             .concat(),

@@ -25,14 +25,15 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Whether a person must look first (R08): more than a tenth, or more than 20 of a school below 200.
+    /// Whether a person must look first (design §5, R08): more than a tenth, or all. Three may always go, or the move of one
+    /// family would hold the roster of a school of thirty.
     pub const fn must_be_held(self) -> bool {
-        if self.enrolled < 200 {
-            self.missing > 20 || self.all()
-        } else {
-            self.missing.saturating_mul(10) > self.enrolled
-        }
+        let too_many = self.missing > Self::FEW && self.missing.saturating_mul(10) > self.enrolled;
+        too_many || self.all()
     }
+
+    /// So many may go, of however few.
+    const FEW: i64 = 3;
 
     /// An empty file ends everyone, however few they are.
     const fn all(self) -> bool {

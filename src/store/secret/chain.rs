@@ -21,6 +21,9 @@ pub const BEGINNING: [u8; 32] = [0; 32];
 
 const CONTEXT: &[u8] = b"clb-hub access line 1";
 
+/// Of a line that says what it was decided on; those of before keep their hash.
+const WITH_FACTS: &[u8] = b"clb-hub access line 2";
+
 fn may(scope: &Scope) -> Result<(), DbError> {
     match scope.reach() {
         Reach::Operations => Ok(()),
@@ -30,8 +33,12 @@ fn may(scope: &Scope) -> Result<(), DbError> {
 
 /// The hash of a line behind another: of every one of its columns, each behind its length.
 pub fn link(before: &[u8; 32], seq: i64, line: &Line) -> [u8; 32] {
-    let framed = framed(&[
-        CONTEXT,
+    let has_facts = !line.facts.is_empty();
+    let facts = has_facts.then_some(line.facts.as_bytes());
+    let granted = line.granted.join(" ");
+    let withheld = line.withheld.join(" ");
+    let columns: [&[u8]; 15] = [
+        if has_facts { WITH_FACTS } else { CONTEXT },
         before,
         &seq.to_be_bytes(),
         line.id.0.as_bytes(),
@@ -45,11 +52,12 @@ pub fn link(before: &[u8; 32], seq: i64, line: &Line) -> [u8; 32] {
         &[u8::from(line.assured)],
         line.pupil.0.as_bytes(),
         line.action.as_bytes(),
-        line.granted.join(" ").as_bytes(),
-        line.withheld.join(" ").as_bytes(),
+        granted.as_bytes(),
+        withheld.as_bytes(),
         line.request.as_bytes(),
-    ]);
-    Sha256::digest(framed).into()
+    ];
+    let all: Vec<&[u8]> = columns.into_iter().chain(facts).collect();
+    Sha256::digest(framed(&all)).into()
 }
 
 fn hash(row: &QueryResult, at: usize) -> Result<[u8; 32], DbError> {

@@ -13,6 +13,7 @@ use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
 use super::opening::{Unsealing, reached, text_in};
+use super::release::{self, Covers};
 use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
@@ -278,13 +279,14 @@ pub(super) async fn within(
     Ok((fits && (!open || state == TrajectoryState::Open)).then_some(version))
 }
 
-/// Notes an answer about a trajectory of the grant; `None` when there is no such open one.
+/// Notes an answer about a trajectory of the grant; `None` when there is no such open one. What was released under another
+/// and is covered no longer is taken back.
 pub async fn record(
     secrets: &Secrets,
     ids: &dyn Ids,
     by: Stepping<'_>,
-    trajectory: TrajectoryId,
-    answered: &Answered,
+    (trajectory, answered): (TrajectoryId, &Answered),
+    covers: Covers<'_>,
 ) -> Result<Option<ConsentId>, DbError> {
     let tx = by.begin(secrets, Step::RecordConsent).await?;
     if within(&tx, &by, trajectory, true).await?.is_none() {
@@ -298,30 +300,35 @@ pub async fn record(
     execute(&tx, text, values).await?;
     let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
     put(&tx, &data_key, ids, &by, (id, 1), answered).await?;
+    release::follow_consent(secrets, &tx, &by, Some(trajectory), covers).await?;
     tx.commit().await?;
     Ok(Some(id))
 }
 
-/// Corrects an answer of the grant, or takes it back: a new version, and the former stays.
+/// Corrects an answer of the grant, or takes it back: a new version, and the former stays. What was released under it and is
+/// covered no longer is taken back.
 pub async fn change(
     secrets: &Secrets,
     ids: &dyn Ids,
     by: Stepping<'_>,
     (consent, read): (ConsentId, i32),
     change: Change,
+    covers: Covers<'_>,
 ) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::RecordConsent).await?;
     let of = ("consent", consent.0);
     let changed = match writing::locked(secrets, &tx, &by, of, read).await? {
         Err(changed) => changed,
-        Ok(_trajectory) => {
+        Ok(trajectory) => {
             let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, by.grant.pupil()).await?;
             let former = former(&tx, &data_key, &by, (consent, read)).await?;
             match changed_to(former, change) {
                 None => Changed::NotNow,
                 Some(answered) => {
                     put(&tx, &data_key, ids, &by, (consent, read.saturating_add(1)), &answered).await?;
-                    writing::raised(&tx, &by, of, read).await?
+                    let raised = writing::raised(&tx, &by, of, read).await?;
+                    release::follow_consent(secrets, &tx, &by, Some(trajectory), covers).await?;
+                    raised
                 }
             }
         }
@@ -419,13 +426,15 @@ async fn put(
 }
 
 /// Notes what the team of a trajectory of the grant decided of the pupil from this day on; the version of
-/// that trajectory, or none when there is no such open one.
+/// that trajectory, or none when there is no such open one. What was released and is covered no longer is taken back, in
+/// whichever trajectory: who decides, decides in all of them.
 pub async fn judge(
     secrets: &Secrets,
     ids: &dyn Ids,
     by: Stepping<'_>,
     trajectory: TrajectoryId,
     (capability, from, reason): (Capability, NaiveDate, &str),
+    covers: Covers<'_>,
 ) -> Result<Option<i32>, DbError> {
     let tx = by.begin(secrets, Step::JudgeCapability).await?;
     let version = within(&tx, &by, trajectory, true).await?;
@@ -451,6 +460,7 @@ pub async fn judge(
             values,
         )
         .await?;
+        release::follow_consent(secrets, &tx, &by, None, covers).await?;
     }
     tx.commit().await?;
     Ok(version)

@@ -46,6 +46,7 @@ pub(super) async fn begin(
         action: action.to_owned(),
         granted: vec![granted],
         withheld: Vec::new(),
+        facts: String::new(),
         request: intent.request,
     };
     line::write(&tx, std::slice::from_ref(&line)).await?;

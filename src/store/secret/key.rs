@@ -6,8 +6,8 @@ use hub_entities::id::{ClbId, Ids, PupilId};
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
-use super::SecretDb;
 use super::line::{self, Line};
+use super::{SecretDb, release};
 use crate::keys::shredded::ShredList;
 use crate::keys::vault::{KeyVault, Owner, Wrapped};
 use crate::keys::{DataKey, KeyId, VaultError};
@@ -128,7 +128,9 @@ pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Li
         let texts = "delete from entry_text where clb_id = ?
              and entry_id in (select e.id from entry e where e.clb_id = ? and e.pupil_id = ?)";
         execute(&tx, texts, vec![line.clb.into(), line.clb.into(), line.pupil.into()]).await?;
+        release::erased(&tx, (line.clb, line.pupil), line.at).await?;
         for table in [
+            "school_release",
             "access_lent",
             "access_request",
             "emergency",

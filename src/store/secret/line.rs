@@ -34,16 +34,27 @@ pub struct Line {
     pub granted: Vec<String>,
     /// What was not, each `class/part=code`, or `class/part=nothing` without a relation.
     pub withheld: Vec<String>,
+    /// What it was decided on, as [`hub_entities::policy::secret::Facts`] says it; empty where nothing was decided.
+    pub facts: String,
     /// Ties it to the log and trace of the same request.
     pub request: Uuid,
 }
 
-const COLUMNS: &str = "id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld, request_id";
+impl Line {
+    /// The same, decided on this.
+    #[must_use]
+    pub fn on(self, facts: String) -> Self {
+        Self { facts, ..self }
+    }
+}
+
+const COLUMNS: &str =
+    "id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld, request_id, facts";
 
 /// The columns of a line, as [`read`] reads them.
 pub(super) const ALL: &str =
-    "id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld, request_id, purpose";
-pub(super) const COUNT: usize = 12;
+    "id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld, request_id, facts, purpose";
+pub(super) const COUNT: usize = 13;
 
 /// The line in a row of [`ALL`].
 pub(super) fn read(row: &QueryResult) -> Result<Line, DbError> {
@@ -68,7 +79,8 @@ pub(super) fn read(row: &QueryResult) -> Result<Line, DbError> {
         granted: names(8)?,
         withheld: names(9)?,
         request: row.try_get_by_index(10)?,
-        purpose: row.try_get_by_index(11)?,
+        facts: row.try_get_by_index(11)?,
+        purpose: row.try_get_by_index(12)?,
     })
 }
 
@@ -81,9 +93,9 @@ pub(super) async fn write(tx: &DatabaseTransaction, lines: &[Line]) -> Result<()
         .collect();
     let unnamed: Vec<Vec<Value>> = lines.iter().filter(|line| line.purpose.is_none()).map(row).collect();
     let head = format!("insert into access_line ({COLUMNS})");
-    bulk(tx, &head, 11, unnamed.into_iter(), "").await?;
+    bulk(tx, &head, 12, unnamed.into_iter(), "").await?;
     let head = format!("insert into access_line ({COLUMNS}, purpose)");
-    bulk(tx, &head, 12, named.into_iter(), "").await
+    bulk(tx, &head, 13, named.into_iter(), "").await
 }
 
 fn row(line: &Line) -> Vec<Value> {
@@ -99,5 +111,6 @@ fn row(line: &Line) -> Vec<Value> {
         line.granted.join(" ").into(),
         line.withheld.join(" ").into(),
         line.request.into(),
+        line.facts.clone().into(),
     ]
 }

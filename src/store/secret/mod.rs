@@ -5,6 +5,7 @@
 //! else, and every statement names them again: the one line holds where the other fails.
 
 pub mod access;
+pub mod brought_out;
 pub mod chain;
 pub mod consent;
 pub mod emergency;
@@ -16,13 +17,16 @@ pub mod log;
 pub mod obligation;
 pub mod opening;
 pub mod referral;
+pub mod release;
+pub mod release_intent;
 pub mod request;
+pub mod showcase;
 pub mod ties;
 pub mod writing;
 
 use std::sync::Arc;
 
-use hub_entities::id::{ClbId, ConsentId, EntryId, PupilId, ReferralId, TrajectoryId};
+use hub_entities::id::{ClbId, ConsentId, EntryId, PupilId, ReferralId, ReleaseId, TrajectoryId};
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
@@ -69,6 +73,11 @@ impl Secrets {
     pub async fn is_current(&self) -> Result<bool, DbError> {
         self.apart.is_current().await
     }
+
+    /// The store without its keys.
+    pub const fn apart(&self) -> &SecretDb {
+        &self.apart
+    }
 }
 
 /// Something in a dossier, by its id.
@@ -82,6 +91,8 @@ pub enum What {
     Consent(ConsentId),
     /// A referral.
     Referral(ReferralId),
+    /// A release to the school.
+    Release(ReleaseId),
 }
 
 impl std::fmt::Debug for SecretDb {

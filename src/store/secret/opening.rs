@@ -14,6 +14,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use super::consent::{self, Consents};
 use super::line::{self, Line};
 use super::referral::{self, Referral};
+use super::release::{self, Release};
 use super::{Secrets, What, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
@@ -100,6 +101,8 @@ pub struct Found {
     pub consents: HashMap<(PupilId, Field), Consents>,
     /// Referrals.
     pub referrals: HashMap<(PupilId, Field), Vec<Referral>>,
+    /// Releases to the school.
+    pub releases: HashMap<(PupilId, Field), Vec<Release>>,
 }
 
 /// The keys of what was read, for opening it.
@@ -142,8 +145,10 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     let sealed = entries(&tx, clb, &of(Part::Entries)).await?;
     let consents = consent::read(&tx, clb, &of(Part::Consents)).await?;
     let referrals = referral::read(&tx, clb, &of(Part::Referrals)).await?;
+    let releases = release::read(&tx, clb, &of(Part::Releases)).await?;
     let pupils = sealed.iter().map(|one| one.entry.pupil);
-    let pupils: BTreeSet<PupilId> = pupils.chain(consents.pupils()).chain(referrals.pupils()).collect();
+    let pupils = pupils.chain(consents.pupils()).chain(referrals.pupils());
+    let pupils: BTreeSet<PupilId> = pupils.chain(releases.pupils()).collect();
     let wrapped = key::of_pupils(&tx, clb, pupils).await?;
     tx.commit().await?;
 
@@ -157,6 +162,7 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line
     let with = Unsealing { clb, keys: &data_keys };
     found.consents = consents.open(&with)?;
     found.referrals = referrals.open(&with)?;
+    found.releases = releases.open(&with)?;
     for Sealed {
         mut entry,
         row,
@@ -322,6 +328,11 @@ pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Optio
         ),
         What::Referral(id) => (
             "select r.pupil_id, t.domain, false from referral r join trajectory t on t.id = r.trajectory_id
+             where r.clb_id = ? and r.id = ?",
+            id.into(),
+        ),
+        What::Release(id) => (
+            "select r.pupil_id, t.domain, false from school_release r join trajectory t on t.id = r.trajectory_id
              where r.clb_id = ? and r.id = ?",
             id.into(),
         ),

@@ -9,7 +9,7 @@ use crate::support::coverage::Door;
 use crate::support::world::{am, born};
 
 /// What north's software says of a pupil whom no roster names waits: north's data manager finds it, and how well the
-/// connection finds its pupils; nobody else of a school does.
+/// connection finds its pupils; nobody else of a school does. The administration of north's CLB finds it too.
 pub(super) async fn waits(door: &mut Door<'_>) {
     let town = door.town;
     let v = &town.viewers;
@@ -23,7 +23,7 @@ pub(super) async fn waits(door: &mut Door<'_>) {
     );
     let page = "totalCount pageInfo { hasNextPage }";
     let all = format!(
-        "{{ quarantine(first: 9) {{ {page} edges {{ cursor node {{ id sourceId kind key keyKind rows since }} }} }}
+        "{{ quarantine(first: 9) {{ {page} edges {{ cursor node {{ id sourceId schoolId kind key keyKind rows since }} }} }}
          sources(first: 9) {{ {page} edges {{ cursor node {{ join {{ named found measuredAt }} waiting }} }} }}
          syncRuns(first: 99) {{ {page} edges {{ cursor node {{ named found }} }} }} }}"
     );
@@ -37,6 +37,16 @@ pub(super) async fn waits(door: &mut Door<'_>) {
     let source = &answer["sources"]["edges"][0]["node"];
     assert_eq!((&source["join"], &source["waiting"]), (&join, &json!(1)));
     let nothing: Value = json!({ "totalCount": 0, "pageInfo": { "hasNextPage": false }, "edges": [] });
+    let waiting = "{ quarantine(first: 9) { totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        edges { cursor node { id sourceId schoolId kind key keyKind rows since } } } }";
+    let answer = door.ask(&v.first_administration, waiting).await;
+    let waits = &answer["quarantine"]["edges"][0]["node"];
+    let north = town.north.id.to_string();
+    assert_eq!((&waits["key"], &waits["schoolId"]), (&json!("nobody"), &json!(north)));
+    for viewer in [&v.second, &v.chat] {
+        let answer = door.ask(viewer, waiting).await;
+        assert_eq!(answer["quarantine"]["totalCount"], 0, "{viewer:?}");
+    }
     for viewer in [&v.north, &v.east, &v.south] {
         let answer = door.ask(viewer, &all).await;
         for list in ["quarantine", "sources", "syncRuns"] {

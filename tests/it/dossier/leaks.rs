@@ -14,6 +14,7 @@ use super::asking::{self, WHY};
 use super::consents::{self, NOTES};
 use super::emergencies::{self, NEED};
 use super::referrals::{self, REFERRED};
+use super::releases::{self, RELEASED};
 use super::{CANARIES, GUIDANCE, Guided, all_of, correct, id_of, open, told, write};
 use crate::guidance::SAID;
 use crate::support::coverage::Door;
@@ -337,6 +338,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .await;
     consents::noted(&mut door, &guided).await;
     referrals::noted(&mut door, &guided).await;
+    releases::noted(&mut door, &guided).await;
     asking::brought_out(&mut door, &guided).await;
     emergencies::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
@@ -347,6 +349,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(NOTES)
         .chain(REFERRED)
         .chain(SAID)
+        .chain(RELEASED)
         .chain([WHY, NEED])
     {
         let found: Vec<&String> = all
@@ -379,6 +382,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&NOTES)
             .chain(&REFERRED)
             .chain(&SAID)
+            .chain(&RELEASED)
             .chain(&[WHY, NEED]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }

@@ -69,7 +69,7 @@ pub(super) async fn brought_out(door: &mut Door<'_>) {
 
 /// Ada is guided; at five past the psychologist reads, and the director of the second CLB tries; at six past the director
 /// looks for Bo.
-async fn looked_at(town: &mut Town) -> Staff {
+pub(super) async fn looked_at(town: &mut Town) -> Staff {
     let staff = {
         let mut door = Door::new(town, &[]);
         Guided::ada(&mut door).await.staff

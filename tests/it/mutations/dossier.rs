@@ -53,6 +53,29 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
         "refer",
         &["+secrecy.access_line", "+secrecy.referral", "+secrecy.referral_said"],
     ),
+    // A copy is on its way to the main store; taken back before it is there, it does not get there.
+    (
+        "releaseToSchool",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.release_intent",
+            "+secrecy.school_release",
+        ],
+    ),
+    (
+        "revokeRelease",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.release_intent",
+            "secrecy.release_intent.applied_at",
+            "secrecy.release_intent.sealed",
+            "secrecy.release_intent.wrapped",
+            "secrecy.school_release.over_at",
+            "secrecy.school_release.over_by",
+            "secrecy.school_release.over_for",
+            "secrecy.school_release.version",
+        ],
+    ),
     (
         "answerAccessRequest",
         &[
@@ -119,6 +142,17 @@ pub(super) async fn in_a_trajectory(steps: &mut Steps<'_>, anchor: &Actor, traje
     steps.take(anchor, "correctReferral", noted, &input).await;
     let input = format!("{referral} version: 2 state: DROPPED outcome: \"words\"");
     steps.take(anchor, "moveReferral", noted, &input).await;
+}
+
+/// Two releases to the school, under a consent that stands; one is taken back.
+pub(super) async fn released(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str) {
+    let noted = "ReleaseNoted { releaseId }";
+    let said = "title: \"words\" advice: \"words\" purpose: \"words\" endsOn: \"2026-12-01\"";
+    let input = format!("{trajectory} schoolId: \"{}\" {said}", steps.town.north.id);
+    steps.take(anchor, "releaseToSchool", noted, &input).await;
+    let other = steps.take(anchor, "releaseToSchool", noted, &input).await;
+    let input = format!("releaseId: \"{}\" version: 1", text(&other["releaseId"]));
+    steps.take(anchor, "revokeRelease", noted, &input).await;
 }
 
 /// A school asks, a parent asks; one request is taken in, one declined.

@@ -273,13 +273,21 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "tally.reached_5",
         ],
     ),
-    // Taken back is a version too.
+    // Taken back is a version too; and what was released under it is taken back with it.
     (
         "withdrawConsent",
         &[
             "+secrecy.access_line",
             "+secrecy.consent_said",
+            "+secrecy.release_intent",
             "secrecy.consent.version",
+            "secrecy.release_intent.applied_at",
+            "secrecy.release_intent.sealed",
+            "secrecy.release_intent.wrapped",
+            "secrecy.school_release.over_at",
+            "secrecy.school_release.over_by",
+            "secrecy.school_release.over_for",
+            "secrecy.school_release.version",
         ],
     ),
     (

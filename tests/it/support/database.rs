@@ -1,17 +1,19 @@
 //! A database of its own for each test, on each of the two.
 //!
-//! SQLite is a file in a temporary folder. On PostgreSQL a template is migrated once, and each test
-//! gets a copy of it, gone when the test ends. `CLB_HUB_TEST_POSTGRES` names the server (with the
+//! On both a template is migrated once, and each test gets a copy of it, gone when the test ends: files in a temporary
+//! folder on SQLite. `CLB_HUB_TEST_POSTGRES` names the server (with the
 //! right to create databases); without it the PostgreSQL half is skipped, aloud, unless
 //! `CLB_HUB_TEST_REQUIRE` or `CI` is set: then it fails.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clb_hub::keys::file_vault::FileVault;
 use clb_hub::store::{Db, Options, SecretDb, Secrets};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use sqlx::{Connection, Executor, PgConnection};
+use tokio::sync::OnceCell;
 
 /// Which of the two databases a test is running on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(crate) struct TestDatabase {
 #[derive(Debug)]
 enum Place {
     /// The folder goes when this is dropped.
-    Folder(#[expect(dead_code, reason = "held for its Drop")] tempfile::TempDir),
+    Folder(tempfile::TempDir),
     Server {
         server: String,
         name: String,
@@ -49,7 +51,7 @@ impl TestDatabase {
         match backend {
             Backend::Sqlite => {
                 let database = Self::in_folder();
-                migrate(&database.url, &database.apart).await;
+                database.copy_of(files().await);
                 Some(database)
             }
             Backend::Postgres => {
@@ -130,11 +132,20 @@ impl TestDatabase {
 
     fn in_folder() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let [url, apart] = FILES.map(|name| format!("sqlite://{}", folder.path().join(name).display()));
         Self {
             backend: Backend::Sqlite,
-            url: format!("sqlite://{}", folder.path().join("hub.db").display()),
-            apart: format!("sqlite://{}", folder.path().join("secrecy.db").display()),
+            url,
+            apart,
             place: Place::Folder(folder),
+        }
+    }
+
+    fn copy_of(&self, template: &Path) {
+        if let Place::Folder(folder) = &self.place {
+            for name in FILES {
+                std::fs::copy(template.join(name), folder.path().join(name)).unwrap();
+            }
         }
     }
 
@@ -265,6 +276,28 @@ fn server() -> Option<String> {
         "CLB_HUB_TEST_POSTGRES names no server, and skipping is not allowed here; ./tests/run starts one"
     );
     server
+}
+
+/// The two stores on SQLite.
+const FILES: [&str; 2] = ["hub.db", "secrecy.db"];
+
+/// The folder of the migrated files that the others are copies of: made once per build of the tests.
+async fn files() -> &'static Path {
+    static MADE: OnceCell<PathBuf> = OnceCell::const_new();
+    let make = || async {
+        let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sqlite-{:016x}", this_build()));
+        if !made.exists() {
+            let half = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let [url, apart] = FILES.map(|name| format!("sqlite://{}", half.path().join(name).display()));
+            migrate(&url, &apart).await;
+            // Whole at once; where another process was quicker, its files are as good.
+            if std::fs::rename(half.path(), &made).is_ok() {
+                drop(half.keep());
+            }
+        }
+        made
+    };
+    MADE.get_or_init(make).await
 }
 
 /// The migrated database that the others are copies of: made once per build of the tests, by

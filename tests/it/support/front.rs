@@ -109,7 +109,12 @@ pub(crate) struct Events {
 impl Events {
     /// A stream that was opened; `None` when nobody listens there.
     pub(crate) async fn follow(address: &str, token: &str, after: Option<&str>) -> Option<Self> {
-        let body = json!({ "query": question(after) }).to_string();
+        Self::ask(address, token, &question(after)).await
+    }
+
+    /// One on which this is asked.
+    pub(crate) async fn ask(address: &str, token: &str, question: &str) -> Option<Self> {
+        let body = json!({ "query": question }).to_string();
         let request = format!(
             "POST /graphql/stream HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n\
              accept: text/event-stream\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -125,6 +130,18 @@ impl Events {
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(head.contains("transfer-encoding: chunked"), "{head}");
         Some(events)
+    }
+
+    /// What the next change says; an update that only tells where the stream stands is passed over.
+    pub(crate) async fn change(&mut self) -> Value {
+        loop {
+            let update = self.next().await.expect("the stream goes on");
+            let told = &update["data"]["signals"];
+            assert!(told.is_object() && told["noLongerYours"].is_null(), "{update}");
+            if !told["change"].is_null() {
+                return told["change"].clone();
+            }
+        }
     }
 
     /// Whether one with this token is refused.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use clb_hub::sync::pull::{Brought, LiveSource, Pull};
+use clb_hub::sync::pull::{BUDGET, Brought, LiveSource, Pull};
 use clb_hub::sync::{Sync, SyncError};
 use hub_connectors::contract::{Connector, Stream};
 use hub_connectors::fake::{Host, Unruly};
@@ -79,6 +79,7 @@ impl Tenant {
             stream,
             full: false,
             since: None,
+            budget: BUDGET,
             room: None,
         }
     }
@@ -191,6 +192,16 @@ impl Scene {
         let connection = self.connection().await;
         let pull = Pull {
             connector: &self.tenant.hasty,
+            ..self.tenant.pull(&connection, &self.number, stream)
+        };
+        self.sync(|_, _| {}).pull(&pull).await
+    }
+
+    /// By a hub that waits no longer than this for the whole of a read.
+    pub(crate) async fn pull_within(&self, budget: Duration, stream: Stream) -> Result<Brought, SyncError> {
+        let connection = self.connection().await;
+        let pull = Pull {
+            budget,
             ..self.tenant.pull(&connection, &self.number, stream)
         };
         self.sync(|_, _| {}).pull(&pull).await

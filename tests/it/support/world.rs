@@ -200,6 +200,7 @@ impl World {
             ends_on: None,
             school_first_days: 0,
             early_warning: None,
+            releases_to_software: false,
             proposed_by: None,
             proposed_for: Party::School,
             proposed_at: self.now,

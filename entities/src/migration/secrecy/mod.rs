@@ -18,6 +18,8 @@ mod m20261126_000063_referrals;
 mod m20261126_000064_access;
 mod m20261126_000065_log_by_time;
 mod m20261126_000066_emergency;
+mod m20261126_000067_releases;
+mod m20261126_000080_facts;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000064_access::Migration),
             Box::new(m20261126_000065_log_by_time::Migration),
             Box::new(m20261126_000066_emergency::Migration),
+            Box::new(m20261126_000067_releases::Migration),
+            Box::new(m20261126_000080_facts::Migration),
         ]
     }
 }

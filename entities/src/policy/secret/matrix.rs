@@ -394,6 +394,12 @@ impl Persona {
         super::explain(&self.viewer, WHO, &self.ties, asked)
     }
 
+    /// Who it is, and the relations.
+    #[cfg(test)]
+    pub(super) const fn case(&self) -> (&Viewer, &Ties) {
+        (&self.viewer, &self.ties)
+    }
+
     /// Every rule that was read until one decided, and whether it applied.
     pub fn read(&self, asked: Asked) -> Vec<(&'static Rule, bool)> {
         let case = Case {
@@ -436,7 +442,7 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("answer", &[Step::AnswerGuidance], Class::Intake),
     ("urgency", &[Step::OpenInUrgency], Class::Learning),
     ("intake-health", &[Step::OpenTrajectory], Class::Health),
-    ("write-medical", &[Step::WriteEntry], Class::Medical),
+    ("write-medical", &[Step::WriteEntry, Step::Release], Class::Medical),
     ("open-medical", &[Step::OpenAccess], Class::Medical),
     ("urgency-medical", &[Step::OpenInUrgency], Class::Medical),
 ];

@@ -7,6 +7,7 @@
 
 mod case;
 mod entry;
+mod facts;
 mod field;
 pub mod matrix;
 mod protected;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use case::Viewer;
 pub use entry::EntryFacts;
+pub use facts::{Facts, Outcome, Past};
 pub use field::{Asked, Class, Field, Part, Step};
 pub use protected::{Opened, Protected};
 pub use rules::{RULES, Rule, Says};

@@ -21,6 +21,7 @@ pub enum Says {
 }
 
 /// One rule.
+#[derive(Clone, Copy)]
 pub struct Rule {
     /// Its name, for explanations and the access log. It never changes.
     pub name: &'static str,
@@ -297,8 +298,9 @@ pub const RULES: &[Rule] = &[
         ground: "design §3 (requestAccess)",
         says: Says::Grant(Reader::Asker),
         applies: |case| {
-            let person = case.is_a_parent() || case.is_the_pupil();
-            case.does(&[Step::AskAccess]) && case.class().is_secret() && (case.is_worker() || person)
+            let person = case.class().is_secret() && (case.is_a_parent() || case.is_the_pupil());
+            let worker = case.is_worker() && (case.class().is_secret() || case.class() == Class::Shared);
+            case.does(&[Step::AskAccess]) && (worker || person)
         },
     },
     Rule {
@@ -334,7 +336,10 @@ pub const RULES: &[Rule] = &[
         sentence: "A worker reads what the team of a trajectory opened to that worker for a time.",
         ground: "design §3 (requestAccess); domain facts §3.5 (H: sharing inside the team when it helps the client)",
         says: Says::Grant(Reader::Lent),
-        applies: |case| case.is_worker() && case.class().is_secret() && case.is_lent(),
+        applies: |case| {
+            let of_team = case.class().is_secret() || case.class() == Class::Shared;
+            case.is_worker() && of_team && case.is_lent()
+        },
     },
     Rule {
         name: "urgency",

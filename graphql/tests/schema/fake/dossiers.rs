@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
-    AccessRequestId, ConsentId, DecisionId, EntryId, GuidanceRequestId, PostId, PupilId, ReferralId, SchoolId,
-    TrajectoryId,
+    AccessRequestId, ConsentId, DecisionId, EntryId, GuidanceRequestId, PostId, PupilId, ReferralId, ReleaseId,
+    SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -15,14 +15,16 @@ use hub_graphql::access_log::{LogFilter, LookRow};
 use hub_graphql::dossier::access::AccessRow;
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
+use hub_graphql::dossier::release::NewRelease;
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
 use hub_graphql::dossier::{
     self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
     WriteEntry,
 };
 use hub_graphql::guidance::{Ask, Received};
-use hub_graphql::hub::{AccessLogs, Answer, Asking, Consents, Dossiers, Emergencies, Guidance, Referrals};
+use hub_graphql::hub::{AccessLogs, Answer, Asking, Consents, Dossiers, Emergencies, Guidance, Referrals, Releases};
 use hub_graphql::page::{Page, Slice};
+use hub_graphql::release::SharedRow;
 
 use super::Fake;
 
@@ -152,6 +154,29 @@ impl Referrals for Fake {
     ) -> Answer<dossier::Stepped<ReferralId>> {
         self.count()?;
         Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Releases for Fake {
+    async fn release_to_school(&self, _: &Operation, _: NewRelease) -> Answer<dossier::Stepped<ReleaseId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn revoke_release(&self, _: &Operation, _: (ReleaseId, i32)) -> Answer<dossier::Stepped<ReleaseId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn shared_with_school(
+        &self,
+        _: &Operation,
+        _: Option<PupilId>,
+        _: &Page,
+    ) -> Answer<Protected<Slice<SharedRow>>> {
+        self.count()?;
+        Ok(Protected::unprepared(DecisionId(uuid::Uuid::nil())))
     }
 }
 

@@ -1,0 +1,352 @@
+//! A roster from a OneRoster system, pulled over a socket: what befalls it on the way, a system that has become empty,
+//! what a delta may end, and a roster that waits for a person (R08, R09, R41, design §5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clb_hub::sync::pull::{BUDGET, Brought, Pull};
+use clb_hub::sync::{Sync, SyncError};
+use hub_connectors::contract::Stream;
+use hub_connectors::fake::{Host, Trouble, Unruly};
+use hub_connectors::oauth;
+use hub_connectors::oneroster::Version;
+use hub_connectors::oneroster::fake::{Class, Fake, Instead, Plan, Pupil, System};
+use hub_connectors::oneroster::rest::{Credentials, OneRoster, Settings};
+use hub_entities::category::Categories;
+use hub_entities::operation::{Actor, Role};
+use hub_entities::source::{RunState, connection};
+use hub_entities::time::FixedClock;
+use sea_orm::EntityTrait as _;
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::support::database::{TestDatabase, both_databases};
+use crate::support::door::Hub;
+use crate::support::look::{everything, list};
+use crate::support::tenant;
+use crate::support::world::{School, World, at, day};
+
+const SCHOOL: &str = "123456";
+const SECRET: &str = "canary-secret";
+/// Thursday, noon in Brussels.
+const NOW: &str = "2026-10-01T10:00:00Z";
+/// A day later, and everything is read again by itself.
+const NEXT_DAY: &str = "2026-10-02T10:00:00Z";
+
+/// A pupil of the one class since 1 September.
+fn put(system: &mut System, number: u32) {
+    let key = format!("p{number:02}");
+    let pupil = Pupil {
+        key: key.clone(),
+        identifier: format!("{number:02}"),
+        given_name: "Test".to_owned(),
+        family_name: "Leerling".to_owned(),
+        born: Some(day("2012-05-01")),
+        sex: "female".to_owned(),
+        ..Pupil::default()
+    };
+    system.put_pupil(&pupil, "s1", Some(day("2026-09-01")));
+    system.enroll(&format!("e{number:02}"), &key, "c1", "s1", day("2026-09-01"));
+}
+
+/// The system removes a pupil without a word.
+fn remove(system: &mut System, number: u32) {
+    for (records, key) in [("users", "p"), ("demographics", "p"), ("enrollments", "e")] {
+        system.remove(records, &format!("{key}{number:02}"));
+    }
+}
+
+/// Thirty pupils in one class, typed in a month ago.
+fn system() -> System {
+    let mut system = System::new(Version::V1_2, "hub", SECRET, at("2026-09-01T06:00:00Z"));
+    system.add_school("s1", "School", SCHOOL);
+    system.add_year("y", day("2026-09-01"), day("2027-07-01"), 2027);
+    system.put_class(&Class {
+        key: "c1".to_owned(),
+        title: "1A".to_owned(),
+        school: "s1".to_owned(),
+        session: "y".to_owned(),
+        grade: "07".to_owned(),
+        homeroom: true,
+    });
+    for number in 0..30 {
+        put(&mut system, number);
+    }
+    system.now = at(NOW);
+    system
+}
+
+/// The pupils of these numbers.
+fn numbers(these: impl IntoIterator<Item = u32>) -> Vec<String> {
+    these.into_iter().map(|number| format!("{number:02}")).collect()
+}
+
+/// A school whose roster a OneRoster system has, and who decides for it.
+struct Scene {
+    hub: Hub,
+    school: School,
+    manager: Actor,
+    fake: Arc<Fake>,
+    site: Arc<Unruly>,
+    connector: OneRoster,
+    _host: Host,
+}
+
+impl Scene {
+    async fn new(database: &TestDatabase) -> Self {
+        let world = World::new(database, NOW).await;
+        let clb = world.clb("114711").await;
+        let school = world.school(SCHOOL, clb, Categories::default_agreement()).await;
+        let manager = world.someone(Role::SchoolDataManager, Some(school.id), None).await;
+        let fake = Arc::new(Fake::new(system()));
+        let site = Arc::new(Unruly::over(Arc::<Fake>::clone(&fake), Fake::is_for_data));
+        let host = Host::start(Arc::<Unruly>::clone(&site)).await.unwrap();
+        let token = oauth::Settings {
+            token_url: Fake::token_url(&host),
+            client_id: "hub".to_owned(),
+            ..oauth::Settings::default()
+        };
+        let settings = Settings {
+            page_size: 10,
+            ..Settings::of(fake.url(&host), Credentials::Token(token))
+        };
+        let connector = OneRoster::new(settings, SecretString::from(SECRET), tenant::http()).unwrap();
+        Self {
+            hub: Hub::over(world),
+            school,
+            manager,
+            fake,
+            site,
+            connector,
+            _host: host,
+        }
+    }
+
+    /// The clocks of the hub and of the system go on.
+    fn becomes(&mut self, now: &str) {
+        self.hub.world.now = at(now);
+        self.fake.change(|system| system.now = at(now));
+    }
+
+    fn sync(&self) -> Sync {
+        let world = &self.hub.world;
+        Sync {
+            db: world.db.clone(),
+            book: world.book.clone(),
+            clock: Arc::new(FixedClock(world.now)),
+            ids: world.ids.clone(),
+            national_numbers: None,
+            progress: Arc::new(|_, _| {}),
+            stop: clb_hub::sync::stop::Stop::never(),
+        }
+    }
+
+    async fn connection(&self) -> connection::Model {
+        let found = connection::Entity::find_by_id(self.school.source);
+        found.one(&self.hub.world.look).await.unwrap().unwrap()
+    }
+
+    fn pulled<'a>(&'a self, connection: &'a connection::Model, full: bool) -> Pull<'a> {
+        Pull {
+            connection,
+            school: SCHOOL,
+            connector: &self.connector,
+            stream: Stream::Roster,
+            full,
+            since: None,
+            budget: BUDGET,
+            room: None,
+        }
+    }
+
+    async fn try_pull(&self, full: bool) -> Result<Brought, SyncError> {
+        let connection = self.connection().await;
+        self.sync().pull(&self.pulled(&connection, full)).await
+    }
+
+    /// As the scheduler does.
+    async fn pull(&self) -> Brought {
+        self.try_pull(false).await.unwrap()
+    }
+
+    /// How many answers a read takes.
+    async fn answers(&self, full: bool) -> usize {
+        let connection = self.connection().await;
+        self.site.calm();
+        self.sync().preview(&self.pulled(&connection, full)).await.unwrap();
+        self.site.answered()
+    }
+
+    /// Everything but when it was last read.
+    async fn kept(&self, database: &TestDatabase) -> BTreeMap<String, Vec<String>> {
+        let mut all = everything(database, &self.hub.world.look).await;
+        all.remove("pull");
+        all
+    }
+
+    /// How far the hub has read.
+    async fn state(&self) -> Vec<String> {
+        list(&self.hub.world.look, "select cast(state as text) from pull").await
+    }
+
+    /// The school's own numbers of those who are enrolled, if as many have a place in the class.
+    async fn enrolled(&self) -> Vec<String> {
+        let look = &self.hub.world.look;
+        let of = |table: &str| {
+            format!(
+                "select r.identifier from {table} e join record r on r.id = e.record_id where e.ends_on is null
+                 order by r.identifier"
+            )
+        };
+        let enrolled = list::<String>(look, &of("enrolment")).await;
+        assert_eq!(list::<String>(look, &of("membership")).await, enrolled);
+        enrolled
+    }
+}
+
+// Of a whole read and of one of changes: whatever answer is the first that does not come, nothing is changed, and the
+// next read that comes to its end brings everything.
+both_databases!(a_cut_at_any_page_changes_nothing, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let first = scene.pull().await;
+    // A class, thirty pupils and thirty places.
+    assert_eq!((first.records, first.known, first.left), (61, 0, 0));
+    assert_eq!(scene.enrolled().await, numbers(0..30));
+    scene.fake.change(|system| {
+        remove(system, 7);
+        put(system, 30);
+    });
+    let (before, stood) = (scene.kept(database).await, scene.state().await);
+    for full in [true, false] {
+        let answers = scene.answers(full).await;
+        // Users alone take four pages: three of ten or eleven records, and the empty one.
+        assert!(answers >= 12, "{answers} answers");
+        for k in 1..=answers {
+            scene.site.from(k, Trouble::Breakdown);
+            let fault = scene.try_pull(full).await.unwrap_err();
+            assert!(matches!(fault, SyncError::Source(_)), "at {k} of {answers}: {fault}");
+        }
+        assert_eq!(scene.kept(database).await, before, "something was changed");
+        assert_eq!(scene.state().await, stood, "the watermark has moved");
+    }
+    scene.site.calm();
+    let next = scene.try_pull(true).await.unwrap();
+    assert_eq!((next.records, next.left), (61, 1));
+    let of_source = numbers((0..31).filter(|number| *number != 7));
+    assert_eq!(scene.enrolled().await, of_source);
+    // And the same again says nothing new.
+    let before = scene.kept(database).await;
+    let again = scene.try_pull(true).await.unwrap();
+    assert_eq!((again.run, again.records, again.known), (None, 61, 61));
+    assert_eq!(scene.kept(database).await, before, "0 rows changed, 0 events");
+});
+
+// A system that answers every question with an empty list: nobody has left it for that.
+both_databases!(an_empty_system_ends_nobody, async |database: &TestDatabase| {
+    let mut scene = Scene::new(database).await;
+    scene.pull().await;
+    scene.becomes(NEXT_DAY);
+    let empties = |records: &str| {
+        let body = json!({ records: [] }).to_string();
+        scene.fake.plan(Plan::always(records, Instead::Body(body.into())));
+    };
+    for records in ["academicSessions", "classes", "users", "demographics", "enrollments"] {
+        empties(records);
+    }
+    let before = scene.kept(database).await;
+    let brought = scene.pull().await;
+    assert_eq!((brought.records, brought.left), (0, 0));
+    let rules: Vec<&str> = brought.gaps.iter().map(|gap| gap.rule).collect();
+    assert!(rules.contains(&"oneroster.school_without_pupils"), "{rules:?}");
+    let told = "select rule from gap where rule = 'oneroster.school_without_pupils'";
+    assert_eq!(list::<String>(&scene.hub.world.look, told).await.len(), 1);
+    assert_eq!(scene.enrolled().await, numbers(0..30));
+    let held = list::<String>(
+        &scene.hub.world.look,
+        "select state from sync_run where state <> 'done'",
+    );
+    assert_eq!(held.await, Vec::<String>::new(), "nobody need look at it");
+    let mut now = scene.kept(database).await;
+    assert_eq!(
+        now.remove("gap").map(|gaps| gaps.len() > before["gap"].len()),
+        Some(true)
+    );
+    now.insert("gap".to_owned(), before["gap"].clone());
+    assert_eq!(now, before, "something besides the gap was changed");
+    // Without a school there is nothing to be read.
+    empties("orgs");
+    let stood = scene.state().await;
+    let fault = scene.try_pull(true).await.unwrap_err();
+    assert!(matches!(fault, SyncError::Source(_)), "{fault}");
+    assert_eq!((scene.enrolled().await, scene.state().await), (numbers(0..30), stood));
+    // It comes back, and all is as it was.
+    scene.fake.heal();
+    let back = scene.try_pull(true).await.unwrap();
+    assert_eq!((back.records, back.known, back.run), (61, 61, None));
+});
+
+// Whom a system removes without a word, a read of changes does not hold, and neither does it hold the others: only one of
+// everything ends anybody.
+both_databases!(
+    only_a_whole_read_ends_who_is_not_in_it,
+    async |database: &TestDatabase| {
+        let mut scene = Scene::new(database).await;
+        scene.pull().await;
+        scene.becomes("2026-10-01T11:00:00Z");
+        scene.fake.change(|system| {
+            remove(system, 7);
+            put(system, 30);
+        });
+        scene.fake.calls();
+        let brought = scene.pull().await;
+        let calls = scene.fake.calls();
+        assert!(
+            calls.iter().any(|call| call.contains("filter=dateLastModified")),
+            "{calls:?}"
+        );
+        assert_eq!((brought.left, scene.enrolled().await), (0, numbers(0..31)));
+        scene.becomes(NEXT_DAY);
+        let brought = scene.pull().await;
+        let others = numbers((0..31).filter(|number| *number != 7));
+        assert_eq!((brought.left, scene.enrolled().await), (1, others));
+    }
+);
+
+// R08 over the wire: what would end too many waits for a person, and once let go on it comes to its end with the next
+// pull, the watermark with it.
+both_databases!(a_held_roster_goes_on_when_approved, async |database: &TestDatabase| {
+    let mut scene = Scene::new(database).await;
+    scene.pull().await;
+    scene.becomes(NEXT_DAY);
+    scene
+        .fake
+        .change(|system| (1..30).for_each(|number| remove(system, number)));
+    let (stood, before) = (scene.state().await, scene.enrolled().await);
+    for _ in 0..2 {
+        let held = scene.pull().await;
+        let run = held.run.unwrap();
+        assert_eq!((run.state, held.left), (RunState::Held, 29));
+        assert_eq!(
+            (scene.enrolled().await, scene.state().await),
+            (before.clone(), stood.clone())
+        );
+    }
+    let runs = "{ syncRuns(first: 9) { edges { node { id state } } } }";
+    let runs = scene.hub.ask(&scene.manager, runs).await;
+    let edges = runs["syncRuns"]["edges"].as_array().unwrap();
+    let held: Vec<_> = edges.iter().filter(|edge| edge["node"]["state"] == "HELD").collect();
+    assert_eq!(held.len(), 1, "the same roster waits once: {runs}");
+    let approve = format!(
+        "mutation {{ approveHeldRun(input: {{ run: {} }}) {{ ... on HeldRunApproved {{ run {{ state }} }} }} }}",
+        held[0]["node"]["id"]
+    );
+    let approved = scene.hub.ask(&scene.manager, &approve).await;
+    assert_eq!(approved["approveHeldRun"]["run"]["state"], "MERGING");
+
+    scene.becomes("2026-10-02T10:05:00Z");
+    let done = scene.pull().await.run.unwrap();
+    assert_eq!((done.state, done.ended), (RunState::Done, 29));
+    assert_eq!(scene.enrolled().await, numbers([0]));
+    let stands: serde_json::Value = serde_json::from_str(&scene.state().await[0]).unwrap();
+    assert_eq!(stands["whole"], json!("2026-10-02T10:05:00Z"), "{stands}");
+});
