@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::front::Events;
+use crate::support::look::list;
 use crate::support::process::Folder;
 
 /// The demo under way; killed when it is dropped.
@@ -155,6 +157,17 @@ async fn the_demo_comes_alive() {
     let counts = ["clbs", "schools", "pupils", "sources"].map(number);
     // Eight schools have two systems, two have one, and two have software.
     assert_eq!(counts, [2, 12, 4_000, 20], "{summary}");
+    // Each by its name, and of each was read what it brings: rosters of ten schools, half-days of as many.
+    let url = format!("sqlite://{}", folder.at("demo").join("hub.sqlite").display());
+    let look = sea_orm::Database::connect(url).await.unwrap();
+    let named = "select name || ' ' || count(*) from source where name in ('oneroster', 'smartschool') group by name
+        order by name";
+    assert_eq!(list::<String>(&look, named).await, ["oneroster 8", "smartschool 10"]);
+    let read = "select o.name || ' ' || p.kind || ' ' || count(*) from pull p join source o on o.id = p.source_id
+        where p.records > 0 group by o.name, p.kind order by 1";
+    let expected = ["oneroster roster 8", "smartschool absences 10", "smartschool roster 2"];
+    assert_eq!(list::<String>(&look, read).await, expected);
+    look.close().await.unwrap();
     // Every pupil, and a place in a class.
     assert!(number("changed") > 8_000, "{summary}");
     // Whom Smartschool no longer lists waits for a roster that never names him: few have left.
@@ -184,16 +197,21 @@ async fn the_demo_comes_alive() {
         .collect();
     let question =
         "query($after: String!) { changes(first: 200, after: $after) { changes { kind schoolId } endCursor } }";
-    while !wanted.is_subset(&heard) {
-        assert!(events.next().await.is_some(), "the stream ended; so far {heard:?}");
-        let page = demo.ask(&worker, question, json!({ "after": cursor })).await;
-        cursor = text(&page["changes"]["endCursor"]);
-        for change in page["changes"]["changes"].as_array().unwrap() {
-            let kind = ["RAISED", "WITHDRAWN"].into_iter().find(|kind| change["kind"] == *kind);
-            let way = change["schoolId"].as_str().and_then(|school| ways.get(school));
-            heard.extend(way.copied().zip(kind));
+    let hears = async {
+        while !wanted.is_subset(&heard) {
+            assert!(events.next().await.is_some(), "the stream ended; so far {heard:?}");
+            let page = demo.ask(&worker, question, json!({ "after": cursor })).await;
+            cursor = text(&page["changes"]["endCursor"]);
+            for change in page["changes"]["changes"].as_array().unwrap() {
+                let kind = ["RAISED", "WITHDRAWN"].into_iter().find(|kind| change["kind"] == *kind);
+                let way = change["schoolId"].as_str().and_then(|school| ways.get(school));
+                heard.extend(way.copied().zip(kind));
+            }
         }
-    }
+    };
+    // Something is told every few seconds, so that no word alone takes too long: all of it must not either.
+    let all = tokio::time::timeout(Duration::from_mins(10), hears).await;
+    assert!(all.is_ok(), "in vain; so far {heard:?}");
 
     // Nothing failed on the way, and nobody had to let anything go on.
     let runs = "{ syncRuns(first: 100) { edges { node { state } } } }";
