@@ -28,7 +28,7 @@ enum Step {
     /// Go through the log of every CLB from its first line, and compare its end with what was signed in the second place:
     /// names the first line that was changed, removed, put in between, or cut off.
     Verify,
-    /// Print the log of one CLB as AuditEvents of FHIR R4 (IHE BALP), one a line. That it was is a line of the log, written
+    /// Print the log of one CLB as `AuditEvent` resources of FHIR R4 (IHE BALP), one a line. That it was is a line of the log, written
     /// first.
     Export {
         /// The CLB.

@@ -11,7 +11,7 @@ use super::period::Period;
 use super::{Failure, open, open_apart, say};
 use crate::config::Config;
 use crate::custody::Custody;
-use crate::custody::replay::Replayed;
+use crate::custody::replay::{Change, Replayed};
 use crate::runtime::{SystemClock, SystemIds};
 
 /// Print the policy of secrecy, explain one of its decisions, or decide again what was decided.
@@ -78,7 +78,7 @@ impl Replay {
         let replayed = custody.replay(span, RULES, &SystemIds::new()?).await?;
         say(&told(&replayed), false);
         let accepted = |rule: &str| self.accept_allow.iter().any(|accepted| accepted == rule);
-        let opens: Vec<&str> = replayed.changes.keys().filter_map(|change| change.opens()).collect();
+        let opens: Vec<&str> = replayed.changes.keys().filter_map(Change::opens).collect();
         Ok(if opens.into_iter().all(accepted) {
             ExitCode::SUCCESS
         } else {
@@ -88,7 +88,7 @@ impl Replay {
 }
 
 fn told(replayed: &Replayed) -> String {
-    let change = |(change, count): (&crate::custody::replay::Change, &u64)| {
+    let change = |(change, count): (&Change, &u64)| {
         let sign = if change.opens().is_some() { "DENY→ALLOW " } else { "" };
         format!("{sign}{}: {} → {}: {count}", change.asked, change.before, change.after)
     };

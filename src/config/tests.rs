@@ -54,6 +54,7 @@ fn secrets_of_sources_come_by_the_environment_and_are_never_shown() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table, one row a configuration")]
 fn what_is_refused_is_named_and_its_value_is_not() {
     let issuer = "[issuers.a]\nissuer = \"i\"\naudience = \"b\"\n";
     let secure = |line: &str| format!("{issuer}jwks_url = \"https://a/jwks\"\n{line}\n");
