@@ -202,7 +202,7 @@ impl Inner {
         let judgement = match answer {
             Ok(answer) => judge(&answer, &self.profile, now),
             Err(Unanswered::Unavailable) => Err(Refused::IntrospectionUnavailable),
-            Err(Unanswered::Refused) => Err(Refused::IntrospectionRefused),
+            Err(Unanswered::Refused) => Err(Refused::IntrospectionDenied),
             Err(Unanswered::Malformed) => Err(Refused::IntrospectionMalformed),
         };
         self.keep(hash, &judgement, now);

@@ -106,7 +106,7 @@ pub enum Refused {
     IntrospectionUnavailable,
     /// The issuer does not take this hub's question: its client or secret, or the address, is wrong.
     #[error("introspection refused to the hub")]
-    IntrospectionRefused,
+    IntrospectionDenied,
     /// The issuer's answer is not one of RFC 7662.
     #[error("introspection answered what cannot be read")]
     IntrospectionMalformed,
@@ -149,7 +149,7 @@ impl Refused {
             Self::TokenType => "token_type",
             Self::KeysUnavailable => "keys_unavailable",
             Self::IntrospectionUnavailable => "introspection_unavailable",
-            Self::IntrospectionRefused => "introspection_refused",
+            Self::IntrospectionDenied => "introspection_denied",
             Self::IntrospectionMalformed => "introspection_malformed",
         }
     }
@@ -160,7 +160,7 @@ impl Refused {
             self,
             Self::KeysUnavailable
                 | Self::IntrospectionUnavailable
-                | Self::IntrospectionRefused
+                | Self::IntrospectionDenied
                 | Self::IntrospectionMalformed
         )
     }

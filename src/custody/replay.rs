@@ -133,7 +133,9 @@ impl Custody {
                 if page.is_empty() {
                     break;
                 }
-                page.iter().for_each(|(line, _)| replayed.add(line, rules));
+                for (line, _) in &page {
+                    replayed.add(line, rules);
+                }
             }
         }
         Ok(replayed)

@@ -381,8 +381,10 @@ impl Agreement {
         if early_warning.is_some() && !categories.has(Category::Truancy) {
             section.wrong("early_warning", "an early warning needs the category truancy");
         }
-        let releases_to_software =
-            section.maybe("releases_to_software", "takes true or false", |value| value.as_bool());
+        let releases_to_software = section.maybe("releases_to_software", "takes true or false", |value| match value {
+            toml::de::DeValue::Boolean(yes) => Some(*yes),
+            _ => None,
+        });
         let (of_school, of_clb) = (who(section, "signed_for_school"), who(section, "signed_for_clb"));
         Some(Self {
             line: section.line(),

@@ -14,17 +14,17 @@ use hub_entities::time::SchoolYear;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
 use crate::support::database::{Backend, TestDatabase, run_test};
-use crate::support::look::{list, number, until};
+use crate::support::look::{number, until};
 use crate::support::world::{School, World, am, born, day};
 
 const OTHERS: usize = 300;
 const B: Reading = Reading::Absent(Code::B);
 
 /// A roster in which everyone is in one class.
-async fn enrol(world: &World, school: School, pupils: usize) {
+async fn enrol(world: &World, school: School, pupils: usize) -> Vec<RecordId> {
     let keys: Vec<String> = (0..pupils).map(|place| format!("p{place}")).collect();
     let said: Vec<_> = keys.iter().map(|key| (key.as_str(), born("2012-05-01"))).collect();
-    world.roster(school, &said).await;
+    let records = world.pupils(school, &said).await;
     let scope = world.source_scope(school).await;
     let (lease, run) = world.run(school, &scope, RunKind::Roster).await;
     let class = ClassSaid {
@@ -49,6 +49,7 @@ async fn enrol(world: &World, school: School, pupils: usize) {
     let places: Vec<_> = keys.iter().map(place).collect();
     merge_memberships(&world.db, work(), &places, None).await.unwrap();
     world.done(&lease, run).await;
+    records.into_iter().map(|(record, _)| record).collect()
 }
 
 /// Closes it, and waits until the server has counted all that was asked over it.
@@ -69,11 +70,8 @@ fn a_school_is_read_by_what_it_holds() {
         let clb = world.clb("114711").await;
         let small = world.school("111111", clb, Categories::all()).await;
         let large = world.school("222222", clb, Categories::all()).await;
-        enrol(&world, large, OTHERS).await;
-        enrol(&world, small, 3).await;
-        let of = "select r.id from record r join school s on s.id = r.school_id where s.institution_number = ";
-        for (school, number_of_school) in [(large, "222222"), (small, "111111")] {
-            let records = list::<RecordId>(&world.look, &format!("{of} '{number_of_school}'")).await;
+        for (school, pupils) in [(large, OTHERS), (small, 3)] {
+            let records = enrol(&world, school, pupils).await;
             let said: Vec<_> = records
                 .into_iter()
                 .map(|record| (record, am("2026-09-03"), B))

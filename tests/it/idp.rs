@@ -23,6 +23,8 @@ const FORGERIES: usize = 61;
 /// Keys are fetched again after half a minute at the earliest; twice that is given.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const AUDIENCE: &str = "urn:clb-hub:api";
+
 /// The provider, steered by lines; gone when it is dropped.
 struct Provider {
     child: Child,
@@ -283,7 +285,7 @@ fn the_oidc_provider_is_asked_of_what_says_nothing_itself() {
             }
             provider.say("hear");
             assert_eq!(status(at, &third).await, 200);
-            answered(at, &first, 401, Duration::from_secs(60)).await;
+            answered(at, &first, 401, Duration::from_mins(1)).await;
 
             let log = serving.log();
             let spoken: Vec<&String> = [&first, &second, &third, &unseen, &provider.secret]

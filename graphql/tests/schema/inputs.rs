@@ -94,7 +94,9 @@ impl Surface {
                 if let Some(fields) = self.inputs.get(name.as_str())
                     && found.insert(name.to_string())
                 {
-                    fields.iter().for_each(|field| self.within(&field.ty.node, found));
+                    for field in fields {
+                        self.within(&field.ty.node, found);
+                    }
                 }
             }
         }

@@ -270,7 +270,7 @@ async fn every_lying_answer_is_refused_for_its_own_reason() {
     }
     for (unanswered, reason) in [
         (Unanswered::Unavailable, Refused::IntrospectionUnavailable),
-        (Unanswered::Refused, Refused::IntrospectionRefused),
+        (Unanswered::Refused, Refused::IntrospectionDenied),
         (Unanswered::Malformed, Refused::IntrospectionMalformed),
     ] {
         let (issuer, hub) = hub(&answer());
@@ -341,7 +341,7 @@ async fn an_issuer_that_is_down_lets_nobody_in_and_is_only_knocked_at() {
 async fn what_is_no_answer_is_not_kept_and_makes_no_pause() {
     for (unanswered, reason) in [
         (Unanswered::Malformed, Refused::IntrospectionMalformed),
-        (Unanswered::Refused, Refused::IntrospectionRefused),
+        (Unanswered::Refused, Refused::IntrospectionDenied),
     ] {
         let (issuer, hub) = hub(&answer());
         issuer.says(Err(unanswered));
