@@ -212,6 +212,18 @@ both_databases!(whatever_is_done_to_the_log_is_found, async |database: &TestData
     }
     assert_eq!(log.verified().await, log.whole(30, None), "the control");
 
+    // What a line was decided on is linked as all else of it.
+    let with_facts = "select min(seq) from access_line where facts <> ''";
+    let at = number(look, with_facts).await;
+    meddle(
+        look,
+        &format!("update access_line set facts = facts || ' ' where seq = {at}"),
+    )
+    .await;
+    assert_eq!(log.wrong().await, Some((at, Wrong::Changed)), "facts");
+    meddle(look, "delete from access_line").await;
+    meddle(look, "insert into access_line select * from line_before").await;
+
     // Whoever can compute hashes rewrites all of it; the signature is another's.
     meddle(look, "update access_line set withheld = '' where seq = 7").await;
     let scope = operator(&log.town.world.db, log.town.world.now).await.unwrap();
