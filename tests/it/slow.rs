@@ -109,8 +109,8 @@ both_databases!(
     }
 );
 
-// A wake-up is only that (R39): the connections on which both replicas listen are cut, and what is written then is told
-// at both.
+// The connections on which both replicas listen are cut, and what is written then is told at both (R39): they listen again, or
+// look by themselves. Which of the two it was is not told apart here.
 #[test]
 fn who_is_woken_by_nobody_is_told() {
     run_test(
