@@ -10,7 +10,7 @@ use chrono::Datelike as _;
 use clb_hub::runtime::SystemClock;
 use hub_entities::id::EventId;
 use hub_entities::time::{Clock as _, brussels_day};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend};
+use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
