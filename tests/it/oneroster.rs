@@ -10,7 +10,7 @@ use hub_connectors::contract::Stream;
 use hub_connectors::fake::{Host, Trouble, Unruly};
 use hub_connectors::oauth;
 use hub_connectors::oneroster::Version;
-use hub_connectors::oneroster::fake::{Class, Fake, Instead, Plan, Pupil, System};
+use hub_connectors::oneroster::fake::{Class, Fake, Instead, Parent, Plan, Pupil, System};
 use hub_connectors::oneroster::rest::{Credentials, OneRoster, Settings};
 use hub_entities::category::Categories;
 use hub_entities::operation::{Actor, Role};
@@ -35,6 +35,11 @@ const NEXT_DAY: &str = "2026-10-02T10:00:00Z";
 
 /// A pupil of the one class since 1 September.
 fn put(system: &mut System, number: u32) {
+    put_since(system, number, "2026-09-01");
+}
+
+/// A pupil of the one class since a day.
+fn put_since(system: &mut System, number: u32, since: &str) {
     let key = format!("p{number:02}");
     let pupil = Pupil {
         key: key.clone(),
@@ -45,8 +50,22 @@ fn put(system: &mut System, number: u32) {
         sex: "female".to_owned(),
         ..Pupil::default()
     };
-    system.put_pupil(&pupil, "s1", Some(day("2026-09-01")));
-    system.enroll(&format!("e{number:02}"), &key, "c1", "s1", day("2026-09-01"));
+    system.put_pupil(&pupil, "s1", Some(day(since)));
+    system.enroll(&format!("e{number:02}"), &key, "c1", "s1", day(since));
+}
+
+/// The mother of the pupil of number 7, who can be reached by this telephone.
+fn put_mother(system: &mut System, phone: &str) {
+    let mother = Parent {
+        key: "m07".to_owned(),
+        role: "parent".to_owned(),
+        given_name: "Test".to_owned(),
+        family_name: "Ouder".to_owned(),
+        phone: phone.to_owned(),
+        children: vec!["p07".to_owned()],
+        ..Parent::default()
+    };
+    system.put_parent(&mother, "s1");
 }
 
 /// The system removes a pupil without a word.
@@ -56,19 +75,24 @@ fn remove(system: &mut System, number: u32) {
     }
 }
 
-/// Thirty pupils in one class, typed in a month ago.
-fn system() -> System {
-    let mut system = System::new(Version::V1_2, "hub", SECRET, at("2026-09-01T06:00:00Z"));
-    system.add_school("s1", "School", SCHOOL);
-    system.add_year("y", day("2026-09-01"), day("2027-07-01"), 2027);
+/// A class of the school.
+fn put_class(system: &mut System, key: &str, title: &str) {
     system.put_class(&Class {
-        key: "c1".to_owned(),
-        title: "1A".to_owned(),
+        key: key.to_owned(),
+        title: title.to_owned(),
         school: "s1".to_owned(),
         session: "y".to_owned(),
         grade: "07".to_owned(),
         homeroom: true,
     });
+}
+
+/// Thirty pupils in one class, typed in a month ago.
+fn system(version: Version) -> System {
+    let mut system = System::new(version, "hub", SECRET, at("2026-09-01T06:00:00Z"));
+    system.add_school("s1", "School", SCHOOL);
+    system.add_year("y", day("2026-09-01"), day("2027-07-01"), 2027);
+    put_class(&mut system, "c1", "1A");
     for number in 0..30 {
         put(&mut system, number);
     }
@@ -94,11 +118,15 @@ struct Scene {
 
 impl Scene {
     async fn new(database: &TestDatabase) -> Self {
+        Self::of(database, Version::V1_2).await
+    }
+
+    async fn of(database: &TestDatabase, version: Version) -> Self {
         let world = World::new(database, NOW).await;
         let clb = world.clb("114711").await;
         let school = world.school(SCHOOL, clb, Categories::default_agreement()).await;
         let manager = world.someone(Role::SchoolDataManager, Some(school.id), None).await;
-        let fake = Arc::new(Fake::new(system()));
+        let fake = Arc::new(Fake::new(system(version)));
         let site = Arc::new(Unruly::over(Arc::<Fake>::clone(&fake), Fake::is_for_data));
         let host = Host::start(Arc::<Unruly>::clone(&site)).await.unwrap();
         let token = oauth::Settings {
@@ -182,6 +210,19 @@ impl Scene {
         let mut all = everything(database, &self.hub.world.look).await;
         all.remove("pull");
         all
+    }
+
+    /// Since when each pupil is at the school and a CLB competent, by the school's own number.
+    async fn first_days(&self) -> Vec<String> {
+        let of = |table: &str| {
+            format!(
+                "select r.identifier || ' {table} ' || e.begins_on from {table} e join record r on r.pupil_id = e.pupil_id
+                 order by 1"
+            )
+        };
+        let mut days = list(&self.hub.world.look, &of("enrolment")).await;
+        days.extend(list::<String>(&self.hub.world.look, &of("competence")).await);
+        days
     }
 
     /// How far the hub has read.
@@ -311,6 +352,61 @@ both_databases!(
         assert_eq!((brought.left, scene.enrolled().await), (1, others));
     }
 );
+
+// OneRoster 1.1 says of nobody since when he is at the school. It follows from all places in classes, and a read of changes
+// holds only some; nor does one that a system takes back, being over, change since when its pupil was there.
+both_databases!(a_delta_moves_no_first_day, async |database: &TestDatabase| {
+    let mut scene = Scene::of(database, Version::V1_1).await;
+    scene.fake.change(|system| {
+        put_class(system, "c2", "1B");
+        put_mother(system, "1");
+        system.remove("enrollments", "e27");
+        put_since(system, 28, "2026-10-15");
+        put_since(system, 29, "2026-10-15");
+    });
+    scene.becomes("2026-11-05T08:00:00Z");
+    scene.pull().await;
+    let before = scene.first_days().await;
+    let of = |days: &[String], number: u32| -> Vec<String> {
+        let own = days.iter().filter(|day| day.starts_with(&format!("{number:02} ")));
+        own.cloned().collect()
+    };
+    let since = |number: u32, day: &str| ["enrolment", "competence"].map(|what| format!("{number:02} {what} {day}"));
+    assert_eq!(of(&before, 26), since(26, "2026-09-01"));
+    assert_eq!(of(&before, 27), since(27, "2026-09-01"), "in no class: since the year began");
+    for number in [28, 29] {
+        assert_eq!(of(&before, number), since(number, "2026-10-15"));
+    }
+    assert_eq!(before.len(), 60);
+
+    // All users are read again, and of the places only those that are new.
+    scene.becomes("2026-11-05T09:00:00Z");
+    scene.fake.change(|system| {
+        put_mother(system, "2");
+        for (key, pupil) in [("e27b", "p27"), ("e29b", "p29")] {
+            system.enroll(key, pupil, "c2", "s1", day("2026-11-05"));
+        }
+        put_since(system, 30, "2026-11-05");
+    });
+    let brought = scene.pull().await;
+    assert_eq!(brought.records, 2 + 31 + 3, "a read of changes");
+    let mut now = scene.first_days().await;
+    let is_new = |day: &String| day.starts_with("30 ");
+    assert_eq!(now.extract_if(.., |day| is_new(day)).collect::<Vec<_>>(), since(30, "2026-11-05"));
+    assert_eq!(now, before);
+
+    // All places are read, and one that is over is there no longer.
+    scene.becomes("2026-11-06T09:00:00Z");
+    scene.fake.change(|system| system.remove("enrollments", "e29"));
+    let brought = scene.pull().await;
+    assert_eq!(brought.records, 2 + 31 + 31);
+    let mut now = scene.first_days().await;
+    now.retain(|day| !is_new(day));
+    assert_eq!(of(&now, 29), since(29, "2026-10-15"));
+    assert_eq!(of(&now, 27), since(27, "2026-11-05"), "this is his first class");
+    now.retain(|day| !day.starts_with("27 "));
+    assert_eq!(now, [&before[..27], &before[28..57], &before[58..]].concat());
+});
 
 // R08 over the wire: what would end too many waits for a person, and once let go on it comes to its end with the next
 // pull, the watermark with it.

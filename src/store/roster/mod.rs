@@ -78,10 +78,13 @@ pub struct PupilSaid {
     pub language: Option<String>,
     /// nationalNumber: the blind index.
     pub national_index: Option<Vec<u8>>,
-    /// enrolment: the first day at the school.
+    /// enrolment: the first day at the school, as the source says it.
     pub begins_on: Option<NaiveDate>,
     /// enrolment: the first day no longer there.
     pub ends_on: Option<NaiveDate>,
+    /// enrolment: the first day at the school as it is presumed, where the source says none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presumed: Option<Presumed>,
     /// What no agreement lists and a report must carry all the same: kept apart.
     #[serde(skip_serializing_if = "ReportSaid::is_empty")]
     pub report: ReportSaid,
@@ -89,6 +92,20 @@ pub struct PupilSaid {
     pub unsaid: Unsaid,
     /// The source does not say that this is a pupil: it holds only for one that is known.
     pub only_if_known: bool,
+}
+
+/// A first day at the school that follows from what else is said: the first day in a class, or of the school year.
+///
+/// Whoever is new or comes back takes it. The day that is known of any other it moves only where it follows from all places
+/// in classes, and then to no later day than that of a place that is known: a source need not tell for ever of a place that
+/// is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presumed {
+    /// The day.
+    pub on: NaiveDate,
+    /// Whether it is the first of all places in classes, and not of those that changed or of the school year.
+    pub of_all: bool,
 }
 
 /// The parts that a row of a delta may leave out.

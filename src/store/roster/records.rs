@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 use hub_entities::id::{EnrolmentId, PupilId, RecordId, SchoolId};
 use hub_entities::pupil::record;
+use hub_entities::time::SchoolYear;
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult as _};
 
 use super::reported::{ReportSaid, names_of};
@@ -28,9 +29,65 @@ pub(super) struct KnownRecord {
 pub(super) struct Enrolment {
     pub(super) id: EnrolmentId,
     pub(super) ends_on: Option<NaiveDate>,
+    /// The first day, not before its own, of a place in a class that is known; its own where one says none.
+    pub(super) first_place: Option<NaiveDate>,
+}
+
+/// How a record is enrolled by what is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stay {
+    /// Which of its enrolments that is; none where it is enrolled again.
+    pub(super) same: Option<EnrolmentId>,
+    /// The first day of it.
+    pub(super) begins_on: NaiveDate,
 }
 
 impl KnownRecord {
+    /// How it is enrolled by what is said of it.
+    pub(super) fn stay(&self, said: &PupilSaid, today: NaiveDate) -> Stay {
+        let presumed = said.presumed.filter(|_| said.begins_on.is_none());
+        let Some((begins, latest)) = self.enrolments.last_key_value() else {
+            let begins_on = said.begins_on.or(presumed.map(|presumed| presumed.on));
+            return Stay {
+                same: None,
+                begins_on: begins_on.unwrap_or(today),
+            };
+        };
+        let is_same = said.begins_on.is_none_or(|said| said == *begins);
+        let is_open = latest
+            .ends_on
+            .is_none_or(|ends| said.begins_on.is_none_or(|said| said < ends) && said.ends_on.is_some());
+        if is_open || (is_same && said.ends_on == latest.ends_on) {
+            // The same enrolment: its days may have been corrected, but not to those of an earlier one.
+            let presumed = presumed.filter(|presumed| presumed.of_all && self.may_begin(*begins, *latest, presumed.on));
+            let corrected = said.begins_on.filter(|said| !self.enrolments.contains_key(said));
+            let corrected = corrected.or(presumed.map(|presumed| presumed.on));
+            return Stay {
+                same: Some(latest.id),
+                begins_on: corrected.unwrap_or(*begins),
+            };
+        }
+        // Enrolled again after having left.
+        let presumed = presumed.map(|presumed| presumed.on);
+        let presumed = presumed.filter(|day| day > begins && latest.ends_on.is_some_and(|ends| ends <= *day));
+        let said = said.begins_on.filter(|said| said > begins);
+        Stay {
+            same: None,
+            begins_on: said.or(presumed).unwrap_or(today.max(*begins)),
+        }
+    }
+
+    /// Whether the latest enrolment, which begins on a day that is known, may be presumed to begin on this one: former ones
+    /// had ended by then, and no place in a class is known that began sooner.
+    fn may_begin(&self, known: NaiveDate, latest: Enrolment, on: NaiveDate) -> bool {
+        let is_over = |(_, former): (_, &Enrolment)| former.ends_on.is_some_and(|ends| ends <= on);
+        if on < known {
+            return self.enrolments.range(..known).all(is_over);
+        }
+        let sooner = latest.first_place.is_some_and(|place| place < on);
+        !sooner && SchoolYear::of(on) == SchoolYear::of(known)
+    }
+
     /// Where its latest enrolment ends.
     pub(super) fn ends_on(&self) -> Option<NaiveDate> {
         let (_, latest) = self.enrolments.last_key_value()?;
@@ -50,7 +107,9 @@ pub(super) async fn records_of(
     school: SchoolId,
     keys: &[&str],
 ) -> Result<BTreeMap<String, KnownRecord>, DbError> {
-    let text = "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date, e.id, e.begins_on, e.ends_on
+    let text = "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date, e.id, e.begins_on, e.ends_on,
+         (select min(coalesce(m.begins_on, e.begins_on)) from membership m
+          where m.record_id = e.record_id and (m.begins_on is null or m.begins_on >= e.begins_on))
          from record r left join enrolment e on e.record_id = r.id where r.school_id = ? and r.source_key in ?";
     let values = vec![school.into(), list_from(keys.iter().map(|key| (*key).to_owned()))];
     let mut known: BTreeMap<String, KnownRecord> = BTreeMap::new();
@@ -63,10 +122,12 @@ pub(super) async fn records_of(
             enrolments: BTreeMap::new(),
         });
         if let Some(id) = row.try_get_by_index(5)? {
-            let ends_on = row.try_get_by_index(7)?;
-            record
-                .enrolments
-                .insert(row.try_get_by_index(6)?, Enrolment { id, ends_on });
+            let enrolment = Enrolment {
+                id,
+                ends_on: row.try_get_by_index(7)?,
+                first_place: row.try_get_by_index(8)?,
+            };
+            record.enrolments.insert(row.try_get_by_index(6)?, enrolment);
         }
     }
     Ok(known)
