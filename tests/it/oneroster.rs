@@ -408,6 +408,45 @@ both_databases!(a_delta_moves_no_first_day, async |database: &TestDatabase| {
     assert_eq!(now, [&before[..27], &before[28..57], &before[58..]].concat());
 });
 
+// R41: who is read anew because of another, or says but a part of what a whole row does, is known all the same, by that read,
+// by the next one of changes and by the next one of everything.
+both_databases!(who_is_read_anew_has_not_changed, async |database: &TestDatabase| {
+    let mut scene = Scene::new(database).await;
+    scene.fake.change(|system| put_mother(system, "1"));
+    scene.pull().await;
+    let changes: [fn(&mut System); 2] = [
+        // All users are read, and nobody's birth.
+        |system| put_mother(system, "2"),
+        // A birth is read, and no user.
+        |system| {
+            system.edit("demographics", "p03", |record| {
+                drop(record.insert("birthDate".to_owned(), json!("2012-06-02")));
+            });
+        },
+    ];
+    let mut hour = 11;
+    for (change, read) in changes.into_iter().zip([31, 2]) {
+        // Longer than what is asked for again.
+        scene.becomes(&format!("2026-10-01T{hour}:00:00Z"));
+        scene.fake.change(change);
+        let run = scene.pull().await.run.unwrap();
+        // Besides the one class.
+        assert_eq!((run.staged, run.changed, run.unchanged), (read, 1, read - 1));
+        let before = scene.kept(database).await;
+        let again = scene.pull().await;
+        assert_eq!((again.run, again.records, again.known), (None, read, read));
+        let whole = scene.try_pull(true).await.unwrap();
+        assert_eq!((whole.run, whole.records, whole.known), (None, 61, 61));
+        assert_eq!(scene.kept(database).await, before, "0 rows changed, 0 events");
+        hour += 1;
+    }
+    let told = "select cast(contacts as text) from record where identifier = '07'";
+    let told = list::<String>(&scene.hub.world.look, told).await;
+    assert!(told[0].contains("\"phone\": \"2\"") || told[0].contains("\"phone\":\"2\""), "{told:?}");
+    let born = "select cast(birth_date as text) from record where identifier = '03'";
+    assert_eq!(list::<String>(&scene.hub.world.look, born).await, ["2012-06-02"]);
+});
+
 // R08 over the wire: what would end too many waits for a person, and once let go on it comes to its end with the next
 // pull, the watermark with it.
 both_databases!(a_held_roster_goes_on_when_approved, async |database: &TestDatabase| {
