@@ -75,6 +75,7 @@ impl Pulling<'_> {
             full: self.full,
             since: self.since,
             budget: BUDGET,
+            knock: false,
             room: Some(self.room),
         };
         if self.dry_run {

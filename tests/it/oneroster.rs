@@ -183,6 +183,7 @@ impl Scene {
             full,
             since: None,
             budget: BUDGET,
+            knock: false,
             room: None,
         }
     }
