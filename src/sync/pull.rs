@@ -493,8 +493,12 @@ impl Sync {
         taken: &mut Taken<'_, '_>,
     ) -> Result<Finished, SyncError> {
         let read = async {
-            if pull.knock {
-                pull.connector.check().await?;
+            if pull.knock
+                && let Err(fault) = pull.connector.check().await
+                // Whoever answers, however oddly, is there again: the read will tell.
+                && !matches!(fault, Fault::Broken { .. })
+            {
+                return Err(fault);
             }
             pull.connector.read(ask, taken).await
         };
