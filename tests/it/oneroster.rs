@@ -1,6 +1,8 @@
 //! A roster from a OneRoster system, pulled over a socket: what befalls it on the way, a system that has become empty,
 //! what a delta may end, and a roster that waits for a person (R08, R09, R41, design §5).
 
+mod clocks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
