@@ -1,5 +1,6 @@
 //! Rosters that software brings in by itself: changes, and snapshots in one call or several.
 
+mod limits;
 mod locks;
 
 use clb_hub::store::roster::PupilSaid;
