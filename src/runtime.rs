@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hub_connectors::http::{Pause, Stamp};
 use hub_entities::id::Ids;
 use hub_entities::time::Clock;
@@ -27,6 +27,23 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
         Utc::now()
+    }
+}
+
+/// The system's clock, by so much behind: of a demo that shows a day that was as today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockBehind(pub TimeDelta);
+
+impl ClockBehind {
+    /// What it shows at this instant.
+    pub fn of(self, real: DateTime<Utc>) -> DateTime<Utc> {
+        real.checked_sub_signed(self.0).unwrap_or(real)
+    }
+}
+
+impl Clock for ClockBehind {
+    fn now(&self) -> DateTime<Utc> {
+        self.of(SystemClock.now())
     }
 }
 

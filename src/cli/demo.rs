@@ -4,6 +4,7 @@
 //! as it pulls any other, and software pushes where a school has neither. Afterwards a feed of new absences and
 //! corrections goes on in the systems, and the hub notices: signals come and go.
 
+mod clock;
 mod parties;
 mod summary;
 
@@ -19,7 +20,7 @@ use hub_connectors::live;
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
 use hub_entities::operation::Role;
-use hub_entities::time::{SchoolYear, brussels_day};
+use hub_entities::time::{Clock as _, SchoolYear, brussels_day};
 use indicatif::ProgressBar;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
@@ -46,7 +47,7 @@ use crate::http::serve::{Patience, serve, stop_signal};
 use crate::http::streams::{self, Streams};
 use crate::http::{Bounds, router};
 use crate::outbound::to_sources;
-use crate::runtime::{SystemPause, key_file, new_signing_key, random};
+use crate::runtime::{SystemClock, SystemPause, key_file, new_signing_key, random};
 use crate::store::{Db, Options};
 use crate::sync::pull::{LiveSource, Room};
 use crate::sync::schedule::{Every, Scheduler};
@@ -163,7 +164,6 @@ fn key(path: &Path) -> Result<[u8; 32], Failure> {
 impl Token {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         use hub_entities::id::Ids as _;
-        use hub_entities::time::Clock as _;
         if !PERSONAS.iter().any(|(name, _, _)| *name == self.persona) {
             let names: Vec<&str> = PERSONAS.iter().map(|(name, _, _)| *name).collect();
             return Err(Failure::Refused(format!(
@@ -176,7 +176,7 @@ impl Token {
                 "there is no demo here; run `clb-hub demo` first".to_owned(),
             ));
         }
-        let now = crate::runtime::SystemClock.now();
+        let now = clock::running(&self.folder)?.now();
         let id = crate::runtime::SystemIds::new()?.next(now);
         let token = issuer(&self.folder)?.mint(&self.persona, now, id);
         say(
@@ -201,11 +201,15 @@ impl Demo {
     pub(super) async fn run(self, metrics: PrometheusHandle) -> Result<ExitCode, Failure> {
         let stop = stop_signal()?;
         std::fs::create_dir_all(&self.folder)?;
+        let (clock, told) = clock::begin(&self.folder, SystemClock.now())?;
+        if let Some(told) = told {
+            say(&told, true);
+        }
         let url = format!("sqlite://{}", self.folder.join("hub.sqlite").display());
         let db = Db::open(&Options::new(url)).await?;
         db.migrate().await?;
         let blind_index = key(&self.folder.join("blind-index.key"))?;
-        let running = Running::over(db, Settings::default(), Some(blind_index))?;
+        let running = Running::by(Arc::new(clock), db, Settings::default(), Some(blind_index))?;
         let (now, ids) = (running.clock.now(), running.ids.clone());
         let today = brussels_day(now);
         let calendar = Laws::embedded()?.calendar(SchoolYear::of(today));

@@ -115,6 +115,16 @@ impl Running {
         Self::with_secrets(db, None, settings, national_numbers)
     }
 
+    /// The same, by another clock than the system's.
+    pub(super) fn by(
+        clock: Arc<dyn Clock>,
+        db: Db,
+        settings: Settings,
+        national_numbers: Option<[u8; 32]>,
+    ) -> Result<Self, Failure> {
+        Self::of(clock, db, None, settings, national_numbers)
+    }
+
     /// The same, with a secrecy store to answer from, which an emergency opens for so many minutes.
     pub(super) fn with_secrets(
         db: Db,
@@ -122,8 +132,17 @@ impl Running {
         settings: Settings,
         national_numbers: Option<[u8; 32]>,
     ) -> Result<Self, Failure> {
+        Self::of(Arc::new(SystemClock), db, secrets, settings, national_numbers)
+    }
+
+    fn of(
+        clock: Arc<dyn Clock>,
+        db: Db,
+        secrets: Option<(Secrets, u16)>,
+        settings: Settings,
+        national_numbers: Option<[u8; 32]>,
+    ) -> Result<Self, Failure> {
         let book = Arc::new(LawBook::new(Laws::embedded()?, settings));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(SystemIds::new()?);
         let sequencer = Sequencer::new(db.clone(), clock.clone(), ids.clone());
         let (lines, access_log) = access_log(db.clone());

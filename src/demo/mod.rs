@@ -18,6 +18,7 @@ pub mod software;
 pub mod systems;
 #[cfg(test)]
 mod tests;
+pub mod today;
 
 /// What a stream of dice is for; see [`dice::Dice::of`].
 const SCHOOL: u64 = 1;

@@ -27,7 +27,8 @@ const SPILL: usize = 48 << 20;
 
 /// Where rows of absence come from: something that can be read from the beginning, again after a kill.
 pub trait Rows: Send {
-    /// SHA-256 of the content, so that the same import again is known for the same.
+    /// SHA-256 of the content, so that the same import again is known for the same. Asked again when all was read: what
+    /// has another one by then is refused.
     fn content_hash(&mut self) -> Result<Vec<u8>, SyncError>;
 
     /// Hands over each row, until one is answered with a failure. A report with an error in it means that the data is
@@ -125,6 +126,11 @@ impl Sync {
             }
             Ok(())
         })?;
+        // Under the hash of before, what was read since would be known for what it is not.
+        if rows.content_hash()? != run.content_hash {
+            runs::discard(&self.db, lease, run.id).await?;
+            return Err(SyncError::Replaced);
+        }
         if !report.usable() {
             return Err(self.refuse(lease, run, report).await);
         }

@@ -51,6 +51,7 @@ impl Sync {
             .await?;
         let mut report = Report::default();
         let lines = lines(path, &mut report)?;
+        super::files::unchanged(path, &run.content_hash)?;
         if !report.usable() {
             return Err(self.refuse(lease, run, report).await);
         }

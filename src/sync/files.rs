@@ -102,6 +102,18 @@ pub(super) fn hash_of(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(hash.finalize().to_vec())
 }
 
+/// That a file, or a folder, is still what it was when it had this hash.
+///
+/// # Errors
+/// It was replaced or changed since: what was read meanwhile is told by no hash.
+pub(super) fn unchanged(path: &Path, hash: &[u8]) -> Result<(), SyncError> {
+    if hash_of(path)? == hash {
+        Ok(())
+    } else {
+        Err(SyncError::Replaced)
+    }
+}
+
 fn add(hash: &mut Sha256, path: &Path) -> std::io::Result<()> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 16];
@@ -124,7 +136,9 @@ impl Sync {
         settings: &Settings,
     ) -> Result<run::Model, SyncError> {
         let hash = hash_of(path)?;
-        let roster = match oneroster::read_path(path, settings) {
+        let roster = oneroster::read_path(path, settings);
+        unchanged(path, &hash)?;
+        let roster = match roster {
             Ok(roster) => roster,
             Err(report) => return Err(self.refuse_roster(source, hash, report).await),
         };
@@ -174,4 +188,26 @@ fn spoken_of(roster: &Roster, own: Option<&str>) -> Option<String> {
         None => keys.first().copied().unwrap_or_default(),
     };
     Some(key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_replaced_or_joined_by_another_is_not_what_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, "one").unwrap();
+        let hashes = [file.as_path(), folder.path()].map(|path| (path.to_owned(), hash_of(path).unwrap()));
+        let stands = || hashes.each_ref().map(|(path, hash)| unchanged(path, hash).is_ok());
+        assert_eq!(stands(), [true, true]);
+        std::fs::write(folder.path().join("b.csv"), "").unwrap();
+        assert_eq!(stands(), [true, false]);
+        std::fs::remove_file(folder.path().join("b.csv")).unwrap();
+        std::fs::rename(&file, folder.path().join("old")).unwrap();
+        std::fs::write(&file, "two").unwrap();
+        assert_eq!(stands(), [false, false]);
+        assert!(matches!(unchanged(&file, &hashes[0].1), Err(SyncError::Replaced)));
+    }
 }

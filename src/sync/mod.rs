@@ -89,6 +89,11 @@ pub enum SyncError {
     /// The data could not be read.
     #[error("the data could not be read: {0}")]
     Unreadable(#[from] std::io::Error),
+    /// What was read is not what was looked at first, and by which the same import would be known again.
+    #[error(
+        "the file was replaced or changed while it was read; nothing was changed: the same again, once it lies still"
+    )]
+    Replaced,
     /// Another process works on this source.
     #[error("another process is working on this source; its lease ends by itself when it is gone")]
     Busy,

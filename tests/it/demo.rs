@@ -1,9 +1,9 @@
-//! The demo as a process of its own: its schools' systems change, software pushes, and the hub tells without being asked
-//! to look.
+//! The demo as a process of its own: what it says, the lines to paste as a shell runs them, its bars on a terminal; its
+//! schools' systems change, software pushes, and the hub tells without being asked to look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ use crate::support::process::Folder;
 struct Demo {
     child: Child,
     address: String,
-    /// Of each line to paste: who asks, and the body that is sent.
+    /// What it says it did, before it says how to ask.
+    did: Vec<String>,
+    /// Of each block to paste: who asks, and its lines as they are printed.
     to_paste: Vec<(String, String)>,
 }
 
@@ -39,25 +41,35 @@ impl Demo {
         let mut demo = Self {
             child,
             address: String::new(),
+            did: Vec::new(),
             to_paste: Vec::new(),
         };
-        let mut persona = String::new();
+        let (mut persona, mut block) = (String::new(), Vec::new());
         while demo.to_paste.len() < 4 {
             let line = printed.recv().expect("it says how to ask");
+            if line.is_empty() {
+                continue;
+            }
             if let Some(rest) = line.strip_prefix("listening on http://") {
                 demo.address = rest.split('/').next().unwrap().to_owned();
             } else if let Some(name) = line.strip_prefix("# ") {
-                persona = name.to_owned();
-            } else if let Some(body) = line.strip_prefix("  -d '") {
-                let body = body.strip_suffix('\'').unwrap().to_owned();
-                demo.to_paste.push((persona.clone(), body));
+                name.clone_into(&mut persona);
+            } else if demo.address.is_empty() {
+                demo.did.push(line);
+            } else {
+                let is_last = line.starts_with("  -d '");
+                block.push(line);
+                if is_last {
+                    demo.to_paste
+                        .push((persona.clone(), std::mem::take(&mut block).join("\n")));
+                }
             }
         }
         demo
     }
 
-    /// The status and the body of what is answered.
-    async fn post(&self, token: &str, body: &str) -> (u16, Value) {
+    async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables }).to_string();
         let request = format!(
             "POST /graphql HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
              authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -68,14 +80,7 @@ impl Demo {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap())
-    }
-
-    async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        let (_, answer) = self.post(token, &body).await;
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
         assert!(answer.get("errors").is_none(), "{answer}");
         answer["data"].clone()
     }
@@ -104,17 +109,34 @@ fn way(institution_number: &str) -> &'static str {
     }
 }
 
-/// The lines that are printed to be pasted show one question answered to four who may see different things.
-async fn answered_differently(demo: &Demo, token: impl Fn(&str) -> String) {
-    let mut seen = BTreeMap::new();
-    let same = demo.to_paste.windows(2).all(|pair| pair[0].1 == pair[1].1);
+/// What a shell makes of a block that is to be pasted, beside the demo: the answer. The binary is here already, so it is not
+/// asked of cargo.
+fn pasted(folder: &Folder, block: &str) -> Value {
+    let cargo = "cargo run -q --";
+    assert_eq!(block.matches(cargo).count(), 1, "{block}");
+    let mut shell = Command::new("sh");
+    let block = block.replace(cargo, env!("CARGO_BIN_EXE_clb-hub"));
+    let output = shell.current_dir(folder.at("")).args(["-c", &block]).output().unwrap();
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && wrong.is_empty(), "{block}: {wrong}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The blocks that are printed to be pasted show one question answered to four who may see different things.
+fn answered_differently(folder: &Folder, demo: &Demo) {
+    let question = |block: &str| block.lines().last().unwrap().to_owned();
+    let same = demo
+        .to_paste
+        .windows(2)
+        .all(|pair| question(&pair[0].1) == question(&pair[1].1));
     assert!(same, "{:?}", demo.to_paste);
-    for (persona, body) in &demo.to_paste {
-        seen.insert(persona.as_str(), demo.post(&token(persona), body).await);
-    }
+    let blocks = demo.to_paste.iter();
+    let seen: BTreeMap<&str, Value> = blocks
+        .map(|(who, block)| (who.as_str(), pasted(folder, block)))
+        .collect();
     let of = |persona: &str| {
-        let (status, answer) = &seen[persona];
-        assert_eq!((*status, answer.get("errors")), (200, None), "{persona}: {answer}");
+        let answer = &seen[persona];
+        assert_eq!(answer.get("errors"), None, "{persona}: {answer}");
         &answer["data"]
     };
     let [school, first, second] = ["school-client", "clb-worker", "other-clb-worker"].map(of);
@@ -136,8 +158,8 @@ async fn answered_differently(demo: &Demo, token: impl Fn(&str) -> String) {
     assert_eq!((most(first).len(), most(second).len()), (2, 2));
     assert!(most(first).iter().all(|pupil| !most(second).contains(pupil)));
     // Who runs the hub cannot even name a pupil: refused whole, without data.
-    let (status, refused) = &seen["operator"];
-    assert_eq!(refused.get("data"), None, "{status}: {refused}");
+    let refused = &seen["operator"];
+    assert_eq!(refused.get("data"), None, "{refused}");
     assert!(refused["errors"].is_array(), "{refused}");
 }
 
@@ -176,7 +198,17 @@ async fn the_demo_comes_alive() {
     // Again in the same folder: the systems stand elsewhere now, and what they say is known.
     let demo = Demo::start(&folder, &port);
     let token = |persona: &str| folder.run(&["token", persona, "--folder", "demo"]).trim().to_owned();
-    answered_differently(&demo, token).await;
+    let [did] = demo.did.as_slice() else {
+        panic!("{:?}", demo.did)
+    };
+    assert!(
+        did.starts_with("2 CLBs, 12 schools with 20 sources, 4000 synthetic pupils; "),
+        "{did}"
+    );
+    let standing = did.split_once("; standing at the CLBs: ").unwrap().1.split(" and ");
+    let standing: Vec<i64> = standing.map(|count| count.parse().unwrap()).collect();
+    assert!(standing.len() == 2 && standing.iter().all(|count| *count > 0), "{did}");
+    tokio::task::block_in_place(|| answered_differently(&folder, &demo));
     let worker = token("clb-worker");
     let schools = "{ schools(first: 20) { edges { node { id institutionNumber } } } }";
     let schools = demo.ask(&worker, schools, Value::Null).await;
@@ -220,4 +252,40 @@ async fn the_demo_comes_alive() {
         let state = run["state"].as_str().unwrap();
         assert!(!["HELD", "REFUSED", "FAILED"].contains(&state), "{runs}");
     }
+}
+
+/// Runs a command on a terminal of its own, a hundred columns wide, and hands on what is drawn on it.
+const TERMINAL: &str = "import fcntl, os, pty, struct, sys, termios
+def size(terminal):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 100, 0, 0))
+child, terminal = pty.fork()
+if child == 0:
+    size(0)
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        drawn = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not drawn:
+        break
+    sys.stdout.buffer.write(drawn)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))";
+
+// Somebody looks at it: a bar for each source that is pulled and for what software brings, with how far it has come.
+#[test]
+fn the_demo_draws_bars_on_a_terminal() {
+    let folder = Folder::new();
+    let mut python = Command::new("python3");
+    let demo = [env!("CARGO_BIN_EXE_clb-hub"), "demo", "--once", "--folder", "demo"];
+    python.current_dir(folder.at("")).args(["-c", TERMINAL]).args(demo);
+    let output = python.output().unwrap();
+    let drawn = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{drawn}");
+    // A bar is drawn over itself, again and again.
+    let lines: BTreeSet<&str> = drawn.split(['\r', '\n']).filter(|line| line.contains('█')).collect();
+    for name in ["990003/oneroster", "990002/smartschool", "school-client"] {
+        assert!(lines.iter().any(|line| line.contains(name)), "{name}: {lines:?}");
+    }
+    assert!(drawn.contains("\"pupils\": 4000"), "and what came of it: {drawn}");
 }

@@ -1,11 +1,12 @@
 //! `clb-hub import`, the binary itself, for what schools export: a OneRoster package in a folder and in a zip, bulk and
-//! delta, half-days as CSV and in the text format of Informat, files with a fault in them, and files that are made to do
-//! harm (R51, R53).
+//! delta, half-days as CSV and in the text format of Informat, numbers carried in, files with a fault in them, and files
+//! that are made to do harm (R51, R53). The binary goes by the real day, so they are of the school year that it is.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
+use chrono::NaiveDate;
 use hub_entities::category::Categories;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -13,7 +14,7 @@ use zip::write::SimpleFileOptions;
 use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
 use crate::support::look::{everything, list};
 use crate::support::package::Package;
-use crate::support::process::Folder;
+use crate::support::process::{Folder, running_year, whole_days};
 use crate::support::world::World;
 
 /// A school with a source of files, and the binary beside its files.
@@ -72,16 +73,18 @@ impl Scene {
 
 /// These pupils, each with an own number and a register number, each in the class.
 fn package(numbers: std::ops::Range<usize>) -> Package {
-    let rows = |row: fn(usize) -> String| numbers.clone().map(row).collect();
+    let (begins, born) = (running_year().first_day(), running_year().0 - 14);
+    let rows = |row: &dyn Fn(usize) -> String| numbers.clone().map(row).collect();
     Package {
-        users: rows(|n| {
+        year: running_year(),
+        users: rows(&|n| {
             format!(
                 "p{n:02},,,true,s1,student,u{n},{{stamnummer:00000001{n:02}}},Test,Leerling,,{},,,,,,",
                 700 + n
             )
         }),
-        demographics: rows(|n| format!("p{n:02},,,2012-05-01,female,,,,,,,,,,,")),
-        enrollments: rows(|n| format!("e{n:02},,,k,s1,p{n:02},student,,2026-09-01,")),
+        demographics: rows(&|n| format!("p{n:02},,,{born}-05-01,female,,,,,,,,,,,")),
+        enrollments: rows(&|n| format!("e{n:02},,,k,s1,p{n:02},student,,{begins},")),
         ..Package::default()
     }
 }
@@ -130,20 +133,28 @@ both_databases!(what_schools_export_is_imported, async |database: &TestDatabase|
     assert_eq!(scene.enrolled().await, enrolled);
 
     // Five half-days B of one pupil, and one of somebody whom no roster names.
+    let [first, second, third, fourth] = whole_days();
     scene.write(
         "absences.csv",
-        "pupil,date,part,code\r\n701,2026-09-01,AM,B\r\n701,2026-09-01,PM,B\r\n701,2026-09-02,AM,B\r\n\
-         701,2026-09-03,AM,B\r\n701,2026-09-03,PM,B\r\n999,2026-09-03,PM,B\r\n",
+        &format!(
+            "pupil,date,part,code\r\n701,{first},AM,B\r\n701,{first},PM,B\r\n701,{second},AM,B\r\n\
+             701,{third},AM,B\r\n701,{third},PM,B\r\n999,{third},PM,B\r\n"
+        ),
     );
     assert_eq!(
         scene.imported(&["absences.csv"]),
         "done: 6 rows, 5 changed, 0 unchanged, 1 in quarantine, 0 ended; 1 of the 2 pupils named are in the roster; \
          1 signals raised, 0 withdrawn"
     );
-    // The afternoon of the third was no B; and another pupil's morning of the fourth was.
+    // The afternoon of the third day was no B; and another pupil's morning of the fourth was.
+    let block = |day: NaiveDate| day.format("%d%m%y").to_string();
     scene.write(
         "day.txt",
-        "030926T6\r\nZ\r\n0000000101\r\n040926T1\r\nB\r\n0000000102\r\n",
+        &format!(
+            "{}T6\r\nZ\r\n0000000101\r\n{}T1\r\nB\r\n0000000102\r\n",
+            block(third),
+            block(fourth)
+        ),
     );
     assert_eq!(
         scene.imported(&["day.txt"]),
@@ -156,9 +167,14 @@ both_databases!(what_schools_export_is_imported, async |database: &TestDatabase|
         "pupil = 'Stamnr'\nkey = 'stamnummer'\ndate = 'Datum'\ndate_format = '%d/%m/%Y'\n\
          [parts]\nam_code = 'VM'\npm_code = 'NM'\n",
     );
+    let written = |day: NaiveDate| day.format("%d/%m/%Y").to_string();
     scene.write(
         "days.csv",
-        "Stamnr;Datum;VM;NM\r\n0000000101;03/09/2026;B;B\r\n0000000102;04/09/2026;B;\r\n",
+        &format!(
+            "Stamnr;Datum;VM;NM\r\n0000000101;{};B;B\r\n0000000102;{};B;\r\n",
+            written(third),
+            written(fourth)
+        ),
     );
     assert_eq!(
         scene.imported(&["days.csv", "--columns", "columns.toml"]),
@@ -234,6 +250,66 @@ both_databases!(
         assert_eq!(everything(database, &scene.world.look).await, before);
     }
 );
+
+// The letters of the one tenant are its own: what it calls B counts there, and not at its neighbour.
+both_databases!(a_letter_means_what_its_tenant_says, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let clb = scene.world.clb("114711").await;
+    let neighbour = scene.world.school("123457", clb, Categories::default_agreement());
+    neighbour.await;
+    scene.write(
+        "register.toml",
+        "[[source]]\nschool = \"123456\"\nname = \"own\"\nletters = \"school\"\noverrides = { R = \"B\" }\n\
+         [[source]]\nschool = \"123457\"\nname = \"own\"\nletters = \"school\"\n",
+    );
+    let register = ["register", "register.toml", "--config", "clb-hub.toml"];
+    tokio::task::block_in_place(|| scene.folder.run(&register));
+    let [first, second, third] = whole_days();
+    scene.write(
+        "absences.csv",
+        &format!(
+            "pupil,date,part,code\r\n701,{first},AM,R\r\n701,{first},PM,R\r\n701,{second},AM,R\r\n\
+             701,{second},PM,R\r\n701,{third},AM,R\r\n"
+        ),
+    );
+    for (school, raised) in [("123456", 1), ("123457", 0)] {
+        let roster = Package {
+            school,
+            ..package(0..2)
+        };
+        roster.write(&scene.folder.at(school));
+        for path in [school, "absences.csv"] {
+            let (succeeded, said) = scene.import_for(school, &[path, "--source", "own"]);
+            assert!(succeeded, "{said}");
+            let told = format!("; {} signals raised", if path == school { 0 } else { raised });
+            assert!(said.contains(&told), "{school}: {said}");
+        }
+    }
+    // Each by the source that was named, and none by the one that is named when nothing is said.
+    let text = "select o.name || ' ' || count(*) from sync_run r join source o on o.id = r.source_id group by o.name";
+    assert_eq!(list::<String>(&scene.world.look, text).await, ["own 4"]);
+});
+
+// It is told what such a file is: a CSV is taken for absences.
+both_databases!(a_number_carried_in_raises, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    package(0..3).write(&scene.folder.at("whole"));
+    scene.imported(&["whole"]);
+    let begins = running_year().first_day();
+    scene.write(
+        "carried.csv",
+        &format!("pupil,halfDays,begins,former\r\np01,5,{begins},\r\np02,4,{begins},\r\nnobody,5,{begins},\r\n"),
+    );
+    assert_eq!(
+        scene.imported(&["carried.csv", "--kind", "carried-in"]),
+        "done: 3 rows, 2 changed, 0 unchanged, 1 in quarantine, 0 ended; 2 of the 3 pupils named are in the roster; \
+         1 signals raised, 0 withdrawn"
+    );
+    let raised = "select r.source_key || ' ' || s.kind || ' ' || s.half_days from signal s
+        join record r on r.pupil_id = s.pupil_id where s.state = 'raised'";
+    assert_eq!(list::<String>(&scene.world.look, raised).await, ["p01 truancy.5 5"]);
+    assert!(!scene.import_for("123456", &["carried.csv"]).0, "these are no absences");
+});
 
 /// What the deflate of zlib makes of a mebibyte of zeros, ended so that another may follow: a few bytes over a thousand.
 /// Python has it; it is done once.

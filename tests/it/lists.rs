@@ -1,24 +1,63 @@
 //! Lists: pages, order, counts and filters, compared with the seed and never with each other.
 
+use clb_hub::store::roster::MembershipSaid;
+use hub_entities::category::Categories;
+use hub_entities::id::{AgreementId, ClassId, RunId};
+use hub_entities::operation::Actor;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::database::both_databases;
-use crate::support::look::list;
+use crate::support::look::{list, meddle};
 use crate::support::town::Town;
+use crate::support::world::{day, place};
 
 /// The ids of a page, its total, whether there is more, and where to go on.
 type Page = (Vec<String>, i64, bool, Option<String>);
 
-async fn page(town: &Town, viewer: &hub_entities::operation::Actor, field: &str, arguments: &str) -> Page {
-    let question = format!(
-        "{{ {field}({arguments}) {{ totalCount pageInfo {{ hasNextPage endCursor }} edges {{ node {{ id }} }} }} }}"
+/// A list: the field it is, of what, and what is asked of each row to know it by.
+struct List<'a> {
+    /// The object it hangs under, as it is asked for, and its name in the answer; none for a root.
+    under: Option<(String, &'static str)>,
+    field: &'a str,
+    row: &'static str,
+}
+
+impl<'a> From<&'a str> for List<'a> {
+    fn from(field: &'a str) -> Self {
+        Self {
+            under: None,
+            field,
+            row: "id",
+        }
+    }
+}
+
+async fn page(town: &Town, viewer: &Actor, list: &List<'_>, arguments: &str) -> Page {
+    let List { under, field, row } = list;
+    let asked = format!(
+        "{field}({arguments}) {{ totalCount pageInfo {{ hasNextPage endCursor }} edges {{ node {{ {row} }} }} }}"
     );
-    let answer = &town.ask(viewer, &question).await[field];
-    let ids = answer["edges"].as_array().unwrap().iter();
+    let question = match under {
+        Some((object, _)) => format!("{{ {} }}", object.replace("{}", &asked)),
+        None => format!("{{ {asked} }}"),
+    };
+    let mut answer = town.ask(viewer, &question).await;
+    if let Some((_, name)) = under {
+        answer = answer[name].take();
+        if answer.is_null() {
+            return (Vec::new(), 0, false, None);
+        }
+    }
+    let answer = &answer[*field];
+    let id = |edge: &Value| {
+        let node = &edge["node"];
+        let id = node.get("id").unwrap_or(&node["pupil"]["id"]);
+        id.as_str().unwrap().to_owned()
+    };
     let info = &answer["pageInfo"];
     (
-        ids.map(|edge| edge["node"]["id"].as_str().unwrap().to_owned())
-            .collect(),
+        answer["edges"].as_array().unwrap().iter().map(id).collect(),
         answer["totalCount"].as_i64().unwrap(),
         info["hasNextPage"].as_bool().unwrap(),
         info["endCursor"].as_str().map(str::to_owned),
@@ -26,11 +65,11 @@ async fn page(town: &Town, viewer: &hub_entities::operation::Actor, field: &str,
 }
 
 /// Walks a list one row at a time.
-async fn walked(town: &Town, viewer: &hub_entities::operation::Actor, field: &str, arguments: &str) -> Vec<String> {
+async fn walked(town: &Town, viewer: &Actor, list: &List<'_>, arguments: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
-        let (ids, _, more, end) = page(town, viewer, field, &format!("first: 1 {arguments} {after}")).await;
+        let (ids, _, more, end) = page(town, viewer, list, &format!("first: 1 {arguments} {after}")).await;
         assert!(ids.len() <= 1 && all.len() < 50);
         all.extend(ids);
         if !more {
@@ -40,16 +79,21 @@ async fn walked(town: &Town, viewer: &hub_entities::operation::Actor, field: &st
     }
 }
 
-/// As the viewer sees the pupils, whole and one by one.
-async fn pupils(town: &Town, viewer: &hub_entities::operation::Actor, arguments: &str, expected: &[String]) {
-    let (ids, total, more, _) = page(town, viewer, "pupils", &format!("first: 200 {arguments}")).await;
-    assert_eq!(ids, expected, "{arguments}");
+/// As the viewer sees a list, whole and one by one.
+async fn exactly(town: &Town, viewer: &Actor, list: &List<'_>, arguments: &str, expected: &[String]) {
+    let (ids, total, more, _) = page(town, viewer, list, &format!("first: 200 {arguments}")).await;
+    let which = format!("{} {arguments} {viewer:?}", list.field);
+    assert_eq!(ids, expected, "{which}");
     assert_eq!(
         (total, more),
         (i64::try_from(expected.len()).unwrap(), false),
-        "{arguments}"
+        "{which}"
     );
-    assert_eq!(walked(town, viewer, "pupils", arguments).await, expected, "{arguments}");
+    assert_eq!(walked(town, viewer, list, arguments).await, expected, "{which}");
+}
+
+async fn pupils(town: &Town, viewer: &Actor, arguments: &str, expected: &[String]) {
+    exactly(town, viewer, &"pupils".into(), arguments, expected).await;
 }
 
 both_databases!(pupils_are_exactly_those_of_the_seed, async |database: &TestDatabase| {
@@ -124,14 +168,209 @@ both_databases!(
     }
 );
 
+/// The one id that is found so.
+async fn id(town: &Town, text: &str) -> Uuid {
+    let [found] = list::<Uuid>(&town.world.look, text).await[..] else {
+        panic!("not one: {text}")
+    };
+    found
+}
+
+both_databases!(
+    schools_and_agreements_are_those_of_the_seed,
+    async |database: &TestDatabase| {
+        let town = Town::new(database).await;
+        let v = &town.viewers;
+        let [north, east, south] = [town.north, town.east, town.south].map(|school| school.id.to_string());
+        let everyone = [
+            &v.north,
+            &v.north_manager,
+            &v.east,
+            &v.south,
+            &v.first,
+            &v.second,
+            &v.chat,
+            &v.operator,
+        ];
+        for viewer in everyone {
+            exactly(
+                &town,
+                viewer,
+                &"schools".into(),
+                "",
+                &[north.clone(), east.clone(), south.clone()],
+            )
+            .await;
+        }
+
+        // Each school has one, and north has agreed with the other CLB too, from tomorrow.
+        town.world
+            .signed(town.north, town.second, Categories::default_agreement(), "2026-10-02")
+            .await;
+        let agreed = async |school: &str, begins: &str| {
+            let text = format!(
+                "select a.id from agreement a join school s on s.id = a.school_id
+             where s.institution_number = '{school}' and a.begins_on = '{begins}'"
+            );
+            AgreementId(id(&town, &text).await).to_string()
+        };
+        let long_since = "2020-09-01";
+        let of_north = agreed("123456", long_since).await;
+        let (of_east, of_south) = (agreed("123457", long_since).await, agreed("123458", long_since).await);
+        let tomorrow = agreed("123456", "2026-10-02").await;
+        // The one that begins last comes first.
+        for (viewer, expected) in [
+            (&v.north, vec![&tomorrow, &of_north]),
+            (&v.north_manager, vec![&tomorrow, &of_north]),
+            (&v.east, vec![&of_east]),
+            (&v.south, vec![&of_south]),
+            (&v.first, vec![&of_north, &of_east]),
+            (&v.first_administration, vec![&of_north, &of_east]),
+            (&v.second, vec![&tomorrow, &of_south]),
+            (&v.second_director, vec![&tomorrow, &of_south]),
+            (&v.chat, vec![]),
+            (&v.operator, vec![&tomorrow, &of_north, &of_east, &of_south]),
+        ] {
+            let expected: Vec<String> = expected.into_iter().cloned().collect();
+            exactly(&town, viewer, &"agreements".into(), "", &expected).await;
+        }
+    }
+);
+
+both_databases!(
+    sources_runs_and_gaps_are_those_of_the_seed,
+    async |database: &TestDatabase| {
+        let town = Town::new(database).await;
+        let v = &town.viewers;
+        let held = town.world.held(town.north).await;
+        let other = town.world.held(town.south).await;
+        let q = town.world.gap(town.north, held, "Q", 3).await.to_string();
+        let w = town.world.gap(town.south, other, "W", 4).await.to_string();
+        let [north, east, south] = [town.north, town.east, town.south].map(|school| school.source.to_string());
+
+        // Of north: its roster, its half-days and a correction, its classes, and a roster that waits.
+        let runs_of = async |school: &str, kinds: &[&str]| {
+            let of = format!(
+                "from sync_run r join source o on o.id = r.source_id join school s on s.id = o.school_id
+             where s.institution_number = '{school}' order by r.id"
+            );
+            let look = &town.world.look;
+            assert_eq!(
+                list::<String>(look, &format!("select r.kind {of}")).await,
+                kinds,
+                "{school}"
+            );
+            let ids: Vec<Uuid> = list(look, &format!("select r.id {of}")).await;
+            ids.into_iter().map(|id| RunId(id).to_string()).collect::<Vec<_>>()
+        };
+        let of_north = runs_of("123456", &["roster", "absences", "absences", "roster", "roster"]).await;
+        assert_eq!(of_north[4], held.to_string());
+        let of_east = runs_of("123457", &["roster"]).await;
+        let of_south = runs_of("123458", &["roster", "absences", "carried_in", "roster"]).await;
+        // All began at the same instant: by id, which is the order in which they began.
+        let mut all = [of_north.clone(), of_east, of_south].concat();
+        all.sort_by_key(|id| id.parse::<RunId>().unwrap());
+
+        for (viewer, sources, runs, gaps) in [
+            (&v.north_manager, vec![&north], of_north, vec![&q]),
+            (&v.operator, vec![&north, &east, &south], all, vec![&q, &w]),
+            (&v.north, vec![], vec![], vec![]),
+            (&v.east, vec![], vec![], vec![]),
+            (&v.south, vec![], vec![], vec![]),
+        ] {
+            let sources: Vec<String> = sources.into_iter().cloned().collect();
+            let gaps: Vec<String> = gaps.into_iter().cloned().collect();
+            exactly(&town, viewer, &"sources".into(), "", &sources).await;
+            exactly(&town, viewer, &"syncRuns".into(), "", &runs).await;
+            exactly(&town, viewer, &"gaps".into(), "", &gaps).await;
+        }
+    }
+);
+
+both_databases!(
+    classes_and_their_members_are_those_of_the_seed,
+    async |database: &TestDatabase| {
+        let town = Town::new(database).await;
+        let v = &town.viewers;
+        // East has one as well, and north one of the year before.
+        town.world.classes(town.east, &[("2C", Some("09"))]).await;
+        town.world.classes(town.north, &[("9Z", Some("09"))]).await;
+        meddle(
+            &town.world.look,
+            "update class_group set school_year = 2025 where name = '9Z'",
+        )
+        .await;
+        // Ella had a place in 1A until she left; Bo has one in 1B too.
+        let left = MembershipSaid {
+            ends_on: Some(day("2026-09-15")),
+            ..place("k1", "ella")
+        };
+        town.world
+            .places(town.north, &[("m3", left), ("m4", place("k2", "bo"))])
+            .await;
+        let class =
+            async |name: &str| ClassId(id(&town, &format!("select id from class_group where name = '{name}'")).await);
+        let [a, b, c, z] = [
+            class("1A").await,
+            class("1B").await,
+            class("2C").await,
+            class("9Z").await,
+        ];
+
+        let of_school = |id: String| List {
+            under: Some((format!("school(id: \"{id}\") {{ {{}} }}"), "school")),
+            field: "classes",
+            row: "id",
+        };
+        let names = [a, b, c, z].map(|class| class.to_string());
+        for (viewer, of_north, of_east) in [
+            (&v.north, &names[..2], &names[..0]),
+            (&v.north_manager, &names[..2], &names[..0]),
+            (&v.east, &names[..0], &names[2..3]),
+            (&v.south, &names[..0], &names[..0]),
+            (&v.first, &names[..2], &names[2..3]),
+            (&v.second, &names[..0], &names[..0]),
+            (&v.chat, &names[..0], &names[..0]),
+        ] {
+            exactly(&town, viewer, &of_school(town.north.id.to_string()), "", of_north).await;
+            exactly(&town, viewer, &of_school(town.east.id.to_string()), "", of_east).await;
+            exactly(&town, viewer, &of_school(town.south.id.to_string()), "", &[]).await;
+            let before = if of_north.is_empty() { &names[..0] } else { &names[3..] };
+            let last_year = "schoolYear: \"2025-2026\"";
+            exactly(&town, viewer, &of_school(town.north.id.to_string()), last_year, before).await;
+        }
+
+        let members = |class: ClassId| List {
+            under: Some((
+                format!("node(id: \"{class}\") {{ ... on ClassGroup {{ {{}} }} }}"),
+                "node",
+            )),
+            field: "members",
+            row: "pupil { id }",
+        };
+        let [ada, bo] = [town.ada, town.bo].map(|id| id.to_string());
+        for viewer in [&v.north, &v.north_manager, &v.first] {
+            exactly(&town, viewer, &members(a), "", &[ada.clone(), bo.clone()]).await;
+            exactly(&town, viewer, &members(b), "", std::slice::from_ref(&bo)).await;
+        }
+        for viewer in [&v.east, &v.south, &v.second, &v.chat] {
+            exactly(&town, viewer, &members(a), "", &[]).await;
+        }
+        exactly(&town, &v.east, &members(c), "", &[]).await;
+    }
+);
+
 both_databases!(
     signals_and_changes_are_those_of_the_viewer,
     async |database: &TestDatabase| {
         let town = Town::new(database).await;
         let v = &town.viewers;
         // Raised: Ada 5; Bo 5, withdrawn; Ella 5, and 6 once carried in; Dre 5 and 30. All at the same instant.
-        let total =
-            async |viewer, filter: &str| page(&town, viewer, "signals", &format!("first: 200 {filter}")).await.1;
+        let total = async |viewer, filter: &str| {
+            page(&town, viewer, &"signals".into(), &format!("first: 200 {filter}"))
+                .await
+                .1
+        };
         for (viewer, all, raised, thirty) in [
             (&v.north, 2, 1, 0),
             (&v.east, 0, 0, 0),
@@ -145,8 +384,8 @@ both_databases!(
             assert_eq!(total(viewer, "filter: { state: WITHDRAWN }").await, all - raised);
             assert_eq!(total(viewer, "filter: { kind: TRUANCY_30 }").await, thirty);
             assert_eq!(total(viewer, "filter: { schoolYear: \"2025-2026\" }").await, 0);
-            let (whole, ..) = page(&town, viewer, "signals", "first: 200").await;
-            assert_eq!(walked(&town, viewer, "signals", "").await, whole);
+            let (whole, ..) = page(&town, viewer, &"signals".into(), "first: 200").await;
+            assert_eq!(walked(&town, viewer, &"signals".into(), "").await, whole);
         }
 
         let told = async |viewer, after: &str| {
@@ -202,7 +441,7 @@ both_databases!(
     async |database: &TestDatabase| {
         let town = Town::new(database).await;
         let v = &town.viewers;
-        let (.., cursor) = page(&town, &v.second, "pupils", "first: 1").await;
+        let (.., cursor) = page(&town, &v.second, &"pupils".into(), "first: 1").await;
         let cursor = cursor.unwrap();
         let code = async |viewer, arguments: String| {
             let answer = town

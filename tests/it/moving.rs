@@ -17,7 +17,7 @@ use crate::support::database::{TestDatabase, both_databases};
 use crate::support::door::Hub;
 use crate::support::front::Events;
 use crate::support::look::{list, number, until};
-use crate::support::process::{Folder, Provider, Serving, subject};
+use crate::support::process::{Folder, Provider, Serving, running_year, subject};
 use crate::support::world::{School, World, born, day};
 
 const NAME: &str = "https://issuer.example";
@@ -44,7 +44,7 @@ fn said(number: u8) -> PupilSaid {
     PupilSaid {
         national_index: Some(vec![number; 32]),
         begins_on: Some(day("2020-09-01")),
-        ..born("2012-05-01")
+        ..born(&format!("{}-05-01", running_year().0 - 14))
     }
 }
 

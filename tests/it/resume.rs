@@ -218,6 +218,62 @@ impl Rows for Told<'_> {
     }
 }
 
+/// Rows of a file that is another one when it is opened to be read.
+struct Replaced<'a> {
+    rows: AbsenceFile,
+    path: &'a Path,
+    by: &'a str,
+}
+
+impl Rows for Replaced<'_> {
+    fn content_hash(&mut self) -> Result<Vec<u8>, SyncError> {
+        self.rows.content_hash()
+    }
+
+    fn read(&mut self, each: &mut dyn FnMut(AbsenceRow<'_>) -> Result<(), SyncError>) -> Result<Report, SyncError> {
+        std::fs::write(self.path, self.by)?;
+        self.rows.read(each)
+    }
+
+    fn key_kind(&self) -> KeyKind {
+        self.rows.key_kind()
+    }
+}
+
+// Else what is read would be known by the hash of what it replaced, and that one, when it comes, for done already.
+both_databases!(
+    a_file_that_is_replaced_while_it_is_read_is_refused,
+    async |database: &TestDatabase| {
+        let world = World::new(database, NOW).await;
+        let region = school(&world, 30).await;
+        region.roster(0).await;
+        let (source, connection) = (region.source(0), &region.connections[0]);
+        let path = region.file(0, "absences.csv");
+        let first = std::fs::read_to_string(&path).unwrap();
+        // Without the last half-day that counts.
+        let counts = first.lines().rfind(|line| line.contains(",B")).unwrap();
+        let second = first.replace(counts, "").replace("\n\n", "\n");
+        let mut rows = Replaced {
+            rows: AbsenceFile::new(&path, absence_format()).unwrap(),
+            path: &path,
+            by: &second,
+        };
+        let before = everything(database, &world.look).await;
+        let refused = region.sync.absences(source, connection, &mut rows).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the file was replaced or changed while it was read; nothing was changed: the same again, once it lies still"
+        );
+        assert_eq!(everything(database, &world.look).await, before);
+
+        // Each of the two is another import, and none is known already.
+        let brought = region.absences(0, "absences.csv").await;
+        std::fs::write(&path, &first).unwrap();
+        let rest = region.absences(0, "absences.csv").await;
+        assert_eq!((rest.changed, rest.staged), (1, brought.staged + 1));
+    }
+);
+
 both_databases!(
     an_import_that_is_told_to_stop_gives_its_lease_back_and_goes_on,
     async |database: &TestDatabase| {

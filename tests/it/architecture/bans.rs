@@ -1,4 +1,5 @@
-//! What only one place may call: the list of clippy.toml, as it was agreed. A ban that goes missing there is missed here.
+//! What only one place may call: the list of clippy.toml, as it was agreed, and the lints of the workspace. What goes missing
+//! there is missed here.
 
 use std::collections::BTreeSet;
 
@@ -75,6 +76,38 @@ const METHODS: [&str; 64] = [
 /// What must not be held while others go on.
 const HELD: [&str; 2] = ["tracing::span::Entered", "tracing::span::EnteredSpan"];
 
+/// What the compiler, its documentation and clippy look at: tool, lint, level. What only warns fails `./tests/run`.
+const LINTS: [&str; 28] = [
+    "rust unsafe_code forbid",
+    "rust missing_docs warn",
+    "rust unreachable_pub warn",
+    "rustdoc broken_intra_doc_links deny",
+    "rustdoc private_intra_doc_links allow",
+    "clippy all deny",
+    "clippy pedantic warn",
+    "clippy unwrap_used deny",
+    "clippy expect_used deny",
+    "clippy panic deny",
+    "clippy indexing_slicing deny",
+    "clippy string_slice deny",
+    "clippy todo deny",
+    "clippy unimplemented deny",
+    "clippy dbg_macro deny",
+    "clippy print_stdout deny",
+    "clippy print_stderr deny",
+    "clippy as_conversions deny",
+    "clippy map_err_ignore deny",
+    "clippy let_underscore_must_use deny",
+    "clippy await_holding_lock deny",
+    "clippy large_futures deny",
+    "clippy allow_attributes deny",
+    "clippy allow_attributes_without_reason deny",
+    "clippy module_name_repetitions allow",
+    "clippy missing_errors_doc allow",
+    "clippy must_use_candidate allow",
+    "clippy similar_names allow",
+];
+
 /// The paths of a list, each with a reason.
 fn banned(lists: &toml::Table, list: &str) -> BTreeSet<String> {
     let bans = lists[list].as_array().unwrap();
@@ -95,4 +128,19 @@ fn every_ban_stands() {
     let agreed = |bans: &[&str]| bans.iter().map(|&ban| ban.to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(banned(&lists, "disallowed-methods"), agreed(&METHODS));
     assert_eq!(banned(&lists, "await-holding-invalid-types"), agreed(&HELD));
+}
+
+#[test]
+fn every_lint_stands() {
+    let text = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = toml::from_str(&text).unwrap();
+    let tools = manifest["workspace"]["lints"].as_table().unwrap();
+    let mut found = BTreeSet::new();
+    for (tool, lints) in tools {
+        for (lint, level) in lints.as_table().unwrap() {
+            let level = level.get("level").unwrap_or(level).as_str().unwrap();
+            found.insert(format!("{tool} {lint} {level}"));
+        }
+    }
+    assert_eq!(found, LINTS.map(str::to_owned).into());
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use hub_entities::time::SchoolYear;
+
 /// A package: the rows of its files, as they are written, without their ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Package {
@@ -9,6 +11,8 @@ pub(crate) struct Package {
     pub(crate) mode: &'static str,
     /// Institution number of the school, which is `s1`.
     pub(crate) school: &'static str,
+    /// The school year of its class.
+    pub(crate) year: SchoolYear,
     /// `sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,middleName,
     /// identifier,email,sms,phone,agentSourcedIds,grades,password`.
     pub(crate) users: Vec<String>,
@@ -24,6 +28,7 @@ impl Default for Package {
         Self {
             mode: "bulk",
             school: "123456",
+            year: SchoolYear(2026),
             users: Vec::new(),
             demographics: Vec::new(),
             enrollments: Vec::new(),
@@ -48,6 +53,7 @@ impl Package {
             lines.map(|line| format!("{line}\r\n")).collect::<Vec<_>>().concat()
         };
         let row = |header: &str, row: String| rows(header, &[row]);
+        let (begins, ends) = (self.year.first_day(), self.year.0 + 1);
         vec![
             ("manifest.csv", self.manifest()),
             (
@@ -61,7 +67,7 @@ impl Package {
                 "academicSessions.csv",
                 row(
                     "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear",
-                    format!("y,{said},2026-2027,schoolYear,2026-09-01,2027-07-01,,2027"),
+                    format!("y,{said},{},schoolYear,{begins},{ends}-07-01,,{ends}", self.year),
                 ),
             ),
             (

@@ -6,14 +6,29 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use clb_hub::auth::demo_issuer::{DemoIssuer, LIFETIME};
 use clb_hub::auth::profile::Profile;
 use clb_hub::runtime::{SystemClock, SystemIds, new_signing_key};
 use hub_entities::id::Ids;
+use hub_entities::law::Laws;
 use hub_entities::operation::Actor;
-use hub_entities::time::Clock;
+use hub_entities::time::{Clock, Part, SchoolYear, brussels_day};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+/// The school year that it is by the clock of this machine, which the binary goes by.
+pub(crate) fn running_year() -> SchoolYear {
+    SchoolYear::of(brussels_day(SystemClock.now()))
+}
+
+/// Its first days with lessons in the morning and in the afternoon.
+pub(crate) fn whole_days<const N: usize>() -> [NaiveDate; N] {
+    let calendar = Laws::embedded().unwrap().calendar(running_year());
+    let afternoons = calendar.iter().filter(|at| at.part == Part::Pm);
+    let days: Vec<NaiveDate> = afternoons.take(N).map(|at| at.day).collect();
+    days.try_into().unwrap()
+}
 
 /// An identity provider that is not the hub's: it signs, and tells its keys over HTTP.
 pub(crate) struct Provider {
