@@ -30,12 +30,12 @@ const TARGETS: [Target; 12] = [
     Target {
         name: "absences_csv",
         read: |bytes, step| absences(bytes, step, &AbsenceFormat::default()),
-        right: &["half_days", "header", "semicolons", "utf_16", "windows_1252"],
+        right: &["bare_cr", "half_days", "header", "semicolons", "utf_16", "windows_1252"],
     },
     Target {
         name: "absences_informat",
         read: |bytes, step| absences(bytes, step, &AbsenceFormat::InformatText),
-        right: &["blocks", "no_letter", "other_hour"],
+        right: &["blocks", "empty", "head_alone", "letters", "no_letter", "other_hour"],
     },
     Target {
         name: "archive",
@@ -204,18 +204,20 @@ fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn the_corpora_end_as_they_should_however_they_are_cut() {
-    for target in &TARGETS {
-        let corpus = corpus(target);
-        for step in [1, 7, 64, usize::MAX] {
-            let readable = corpus.iter().filter(|(_, bytes)| (target.read)(bytes, step));
-            let readable: Vec<&str> = readable.map(|(name, _)| name.as_str()).collect();
-            assert_eq!(readable, target.right, "{} in steps of {step}", target.name);
+    for step in [1, 7, 64, usize::MAX] {
+        let mut read: Vec<(&str, Vec<String>)> = Vec::new();
+        for target in &TARGETS {
+            let mut corpus = corpus(target);
+            let refuses = corpus.len() > target.right.len();
+            assert!(refuses, "{} has something to refuse", target.name);
+            corpus.retain(|(_, bytes)| (target.read)(bytes, step));
+            read.push((target.name, corpus.into_iter().map(|(name, _)| name).collect()));
         }
-        assert!(
-            corpus.len() > target.right.len(),
-            "{} has something to refuse",
-            target.name
-        );
+        let right = TARGETS.iter().map(|target| {
+            let right: Vec<String> = target.right.iter().map(|&name| name.to_owned()).collect();
+            (target.name, right)
+        });
+        assert_eq!(read, right.collect::<Vec<_>>(), "in steps of {step}");
     }
 }
 

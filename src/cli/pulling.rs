@@ -136,7 +136,7 @@ mod tests {
         }
 
         fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
-            self.go(|row| row - lines);
+            self.go(|row| row.saturating_sub(lines));
             Ok(())
         }
 
@@ -154,13 +154,19 @@ mod tests {
         }
 
         fn write_line(&self, text: &str) -> io::Result<()> {
-            self.at(|line| line.push_str(text));
+            self.write_str(text)?;
             self.go(|row| row + 1);
             Ok(())
         }
 
+        // What comes behind a full line stands on the next one.
         fn write_str(&self, text: &str) -> io::Result<()> {
-            self.at(|line| line.push_str(text));
+            for letter in text.chars() {
+                if self.at(|line| line.chars().count()) == usize::from(self.width()) {
+                    self.go(|row| row + 1);
+                }
+                self.at(|line| line.push(letter));
+            }
             Ok(())
         }
 

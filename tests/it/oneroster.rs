@@ -482,10 +482,11 @@ both_databases!(who_is_read_anew_has_not_changed, async |database: &TestDatabase
             });
         },
     ];
-    let mut hour = 11;
-    for (change, read) in changes.into_iter().zip([31, 2]) {
-        // Longer than what is asked for again.
+    for (hour, (change, read)) in (11..).zip(changes.into_iter().zip([31, 2])) {
         scene.becomes(&format!("2026-10-01T{hour}:00:00Z"));
+        assert_eq!(scene.pull().await.run, None);
+        // Later than what is asked for again.
+        scene.becomes(&format!("2026-10-01T{hour}:30:00Z"));
         scene.fake.change(change);
         let run = scene.pull().await.run.unwrap();
         // Besides the one class.
@@ -496,7 +497,6 @@ both_databases!(who_is_read_anew_has_not_changed, async |database: &TestDatabase
         let whole = scene.try_pull(true).await.unwrap();
         assert_eq!((whole.run, whole.records, whole.known), (None, 61, 61));
         assert_eq!(scene.kept(database).await, before, "0 rows changed, 0 events");
-        hour += 1;
     }
     let told = "select cast(contacts as text) from record where identifier = '07'";
     let told = list::<String>(&scene.hub.world.look, told).await;
