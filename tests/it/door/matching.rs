@@ -1,4 +1,4 @@
-//! Whom what was said belongs to.
+//! What arrived, and whom what was said belongs to.
 
 use clb_hub::store::roster::PupilSaid;
 use hub_entities::absence::code::Code;
@@ -142,4 +142,50 @@ pub(super) async fn disputes(door: &mut Door<'_>) {
     world.say(town.south, &[(there, at, Reading::Absent(Code::B))]).await;
     let answer = door.ask(&v.first, all).await;
     assert_eq!(answer["gaps"]["totalCount"], 0);
+}
+
+/// What arrived at north, and the roster that waits for its data manager; nobody else of a school finds any of it.
+pub(super) async fn runs(door: &mut Door<'_>) {
+    let town = door.town;
+    let v = &town.viewers;
+    let held = town.world.held(town.north).await;
+    let gap = town.world.gap(town.north, held, "Q", 3).await;
+    let run = "id sourceId schoolId kind state staged changed unchanged quarantined ended raised withdrawn startedAt
+        finishedAt approvedAt";
+    let page = "totalCount pageInfo { hasNextPage }";
+    let all = format!(
+        "{{ syncRuns(first: 99) {{ {page} edges {{ cursor node {{ {run} }} }} }} gaps(first: 9) {{ {page} edges {{ cursor
+         node {{ id sourceId rule detail occurrences firstSeenAt lastSeenAt }} }} }} }}"
+    );
+    let at = "2026-10-01T10:00:00+00:00";
+    let answer = door.ask(&v.north_manager, &all).await;
+    let gap = json!({ "id": gap.to_string(), "sourceId": town.north.source.to_string(), "rule": "letter", "detail": "Q",
+        "occurrences": 3, "firstSeenAt": at, "lastSeenAt": at });
+    assert_eq!(answer["gaps"]["edges"], json!([{ "node": gap }]));
+    let listed = answer["syncRuns"]["edges"].as_array().unwrap();
+    let waits = listed.iter().find(|edge| edge["node"]["state"] == "HELD").unwrap();
+    assert_eq!(waits["node"]["id"], held.to_string());
+    for viewer in [&v.north, &v.east, &v.south] {
+        let nothing = json!({ "totalCount": 0, "pageInfo": { "hasNextPage": false }, "edges": [] });
+        let answer = door.ask(viewer, &all).await;
+        assert_eq!(
+            (&answer["syncRuns"], &answer["gaps"]),
+            (&nothing, &nothing),
+            "{viewer:?}"
+        );
+    }
+    let approve = format!(
+        "mutation {{ approveHeldRun(input: {{ run: \"{held}\" }}) {{ __typename ... on HeldRunApproved {{ run {{ {run} }} }}
+         ... on NotPossible {{ reason }} }} }}"
+    );
+    for viewer in [&v.north, &v.east, &v.south] {
+        let answer = door.ask(viewer, &approve).await;
+        assert_eq!(answer["approveHeldRun"]["__typename"], "NotPossible", "{viewer:?}");
+    }
+    let answer = door.ask(&v.north_manager, &approve).await;
+    let approved = &answer["approveHeldRun"]["run"];
+    assert_eq!(
+        (&approved["state"], &approved["approvedAt"]),
+        (&json!("MERGING"), &json!(at))
+    );
 }
