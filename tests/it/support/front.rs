@@ -77,9 +77,8 @@ impl Socket {
 
     /// Begins to follow, and wants each update to be long.
     pub(crate) async fn follow_at_length(&mut self) {
-        let long: String = (0..20)
-            .map(|at| format!("{}{at}: cursor ", "a".repeat(1_000)))
-            .collect();
+        let long: Vec<String> = (0..20).map(|at| format!("{}{at}: cursor", "a".repeat(1_000))).collect();
+        let long = long.join(" ");
         self.ask(&question(None).replacen("cursor", &format!("cursor {long}"), 1))
             .await;
     }

@@ -185,7 +185,7 @@ impl System {
     /// The records of a list, each as its text.
     pub fn texts(&self, list: &str) -> Vec<String> {
         let records = self.lists.get(list).into_iter().flat_map(BTreeMap::values);
-        records.map(|text| text.to_string()).collect()
+        records.map(ToString::to_string).collect()
     }
 
     /// Puts a record in a list as it is.
