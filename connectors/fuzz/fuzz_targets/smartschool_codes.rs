@@ -8,5 +8,6 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     // An error or a reading, never a panic; and the same in one piece as in many.
     let whole = decode::result_codes([data]);
-    assert_eq!(whole, decode::result_codes(data.chunks(7)));
+    let pieces = decode::result_codes(data.chunks(7));
+    assert_eq!(whole.ok(), pieces.ok());
 });
