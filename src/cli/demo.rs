@@ -206,7 +206,12 @@ impl Demo {
             say(&told, true);
         }
         let url = format!("sqlite://{}", self.folder.join("hub.sqlite").display());
-        let db = Db::open(&Options::new(url)).await?;
+        // Each connection of SQLite keeps pages of its own in memory.
+        let few = Options {
+            connections: 4,
+            ..Options::new(url)
+        };
+        let db = Db::open(&few).await?;
         db.migrate().await?;
         let blind_index = key(&self.folder.join("blind-index.key"))?;
         let running = Running::by(Arc::new(clock), db, Settings::default(), Some(blind_index))?;

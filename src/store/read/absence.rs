@@ -59,17 +59,22 @@ pub fn category(scope: &Scope, school: SchoolId, mark: Mark) -> Category {
 fn readable(scope: &Scope, school: &str, mark: &str) -> Piece {
     let all = agreed(scope, school, ATTENDANCE);
     let some = agreed(scope, school, TRUANCY);
+    let text = format!("({} or ({} and {mark} in ?))", all.text, some.text);
+    let mut values = all.values;
+    values.extend(some.values);
+    values.push(about_truancy());
+    Piece::new(text, values)
+}
+
+/// The marks that are about truancy.
+fn about_truancy() -> Value {
     let about_truancy = [
         Mark::Code(Code::B),
         Mark::Unresolved,
         Mark::NoLongerB,
         Mark::UnknownLetter,
     ];
-    let text = format!("({} or ({} and {mark} in ?))", all.text, some.text);
-    let mut values = all.values;
-    values.extend(some.values);
-    values.push(list(&about_truancy.map(Mark::to_i16)));
-    Piece::new(text, values)
+    list(&about_truancy.map(Mark::to_i16))
 }
 
 fn absence(row: &QueryResult) -> Result<Absence, DbError> {
@@ -95,18 +100,21 @@ pub async fn page(
     first: u32,
 ) -> Result<BTreeMap<PupilId, Vec<Absence>>, DbError> {
     let related = related(scope, "r.pupil_id");
-    let readable = readable(scope, "r.school_id", "a.mark");
+    let (every, some) = (
+        agreed(scope, "r.school_id", ATTENDANCE),
+        agreed(scope, "r.school_id", TRUANCY),
+    );
     let go_on = if after.is_some() {
         "and (a.day, a.part, r.school_id) > (?, ?, ?)"
     } else {
         ""
     };
-    // The relation is a matter of the few records, not of each of their half-days. The year stands in the text, so that
-    // the one partition is chosen when the statement is planned and not each time it runs.
+    // The relation and what was agreed are a matter of the few records, not of each of their half-days. The year stands in
+    // the text, so that the one partition is chosen when the statement is planned and not each time it runs.
     let absences = format!(
         "from r join absence a on a.pupil_id = r.pupil_id and a.record_id = r.id
-         where a.school_year = {} {go_on} and {}",
-        year.0, readable.text
+         where a.school_year = {} {go_on} and (r.every or a.mark in ?)",
+        year.0
     );
     let page = if pupils.len() == 1 {
         format!(
@@ -124,16 +132,22 @@ pub async fn page(
     };
     let text = format!(
         "with r as materialized (
-           select r.id, r.pupil_id, r.school_id from record r where r.pupil_id in ? and {}
+           select r.id, r.pupil_id, r.school_id, {every} as every
+           from record r where r.pupil_id in ? and {} and ({every} or {})
          ) {page}",
-        related.text
+        related.text,
+        some.text,
+        every = every.text,
     );
-    let mut values = vec![list(pupils)];
+    let mut values = every.values.clone();
+    values.push(list(pupils));
     values.extend(related.values);
+    values.extend(every.values);
+    values.extend(some.values);
     if let Some((at, school)) = after {
         values.extend([Value::from(at.day), at.part.to_i16().into(), school.into()]);
     }
-    values.extend(readable.values);
+    values.push(about_truancy());
     values.push(i64::from(first).saturating_add(1).into());
     let mut found: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {

@@ -102,6 +102,9 @@ class Serve:
 
     def round(self):
         """Everyone's turn: seconds until all who are well have been read."""
+        # Whose turn is under way would be told the next one when it ends, and not be read in this round.
+        self.until("select 1 from lease where name like 'source/%' having coalesce(max(expires_at), 'epoch') < clock_timestamp()")
+        time.sleep(0.5)
         begun = ask("update pull_turn set due_at = now(); select clock_timestamp()")
         begin = time.monotonic()
         read = f"select count(*) from pull where pulled_at > '{begun}' and source_id in ({self.healthy})"

@@ -228,7 +228,7 @@ def measure(server, script, postmaster, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("work")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--secs", type=int, default=4)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--sample", type=int, default=50)
