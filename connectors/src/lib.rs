@@ -6,6 +6,8 @@ pub mod archive;
 pub(crate) mod conformance;
 pub mod connection;
 pub mod contract;
+#[cfg(test)]
+mod corpora;
 pub mod csv;
 pub mod fake;
 pub mod fault;

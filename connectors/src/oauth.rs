@@ -193,12 +193,36 @@ impl Tokens {
             .add_scopes(scopes)
             .request_async(&wire)
             .await;
-        let answer = answer.map_err(|error| fault(error, wire.status.load(Ordering::Relaxed)))?;
-        if answer.access_token().secret().is_empty() || *answer.token_type() != BasicTokenType::Bearer {
-            return Err(unreadable());
-        }
-        Ok(answer)
+        judged(answer, wire.status.load(Ordering::Relaxed))
     }
+}
+
+/// An answer of a token endpoint without a call: for who attacks it (`connectors/fuzz`). For how long its token is good, where
+/// it says so.
+///
+/// # Errors
+/// It gives none.
+pub fn decode(status: u16, media_type: &'static str, body: &[u8]) -> Result<Option<Duration>, Fault> {
+    let url = TokenUrl::new("https://token.invalid/".to_owned()).map_err(|_never| unreadable())?;
+    let client = BasicClient::new(ClientId::new(String::new())).set_token_uri(url);
+    let given = |_: HttpRequest| {
+        let mut response = HttpResponse::new(body.to_vec());
+        *response.status_mut() = http::StatusCode::from_u16(status).map_err(|_none| Carried(unreadable()))?;
+        let headers = response.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        Ok::<_, Carried>(response)
+    };
+    let answer = client.exchange_client_credentials().request(&given);
+    Ok(judged(answer, status)?.expires_in())
+}
+
+/// The token of an answer with this status.
+fn judged(answer: Result<BasicTokenResponse, Failed>, status: u16) -> Result<BasicTokenResponse, Fault> {
+    let answer = answer.map_err(|error| fault(error, status))?;
+    if answer.access_token().secret().is_empty() || *answer.token_type() != BasicTokenType::Bearer {
+        return Err(unreadable());
+    }
+    Ok(answer)
 }
 
 const fn unreadable() -> Fault {

@@ -17,6 +17,7 @@ mod account;
 mod answer;
 mod call;
 mod career;
+mod codes;
 mod days;
 pub mod decode;
 mod envelope;
@@ -82,17 +83,10 @@ impl Smartschool {
 
     /// Whether the tenant publishes the result codes that the hub goes by. What it says of them is not repeated.
     async fn result_codes(&self) -> Result<String, Fault> {
-        let said = self.tenant.text("returnJsonErrorCodes", &[], MOST_PROBE).await;
-        let table = match said {
-            Err(fault) if fault.is_transient() => return Err(fault),
-            said => said.ok().and_then(Result::ok),
-        };
-        let table: Option<BTreeMap<i64, String>> = table.and_then(|json| serde_json::from_str(&json).ok());
-        let Some(table) = table else {
+        let Some(table) = codes::Table::of(&self.tenant).await? else {
             return Ok("result codes: the tenant publishes none".to_owned());
         };
-        let unknown = Code::KNOWN.iter().filter(|code| !table.contains_key(code));
-        let unknown: Vec<String> = unknown.map(ToString::to_string).collect();
+        let unknown: Vec<String> = table.unpublished().iter().map(ToString::to_string).collect();
         Ok(if unknown.is_empty() {
             "result codes: those that the hub goes by are published".to_owned()
         } else {
@@ -129,11 +123,15 @@ impl Connector for Smartschool {
     }
 
     async fn check(&self) -> Result<(), Fault> {
-        read::check_unique_field(&self.tenant, &self.settings).await
+        read::check_unique_field(&self.tenant, &self.settings).await?;
+        match codes::Table::of(&self.tenant).await? {
+            Some(table) => table.check(),
+            None => Ok(()),
+        }
     }
 
     async fn discover(&self) -> Result<Discovery, Fault> {
-        self.check().await?;
+        read::check_unique_field(&self.tenant, &self.settings).await?;
         let classes = read::classes(&self.tenant).await?;
         let official = || classes.iter().filter(|class| class.official);
         let schools: BTreeSet<&String> = official().filter_map(|class| class.school.as_ref()).collect();

@@ -13,11 +13,12 @@ use crate::store::{Db, access};
 /// How many lines may wait before a request does.
 const WAITING: usize = 10_000;
 
-/// How long the writer gathers lines: one commit then holds those of many requests. Far within the second that a line
-/// may come behind its answer (design §3).
-const GATHER: std::time::Duration = std::time::Duration::from_millis(20);
+/// How long the writer gathers lines: one commit then holds those of several requests, and never so many that others find
+/// the database busy with them for long. Where commits are slow, more gather meanwhile. Far within the second that a line may
+/// come behind its answer (design §3).
+const GATHER: std::time::Duration = std::time::Duration::from_millis(3);
 
-/// How many lines are written at once: so few that no request finds the database busy with them for long.
+/// How many lines are written at once at most.
 const AT_ONCE: usize = 128;
 
 /// What left in one request.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -16,6 +18,38 @@ fn nothing_set_is_the_embedded_default() {
     assert_eq!(config.database.url.0.expose_secret(), "sqlite://clb-hub.sqlite");
     assert!(config.issuers.is_empty() && config.telemetry.otlp_endpoint.is_none());
     assert!(!config.limits.get_queries && !config.limits.query().introspection);
+}
+
+// Written by hand from R40, and 5,000 streams that are ours.
+#[test]
+fn streams_are_bounded_as_is_required_unless_something_is_set() {
+    let config = parse("", &[]).expect("defaults");
+    let required = crate::http::streams::Bounds {
+        origins: Vec::new(),
+        open: 5_000,
+        sockets: 5,
+        subscriptions: 50,
+        waiting: 1_000,
+        init: Duration::from_secs(10),
+        ping: Duration::from_secs(30),
+        tick: Duration::from_secs(1),
+    };
+    assert_eq!(config.streams.bounds(), required);
+    assert_eq!(crate::http::streams::Bounds::DEFAULT, required);
+    let set = "[streams]\norigins = [\"https://a.example\"]\nopen = 1\nsockets = 2\nsubscriptions = 3\nwaiting = 4\n\
+               init_seconds = 5\nping_seconds = 6\n";
+    let bounds = parse(set, &[]).expect("a configuration").streams.bounds();
+    let expected = crate::http::streams::Bounds {
+        origins: vec!["https://a.example".to_owned()],
+        open: 1,
+        sockets: 2,
+        subscriptions: 3,
+        waiting: 4,
+        init: Duration::from_secs(5),
+        ping: Duration::from_secs(6),
+        tick: Duration::from_secs(1),
+    };
+    assert_eq!(bounds, expected);
 }
 
 #[test]

@@ -20,9 +20,9 @@ use crate::keys::file_vault::FileVault;
 use crate::keys::shredded::ShredList;
 use crate::keys::{KeyVault as _, VaultError};
 use crate::register::operator;
-use crate::store::intent;
+use crate::store::secret::key;
 use crate::store::secret::line::Line;
-use crate::store::secret::{key, release_intent};
+use crate::store::secret::wrapped::Stores;
 use crate::store::{Db, DbError, SecretDb, released, setup};
 
 /// How many keys are wrapped anew in one transaction: some milliseconds.
@@ -117,34 +117,20 @@ impl Custody {
     pub async fn rotate(&self, folder: &Path) -> Result<Rotated, DbError> {
         let vault = FileVault::open(folder)?;
         let (newest, clbs) = (vault.version().await?, self.clbs().await?);
-        let resumed = key::behind(&self.apart, &self.scope, &clbs, newest).await? > 0;
+        let stores = Stores {
+            db: &self.db,
+            apart: &self.apart,
+            clbs: &clbs,
+        };
+        let resumed = stores.behind(&self.scope, newest).await? > 0;
         let version = if resumed { newest } else { FileVault::make_next(folder)? };
         let mut keys = 0_usize;
         loop {
-            let some = key::rewrap_some(&self.apart, &self.scope, &clbs, &vault, (version, AT_ONCE)).await?;
-            keys = keys.saturating_add(some);
+            let some = stores.wrap_some(&self.scope, &vault, version, AT_ONCE).await?;
             if some == 0 {
                 break;
             }
-        }
-        // Copies, on their way to the main store first: none is there unseen.
-        loop {
-            let batch = (version, AT_ONCE);
-            let waiting = release_intent::rewrap_some(&self.apart, &self.scope, &clbs, &vault, batch).await?;
-            let there = released::rewrap_some(&self.db, &self.scope, &vault, batch).await?;
-            let some = waiting.saturating_add(there);
             keys = keys.saturating_add(some);
-            if some == 0 {
-                break;
-            }
-        }
-        // What waits in the main store, sealed on its way here.
-        loop {
-            let some = intent::rewrap_some(&self.db, &self.scope, &vault, (version, AT_ONCE)).await?;
-            keys = keys.saturating_add(some);
-            if some == 0 {
-                break;
-            }
         }
         Ok(Rotated { version, keys, resumed })
     }

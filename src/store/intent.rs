@@ -14,12 +14,11 @@ use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
 use super::lease::Lease;
-use super::secret::NOBODY;
-use super::secret::letterbox::{Address, Sealed};
+use super::secret::letterbox::Sealed;
 use super::sql::{execute, list, row, rows};
 use super::{Db, DbError};
 use crate::keys::KeyId;
-use crate::keys::vault::{KeyVault, Wrapped};
+use crate::keys::vault::Wrapped;
 
 /// The name of the lease under which intents are applied.
 pub const INTENTS: &str = "intents";
@@ -280,38 +279,4 @@ pub async fn anchors(
     ];
     let found = rows(db.reader(), text, values).await?;
     found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
-}
-
-/// Wraps some keys anew of what waits sealed, that an older version than this one wrapped. Says how many.
-pub async fn rewrap_some(
-    db: &Db,
-    scope: &Scope,
-    vault: &dyn KeyVault,
-    (version, most): (i32, u32),
-) -> Result<usize, DbError> {
-    may(scope)?;
-    let tx = db.begin().await?;
-    let lock = db.dialect().for_update();
-    let text = format!(
-        "select id, clb_id, pupil_id, text_key, kek_version, wrapped from intent
-         where wrapped is not null and kek_version < ? order by id limit ? {lock}"
-    );
-    let found = rows(&tx, &text, vec![version.into(), i64::from(most).into()]).await?;
-    for row in &found {
-        let pupil: Option<PupilId> = row.try_get_by_index(2)?;
-        let at = Address {
-            intent: row.try_get_by_index(0)?,
-            clb: row.try_get_by_index(1)?,
-            pupil: pupil.unwrap_or(NOBODY),
-        };
-        let old = Wrapped {
-            version: row.try_get_by_index(4)?,
-            bytes: row.try_get_by_index(5)?,
-        };
-        let new = vault.rewrap(&old, &at.owner(KeyId(row.try_get_by_index(3)?))).await?;
-        let text = "update intent set kek_version = ?, wrapped = ? where id = ?";
-        execute(&tx, text, vec![new.version.into(), new.bytes.into(), at.intent.into()]).await?;
-    }
-    tx.commit().await?;
-    Ok(found.len())
 }

@@ -22,7 +22,7 @@ use super::sql::{execute, list, list_from, row, rows};
 use super::{Db, DbError, access};
 use crate::keys::KeyId;
 use crate::keys::shredded::ShredList;
-use crate::keys::vault::{KeyVault, Wrapped};
+use crate::keys::vault::Wrapped;
 
 /// How many ids of the shred list are looked for at once.
 const AT_ONCE: usize = 1_000;
@@ -370,37 +370,4 @@ pub async fn listed(db: &Db, scope: &Scope, destroyed: &ShredList) -> Result<i64
         all = all.saturating_add(count.unwrap_or_default());
     }
     Ok(all)
-}
-
-/// Wraps some keys of copies anew that an older version than this one wrapped. Says how many.
-pub async fn rewrap_some(
-    db: &Db,
-    scope: &Scope,
-    vault: &dyn KeyVault,
-    (version, most): (i32, u32),
-) -> Result<usize, DbError> {
-    may(scope)?;
-    let tx = db.begin().await?;
-    let lock = db.dialect().for_update();
-    let text = format!(
-        "select id, clb_id, pupil_id, text_key, kek_version, wrapped from released
-         where wrapped is not null and kek_version < ? order by id limit ? {lock}"
-    );
-    let found = rows(&tx, &text, vec![version.into(), i64::from(most).into()]).await?;
-    for row in &found {
-        let at = Spot {
-            release: row.try_get_by_index(0)?,
-            clb: row.try_get_by_index(1)?,
-            pupil: row.try_get_by_index(2)?,
-        };
-        let old = Wrapped {
-            version: row.try_get_by_index(4)?,
-            bytes: row.try_get_by_index(5)?,
-        };
-        let new = vault.rewrap(&old, &at.owner(KeyId(row.try_get_by_index(3)?))).await?;
-        let text = "update released set kek_version = ?, wrapped = ? where id = ?";
-        execute(&tx, text, vec![new.version.into(), new.bytes.into(), at.release.into()]).await?;
-    }
-    tx.commit().await?;
-    Ok(found.len())
 }

@@ -56,12 +56,13 @@ pub async fn keep_turns(db: &Db, scope: &Scope, streams: &[(SourceId, RunKind, D
     Ok(())
 }
 
-/// The turns that are due, the longest first.
+/// The turns that are due, the longest first, and of those that became so at once the one that has failed less.
 pub async fn due(db: &Db, scope: &Scope, now: DateTime<Utc>, most: u64) -> Result<Vec<turn::Model>, DbError> {
     may(scope)?;
     let due = turn::Entity::find()
         .filter(turn::Column::DueAt.lte(now))
         .order_by_asc(turn::Column::DueAt)
+        .order_by_asc(turn::Column::Failures)
         .limit(most);
     Ok(due.all(db.reader()).await?)
 }
@@ -101,6 +102,15 @@ pub async fn settle(db: &Db, scope: &Scope, next: turn::Model) -> Result<(), DbE
     ];
     let text = "update pull_turn set due_at = ?, failures = ?, failing_since = ?, fault = ?
          where source_id = ? and kind = ?";
+    execute(db.reader(), text, values).await?;
+    Ok(())
+}
+
+/// No stream of this source has its turn before then.
+pub async fn leave_alone(db: &Db, scope: &Scope, source: SourceId, until: DateTime<Utc>) -> Result<(), DbError> {
+    may(scope)?;
+    let values: Vec<Value> = vec![until.into(), source.into(), until.into()];
+    let text = "update pull_turn set due_at = ? where source_id = ? and due_at < ?";
     execute(db.reader(), text, values).await?;
     Ok(())
 }

@@ -27,11 +27,18 @@ pub(super) fn healthy(every: Duration, chance: &dyn Pause) -> Duration {
 pub(super) fn sick(failures: i32, fault: &SyncError, chance: &dyn Pause) -> Duration {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(6);
     let most = SOONEST.saturating_mul(1 << doublings).min(LATEST);
-    let asked = match fault {
-        SyncError::Source(Fault::Transient { retry_after, .. }) => retry_after.unwrap_or_default(),
-        _ => Duration::ZERO,
-    };
-    SOONEST.saturating_add(chance.up_to(most)).max(asked)
+    let alone = left_alone(fault).unwrap_or_default();
+    SOONEST.saturating_add(chance.up_to(most)).max(alone)
+}
+
+/// For how long no stream of a source is asked for after one of them has failed: so long as the source asked for, and a
+/// minute in any case. None where it is not the source that failed.
+pub(super) fn left_alone(fault: &SyncError) -> Option<Duration> {
+    match fault {
+        SyncError::Source(Fault::Transient { retry_after, .. }) => Some(retry_after.unwrap_or_default().max(SOONEST)),
+        SyncError::Source(_) => Some(SOONEST),
+        _ => None,
+    }
 }
 
 /// A fault in words that hold nothing of a pupil and nothing that a source or a database said.
@@ -72,6 +79,24 @@ mod tests {
         };
         assert_eq!(minutes(sick(1, &asked(7_200), &chance)), 120);
         assert_eq!(sick(1, &asked(5), &chance).as_secs(), 90);
+    }
+
+    #[test]
+    fn a_source_that_failed_is_left_alone_and_no_other() {
+        let busy = |retry_after| {
+            SyncError::Source(Fault::Transient {
+                reason: "busy",
+                retry_after,
+            })
+        };
+        let minute = Duration::from_mins(1);
+        assert_eq!(left_alone(&busy(None)), Some(minute));
+        assert_eq!(left_alone(&busy(Some(Duration::from_secs(5)))), Some(minute));
+        let asked = Duration::from_hours(2);
+        assert_eq!(left_alone(&busy(Some(asked))), Some(asked));
+        assert_eq!(left_alone(&SyncError::Source(Fault::Refused("no"))), Some(minute));
+        assert_eq!(left_alone(&SyncError::NotAgreed), None);
+        assert_eq!(left_alone(&SyncError::Busy), None);
     }
 
     #[test]

@@ -196,15 +196,8 @@ impl Sync {
             }
         }
         new.classes.retain(|(key, said)| !stands.has_class(key, said));
-        let mut unhashed = Ok(());
-        new.pupils.retain(|(key, said)| match stands.has_pupil(key, said) {
-            Ok(known) => !known,
-            Err(fault) => {
-                unhashed = Err(fault);
-                true
-            }
-        });
-        unhashed?;
+        let mut known = stands.has_pupils(&self.db, &new.pupils).await?.into_iter();
+        new.pupils.retain(|_| known.next() != Some(true));
         let moved = stands.moved(new.memberships.iter().map(|(key, said)| (key.as_str(), said)));
         new.memberships
             .retain(|(key, said)| (!stands.has_place(key, said) || moved.concerns(key, said)) && !waits.contains(key));

@@ -63,7 +63,9 @@ pub struct Pull<'a> {
     pub full: bool,
     /// The first day of absence that is asked for; otherwise that of the running school year.
     pub since: Option<NaiveDate>,
-    /// The longest that the read may take: [`BUDGET`].
+    /// Whether it is first asked if it can be reached at all: one that failed so often is not read at once.
+    pub knock: bool,
+    /// The longest that the read may take, with what is asked before it: [`BUDGET`].
     pub budget: Duration,
     /// What it shares with the other pulls of its process.
     pub room: Option<&'a Room>,
@@ -490,8 +492,17 @@ impl Sync {
         ask: &Ask,
         taken: &mut Taken<'_, '_>,
     ) -> Result<Finished, SyncError> {
-        let read = tokio::time::timeout(pull.budget, pull.connector.read(ask, taken));
-        let in_time = self.kept(lease, pull, read).await?;
+        let read = async {
+            if pull.knock
+                && let Err(fault) = pull.connector.check().await
+                // Whoever answers, however oddly, is there again: the read will tell.
+                && !matches!(fault, Fault::Broken { .. })
+            {
+                return Err(fault);
+            }
+            pull.connector.read(ask, taken).await
+        };
+        let in_time = self.kept(lease, pull, tokio::time::timeout(pull.budget, read)).await?;
         Ok(in_time.map_err(|_elapsed| Fault::transient("it took longer than a read may"))??)
     }
 

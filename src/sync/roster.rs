@@ -19,8 +19,9 @@ use crate::store::DbError;
 use crate::store::lease::Lease;
 use crate::store::loss::note_gaps;
 use crate::store::roster::{
-    ClassSaid, MembershipSaid, PupilSaid, Unsaid, end_missing, end_missing_memberships, end_missing_report_places,
-    ending, forget_reports, merge_classes, merge_memberships, merge_pupils, merge_report_classes, merge_report_places,
+    ClassSaid, MembershipSaid, Presumed, PupilSaid, Unsaid, end_missing, end_missing_memberships,
+    end_missing_report_places, ending, forget_reports, merge_classes, merge_memberships, merge_pupils,
+    merge_report_classes, merge_report_places,
 };
 use crate::store::run as runs;
 use crate::store::staging::{next_rows, put_rows};
@@ -247,10 +248,15 @@ impl Sync {
                 let rows = filtered.bad_numbers.entry(wrong.name()).or_default();
                 *rows = rows.saturating_add(1);
             }
-            said.begins_on = place.and_then(|place| place.begins).or_else(|| {
+            said.begins_on = place.and_then(|place| place.begins);
+            if said.begins_on.is_none() {
                 let by_class = first_days.get(pupil.source_key.as_str()).copied();
-                by_class.or(year_begins).filter(|begins| *begins <= today)
-            });
+                let on = by_class.or(year_begins).filter(|begins| *begins <= today);
+                said.presumed = on.map(|on| Presumed {
+                    on,
+                    of_all: by_class.is_some() && complete.memberships && enrolment,
+                });
+            }
             said.ends_on = place.and_then(|place| place.ends);
             said.gone |= place.is_some_and(|place| place.status == Status::Gone);
             filtered.pupils.push((pupil.source_key, said));

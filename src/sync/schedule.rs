@@ -18,10 +18,11 @@ use hub_entities::source::{RunKind, turn};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::backoff::{KNOCK_AFTER, healthy, in_words, sick};
+use super::backoff::{KNOCK_AFTER, healthy, in_words, left_alone, sick};
 use super::pull::{BUDGET, Brought, LiveSource, Pull, Room, kind_of};
 use super::{Sync, SyncError};
-use crate::store::turn::{due, failing, health, keep_turns, settle, take};
+use crate::store::DbError;
+use crate::store::turn::{due, failing, health, keep_turns, leave_alone, settle, take};
 
 /// How often it is looked whose turn it is.
 const TICK: Duration = Duration::from_secs(1);
@@ -259,7 +260,7 @@ impl Scheduler {
         let now = self.0.sync.clock.now();
         let told = match &outcome {
             Ok(_) => "done",
-            Err(SyncError::Stopped | SyncError::Busy) => "left",
+            Err(SyncError::Stopped | SyncError::Busy | SyncError::NotAgreed) => "left",
             Err(_) => "failed",
         };
         metrics::counter!("clb_hub_pulls_total", "kind" => turn.kind.name(), "outcome" => told).increment(1);
@@ -268,25 +269,30 @@ impl Scheduler {
             Stream::Roster => self.0.every.roster,
             Stream::Absences => self.0.every.absences,
         };
+        let well = |turn| turn::Model {
+            due_at: later(now, healthy(every, &*self.0.chance)),
+            failures: 0,
+            failing_since: None,
+            fault: None,
+            ..turn
+        };
+        let mut alone = None;
         let next = match outcome {
             Ok(brought) => {
                 if brought.run.is_some() {
                     self.0.wake.notify_one();
                 }
-                turn::Model {
-                    due_at: later(now, healthy(every, &*self.0.chance)),
-                    failures: 0,
-                    failing_since: None,
-                    fault: None,
-                    ..turn
-                }
+                well(turn)
             }
+            // Nobody was asked for anything, and the source is none the worse.
+            Err(SyncError::NotAgreed) => well(turn),
             // Another takes the turn, or this process after it has begun again.
             Err(SyncError::Stopped) => turn::Model { due_at: now, ..turn },
             Err(SyncError::Busy) => return,
             Err(fault) => {
                 // Whatever it remembers may be what is wrong; a new secret is read.
                 self.known(|known| known.connectors.remove(&source.connection.id));
+                alone = left_alone(&fault);
                 let failures = turn.failures.saturating_add(1);
                 let fault_told = in_words(&fault);
                 tracing::warn!(source = %source.connection.id, kind = turn.kind.name(), failures, fault = fault_told, "a source could not be pulled");
@@ -299,17 +305,24 @@ impl Scheduler {
                 }
             }
         };
-        if let Err(fault) = settle(&self.0.sync.db, scope, next).await {
+        if let Err(fault) = self.settled(scope, next, alone.map(|alone| later(now, alone))).await {
             // The turn comes again by itself.
             tracing::error!(error = fault.kind(), "what came of a turn could not be written down");
         }
     }
 
+    /// Writes down what came of a turn, and until when its source is left alone.
+    async fn settled(&self, scope: &Scope, next: turn::Model, alone: Option<DateTime<Utc>>) -> Result<(), DbError> {
+        let source = next.source_id;
+        settle(&self.0.sync.db, scope, next).await?;
+        match alone {
+            Some(until) => leave_alone(&self.0.sync.db, scope, source, until).await,
+            None => Ok(()),
+        }
+    }
+
     async fn pull(&self, source: &LiveSource, stream: Stream, failures: i32) -> Result<Brought, SyncError> {
         let connector = self.connector(source)?;
-        if failures >= KNOCK_AFTER {
-            connector.check().await?;
-        }
         let pull = Pull {
             connection: &source.connection,
             school: &source.school,
@@ -317,6 +330,7 @@ impl Scheduler {
             stream,
             full: false,
             since: None,
+            knock: failures >= KNOCK_AFTER,
             budget: BUDGET,
             room: Some(&self.0.room),
         };

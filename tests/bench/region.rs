@@ -1,13 +1,13 @@
 //! Writes a region to measure with: 300 schools, 120,000 pupils, 6,000,000 absences of 2025-2026.
 //!
-//! `target/release/examples/region FOLDER [--schools N | --million]`
+//! `target/release/examples/region FOLDER [--schools N | --rows N]`
 //!
 //! The numbers per school, class and pupil are those of the performance anchors the hub is
 //! measured against (12 CLBs of 25 schools, classes of 50, an exponential number of absences per
 //! pupil, every hundredth pupil exactly 200), with two differences: identifiers are well-formed,
 //! and letters that mean no absence (L, G) or have no certain meaning (O, Q) are replaced, so that
 //! every row is an absence. `--schools` writes the first so many of them, with 20,000 absences each, to try
-//! something out; `--million` one school with 20,000 pupils and 1,000,000 rows.
+//! something out; `--rows` one school with 20,000 pupils and so many absences, at most 5,000,000.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use hub_entities::law::{LawError, Laws};
 use hub_entities::time::SchoolYear;
 use serde::Serialize;
 
-const USAGE: &str = "usage: region FOLDER [--schools N | --million], with 1 to 300 schools";
+const USAGE: &str = "usage: region FOLDER [--schools N | --rows N], with 1 to 300 schools, 20000 to 5000000 rows";
 
 const SEED: u64 = 2025;
 const SCHOOLS: usize = 300;
@@ -37,24 +37,26 @@ const LETTERS: u64 = 102;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut folder = None;
-    let mut million = false;
+    let mut rows = None;
     let mut schools = SCHOOLS;
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
-        if argument == "--million" {
-            million = true;
-        } else if argument == "--schools" {
+        let mut number = |among: std::ops::RangeInclusive<usize>| {
             let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
-            schools = number.filter(|number| (1..=SCHOOLS).contains(number)).ok_or(USAGE)?;
+            number.filter(|number| among.contains(number)).ok_or(USAGE)
+        };
+        if argument == "--rows" {
+            rows = Some(number(20_000..=5_000_000)?);
+        } else if argument == "--schools" {
+            schools = number(1..=SCHOOLS)?;
         } else {
             folder = Some(PathBuf::from(argument));
         }
     }
     let folder = folder.ok_or(USAGE)?;
-    let (shape, total) = if million {
-        (one_large_school(), 1_000_000)
-    } else {
-        (region(schools), schools * 20_000)
+    let (shape, total) = match rows {
+        Some(rows) => (one_large_school(), rows),
+        None => (region(schools), schools * 20_000),
     };
     let manifest = Region::new(shape, total)?.write(&folder)?;
     let (pupils, rows) = manifest.schools.iter().fold((0, 0), |(pupils, rows), school| {

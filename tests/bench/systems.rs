@@ -3,10 +3,13 @@
 //! `cargo run --release --example systems -- FOLDER [--schools N] [--pupils N]`
 //!
 //! 300 schools of 400 pupils unless said otherwise, and one school day of absences, the last one. FOLDER gets
-//! `register.toml`, which registers all of it, and then `ready`: a line with the day, and a line with where the systems
+//! `register.toml`, which registers all of it, and then `ready`: a line with the day, a line with where the systems
 //! can be told to fall sick (`/sick/N`: that of the first N schools, in turn by silence, an error of their own, a page of
-//! a portal and half an answer) and to be well again (`/well`). It goes on until it is killed.
+//! a portal and half an answer), to be well again (`/well`), and what a school says of a pupil's last half-days
+//! (`/says/SCHOOL/PUPIL/HALF-DAYS/LETTER`: its place, the pupil's key there, up to five, B or Z), and a line with how many
+//! pupils there are and how many half-days have which letter. It goes on until it is killed.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,17 +17,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use clb_hub::demo::absences;
+use clb_hub::demo::feed::Change;
 use clb_hub::demo::parties::{Way, parties};
 use clb_hub::demo::population::Population;
 use clb_hub::demo::schools::{Level, SchoolPlan, Shape};
-use clb_hub::demo::systems::{Plan, Systems};
+use clb_hub::demo::systems::{Plan, Systems, window_days};
 use clb_hub::register;
 use clb_hub::runtime::SystemClock;
 use hub_connectors::fake::{Answer, Host, Request, Site, Trouble, Unruly};
 use hub_connectors::live::Live;
 use hub_entities::category::{Categories, Category};
 use hub_entities::law::Laws;
-use hub_entities::time::{Clock as _, SchoolYear, brussels_day};
+use hub_entities::time::{Clock as _, HalfDay, SchoolYear, brussels_day};
 use serde::Serialize;
 use toml::value::Datetime;
 
@@ -42,6 +46,9 @@ const CODE: &str = "measurement";
 
 /// What the hub reads again of half-days unless a connection says otherwise.
 const WINDOW_DAYS: u16 = 14;
+
+/// So many half-days back a school may say something else of a pupil.
+const CHANGING: usize = 5;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -70,7 +77,7 @@ async fn main() -> Result<(), Failure> {
         way: |_| Way::Pair,
         now,
         secret: CODE,
-        window_days: WINDOW_DAYS,
+        window_days: WINDOW_DAYS.max(window_days(&population, CHANGING)),
         absences: &|pupil| {
             let mut absences = absences::of(&population, pupil);
             absences.retain(|absence| absence.at.day == day);
@@ -78,18 +85,35 @@ async fn main() -> Result<(), Failure> {
         },
     };
     let systems = Systems::start(&population, &plan).await?;
-    let half_days: usize = (0..population.len())
-        .map(|index| (plan.absences)(&population.pupil(index)).len())
-        .sum();
+    let mut letters: BTreeMap<&str, usize> = BTreeMap::new();
+    for index in 0..population.len() {
+        for absence in (plan.absences)(&population.pupil(index)) {
+            *letters.entry(absence.letter).or_default() += 1;
+        }
+    }
+    let half_days: usize = letters.values().sum();
     let file = parties(&population, systems.sources(&population)?, ISSUER, |_| {
         Categories::default_agreement().with(Category::Attendance)
     });
     std::fs::write(folder.join("register.toml"), toml::to_string(&Register::of(file)?)?)?;
-    let health = Arc::new(Health { systems, schools });
+    let known = population.lessons.partition_point(|half| half.day <= today);
+    let last = population.lessons.iter().take(known).rev().take(CHANGING).copied();
+    let health = Arc::new(Health {
+        systems,
+        schools,
+        last: last.collect(),
+    });
     let control = Host::start(health).await?;
     // Whole or not at all: it is waited for.
     let ready = folder.join("ready.new");
-    std::fs::write(&ready, format!("{day}\n{}\n", control.origin()))?;
+    std::fs::write(
+        &ready,
+        format!(
+            "{day}\n{}\n{}\n",
+            control.origin(),
+            serde_json::json!({ "pupils": population.len(), "letters": letters })
+        ),
+    )?;
     std::fs::rename(ready, folder.join("ready"))?;
     let told = format!(
         "{schools} schools, {} pupils, {half_days} half-days of absence on {day}",
@@ -124,10 +148,12 @@ fn last_lesson(population: &Population) -> Option<NaiveDate> {
     lessons.map(|half| half.day).find(|day| *day <= population.today)
 }
 
-/// Where the systems are told how they are.
+/// Where the systems are told how they are, and what happens at their schools.
 struct Health {
     systems: Systems,
     schools: usize,
+    /// The half-days that may change, the last one first.
+    last: Vec<HalfDay>,
 }
 
 impl Health {
@@ -135,12 +161,35 @@ impl Health {
         let both = [self.systems.roster_of(school), self.systems.half_days_of(school)];
         both.into_iter().flatten()
     }
+
+    /// What a school says of a pupil's last half-days; `None` where that makes no sense.
+    fn says(&self, told: &str) -> Option<()> {
+        let told: Vec<&str> = told.split('/').collect();
+        let [school, pupil, half_days, letter] = told[..] else {
+            return None;
+        };
+        let (school, half_days): (usize, usize) = (school.parse().ok()?, half_days.parse().ok()?);
+        let code = ["B", "Z"].into_iter().find(|code| *code == letter)?;
+        for at in self.last.get(..half_days)? {
+            let change = Change {
+                school,
+                pupil_key: pupil.to_owned(),
+                at: *at,
+                code,
+            };
+            self.systems.register(&change).then_some(())?;
+        }
+        Some(())
+    }
 }
 
 #[async_trait]
 impl Site for Health {
     async fn answer(&self, request: Request) -> Answer {
         const TROUBLES: [Trouble; 4] = [Trouble::Stall, Trouble::Breakdown, Trouble::Portal, Trouble::Half];
+        if let Some(told) = request.path.strip_prefix("/says/") {
+            return Answer::status(if self.says(told).is_some() { 204 } else { 404 });
+        }
         let sick = match request.path.strip_prefix("/sick/").map(str::parse::<usize>) {
             Some(Ok(number)) => number,
             None if request.path == "/well" => 0,

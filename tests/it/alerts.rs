@@ -30,7 +30,7 @@ const Z: Reading = Reading::Absent(Code::Z);
 /// A school whose pupils have four half-days each, the people who follow, and what the binary needs to serve them.
 pub(crate) struct Scene {
     pub(crate) world: World,
-    school: School,
+    pub(crate) school: School,
     records: Vec<RecordId>,
     flips: Cell<usize>,
     pub(crate) worker: Actor,
@@ -90,7 +90,7 @@ impl Scene {
     }
 
     /// Everything that happened, by position.
-    async fn happened(&self) -> Vec<EventId> {
+    pub(crate) async fn happened(&self) -> Vec<EventId> {
         list(&self.world.look, "select id from outbox order by position").await
     }
 }

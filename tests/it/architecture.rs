@@ -4,6 +4,7 @@
 //! one over a planted violation: a rule that finds nothing there proves nothing here.
 
 mod bans;
+mod conforming;
 mod controls;
 mod habits;
 mod modules;

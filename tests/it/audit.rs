@@ -322,7 +322,7 @@ fn a_head_never_goes_back() {
     assert!(matches!(strange.last(clb), Err(HeadError::Forged { .. })));
 }
 
-async fn post(address: &str, token: &str, question: &str) -> Value {
+pub(crate) async fn post(address: &str, token: &str, question: &str) -> Value {
     let body = json!({ "query": question }).to_string();
     let request = format!(
         "POST /graphql HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\

@@ -310,7 +310,7 @@ both_databases!(
             .await;
         let class =
             async |name: &str| ClassId(id(&town, &format!("select id from class_group where name = '{name}'")).await);
-        let [a, b, c, z] = [
+        let [first, second, east, former] = [
             class("1A").await,
             class("1B").await,
             class("2C").await,
@@ -322,7 +322,7 @@ both_databases!(
             field: "classes",
             row: "id",
         };
-        let names = [a, b, c, z].map(|class| class.to_string());
+        let names = [first, second, east, former].map(|class| class.to_string());
         for (viewer, of_north, of_east) in [
             (&v.north, &names[..2], &names[..0]),
             (&v.north_manager, &names[..2], &names[..0]),
@@ -350,13 +350,13 @@ both_databases!(
         };
         let [ada, bo] = [town.ada, town.bo].map(|id| id.to_string());
         for viewer in [&v.north, &v.north_manager, &v.first] {
-            exactly(&town, viewer, &members(a), "", &[ada.clone(), bo.clone()]).await;
-            exactly(&town, viewer, &members(b), "", std::slice::from_ref(&bo)).await;
+            exactly(&town, viewer, &members(first), "", &[ada.clone(), bo.clone()]).await;
+            exactly(&town, viewer, &members(second), "", std::slice::from_ref(&bo)).await;
         }
         for viewer in [&v.east, &v.south, &v.second, &v.chat] {
-            exactly(&town, viewer, &members(a), "", &[]).await;
+            exactly(&town, viewer, &members(first), "", &[]).await;
         }
-        exactly(&town, &v.east, &members(c), "", &[]).await;
+        exactly(&town, &v.east, &members(east), "", &[]).await;
     }
 );
 

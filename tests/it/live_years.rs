@@ -20,11 +20,11 @@ use crate::support::look::{list, number, totals};
 use crate::support::tenant::{CODE, Scene, pupil};
 use crate::support::world::{World, am, at, day, pm};
 
-/// A tenant of this school with a class and two pupils who stay.
+/// A tenant of this school with a class and so many pupils who stay that one may leave and nobody must look.
 fn of(school: &str, today: &str, since: &str) -> Platform {
     let mut platform = Platform::new(CODE, day(today));
     platform.add_class("1A", school);
-    for number in 1..3 {
+    for number in 1..11 {
         platform.add_pupil(pupil(number), "1A", day(since));
     }
     platform

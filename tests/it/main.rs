@@ -54,6 +54,7 @@ mod outbox;
 mod personas;
 mod policy_matrix;
 mod privacy;
+mod processes;
 mod pulls;
 mod push_absences;
 mod push_clients;

@@ -4,12 +4,14 @@
 //! given before the commit, and what commits late is behind such a reader already.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use clb_hub::deliver::follower::Follower;
 use clb_hub::demo::dice::Dice;
 use clb_hub::store::lease::Lease;
-use clb_hub::store::outbox::{SEQUENCER, sequence};
+use clb_hub::store::outbox::{Head, SEQUENCER, sequence};
 use futures::future::{join, join_all};
 use hub_entities::absence::code::Code;
 use hub_entities::absence::letters::Reading;
@@ -28,7 +30,7 @@ use uuid::Uuid;
 
 use crate::support::database::{Backend, both_databases};
 use crate::support::door::Hub;
-use crate::support::look::{list, number};
+use crate::support::look::{list, meddle, number};
 use crate::support::world::{World, am, born, pm};
 
 const NOW: &str = "2026-10-01T10:00:00Z";
@@ -329,4 +331,24 @@ both_databases!(positions_are_given_once, async |database: &TestDatabase| {
     assert_eq!(list::<i64>(&world.look, "select position from outbox").await, [1]);
     assert_eq!(list::<Uuid>(&world.look, "select epoch from sequence").await, [EPOCH]);
     assert_eq!(number(&world.look, "select position from sequence").await, 1);
+});
+
+// R39: being woken is only the sooner of two ways to look. Here nobody wakes anybody, on either database, and whatever is given
+// a position is found all the same. More than once: who begins to listen looks once for what was before.
+both_databases!(whoever_follows_looks_by_itself, async |database: &TestDatabase| {
+    let world = World::new(database, NOW).await;
+    let lease = Lease::acquire(&world.db, SEQUENCER, "test", Duration::from_mins(10)).await;
+    sequence(&world.db, &lease.unwrap().unwrap(), EPOCH).await.unwrap();
+    let follower = Follower::new(world.db.clone(), Arc::default(), Arc::default());
+    let mut head = follower.head();
+    let given = async {
+        for position in 1..=4 {
+            let text = "update sequence set position = position + 1 where name = 'outbox'";
+            assert_eq!(meddle(&world.look, text).await, 1);
+            let expected = Some(Head { epoch: EPOCH, position });
+            let seen = tokio::time::timeout(Duration::from_secs(15), head.wait_for(|head| *head == expected)).await;
+            seen.expect("nobody looks").unwrap();
+        }
+    };
+    follower.run(given).await;
 });

@@ -1,5 +1,6 @@
 //! Rosters that software brings in by itself: changes, and snapshots in one call or several.
 
+mod limits;
 mod locks;
 
 use clb_hub::store::roster::PupilSaid;
@@ -167,10 +168,10 @@ both_databases!(a_snapshot_comes_in_parts, async |database: &TestDatabase| {
         .sends("zero", CHANGES, &format!("pupils: [{}]", pupil("gone")))
         .await;
     let held = told("HELD", Some("AWAITS_CLOSING"), &[]);
-    let first = scene.sends("one", &part("october", 1, false), &pupils(11)).await;
+    let first = scene.sends("one", &part("october", 1, false), &pupils(20)).await;
     assert_eq!(
         (&first["runState"], &first["results"]),
-        (&json!("STAGING"), &json!(vec![held.clone(); 11]))
+        (&json!("STAGING"), &json!(vec![held.clone(); 20]))
     );
     let second = scene
         .sends(
@@ -182,7 +183,7 @@ both_databases!(a_snapshot_comes_in_parts, async |database: &TestDatabase| {
     assert_eq!(second["runId"], first["runId"], "one snapshot is one run");
     assert_eq!(scene.enrolled().await, ["gone"]);
     assert_eq!(
-        scene.sends("one", &part("october", 1, false), &pupils(11)).await,
+        scene.sends("one", &part("october", 1, false), &pupils(20)).await,
         first,
         "the same answer"
     );
@@ -197,20 +198,20 @@ both_databases!(a_snapshot_comes_in_parts, async |database: &TestDatabase| {
         (&last["runState"], &last["results"]),
         (&json!("DONE"), &json!([told("ACCEPTED", None, &[])]))
     );
-    assert_eq!(scene.enrolled().await.len(), 13);
+    assert_eq!(scene.enrolled().await.len(), 22);
     assert_eq!(number(&scene.world().look, "select count(*) from staged_row").await, 0);
 
-    // Another snapshot, without one of them. A part of yet another one does not mix with it.
+    // Another snapshot, without two of them. A part of yet another one does not mix with it.
     scene
         .sends("four", &part("a", 1, false), &format!("pupils: [{}]", pupil("stray")))
         .await;
     let closed = scene
-        .sends("five", SNAPSHOT, &format!("{}, classes: []", pupils(11)))
+        .sends("five", SNAPSHOT, &format!("{}, classes: []", pupils(20)))
         .await;
     assert_eq!(closed["runState"], "DONE", "{closed}");
-    assert_eq!(closed["results"], json!(vec![told("UNCHANGED", None, &[]); 11]));
+    assert_eq!(closed["results"], json!(vec![told("UNCHANGED", None, &[]); 20]));
     let left: Vec<String> = scene.enrolled().await;
-    assert_eq!((left.len(), left.contains(&"stray".to_owned())), (11, false));
+    assert_eq!((left.len(), left.contains(&"stray".to_owned())), (20, false));
 });
 
 // A part that is lost, or a snapshot that gave way to changes in between, ends nobody: it is not closed.

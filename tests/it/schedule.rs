@@ -11,7 +11,7 @@ use clb_hub::sync::schedule::{Every, Scheduler};
 use hub_connectors::fake::Trouble;
 use hub_connectors::http::{Pause, Stamp};
 use hub_connectors::live::Systems;
-use hub_entities::category::Categories;
+use hub_entities::category::{Categories, Category};
 use hub_entities::operation::Actor;
 use hub_entities::policy::Action;
 use hub_entities::time::Clock;
@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, oneshot};
 
 use crate::support::database::{TestDatabase, both_databases};
-use crate::support::look::{list, meddle, number};
+use crate::support::look::{list, meddle, number, until};
 use crate::support::tenant::{CODE, Tenant, http, platform};
 use crate::support::world::{School, World, am, at};
 
@@ -79,8 +79,13 @@ impl Scene {
 
     /// A school whose source is this tenant.
     async fn school(&self, number: &str, tenant: &Tenant) -> School {
+        self.school_for(number, tenant, Categories::default_agreement()).await
+    }
+
+    /// The same, served for these categories.
+    async fn school_for(&self, number: &str, tenant: &Tenant, agreed: Categories) -> School {
         let clb = self.world.clb("114711").await;
-        let school = self.world.school(number, clb, Categories::default_agreement()).await;
+        let school = self.world.school(number, clb, agreed).await;
         let live = serde_json::json!({ "live": { "secret": "any", "system": { "smartschool": {
             "url": tenant.url(), "window_days": 0, "parallel_calls": 1, "single_school": true,
         } } } });
@@ -224,6 +229,86 @@ both_databases!(
         assert_eq!(number(&scene.world.look, "select count(*) from record").await, 3);
     }
 );
+
+// R47 is of a source, and not of each of its streams: what one of them hears, the other does not ask for itself.
+both_databases!(a_sick_source_is_left_alone_by_all, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let tenant = Tenant::new(platform("111111", TODAY, 0..3)).await;
+    scene.school("111111", &tenant).await;
+    let scheduler = scene.scheduler();
+    // It is asked too often, and wants an hour of rest.
+    tenant.site.from(1, Trouble::Busy);
+    assert_eq!(scheduler.once().await.unwrap(), 1, "the roster");
+    assert_eq!((scene.failures().await, tenant.site.answered()), (vec![0, 1], 1));
+    for minutes in [2, 10, 47] {
+        scene.clock.pass(minutes);
+        assert_eq!(
+            scheduler.once().await.unwrap(),
+            0,
+            "the absences were due a minute after the roster"
+        );
+    }
+    scene.clock.pass(2);
+    assert_eq!(scheduler.once().await.unwrap(), 1, "one knock");
+    // Who has not failed yet goes first.
+    assert_eq!((scene.failures().await, tenant.site.answered()), (vec![1, 1], 2));
+    // Without a word about when, a minute is kept, and what only one of them waits for keeps nobody.
+    tenant.site.from(1, Trouble::Unauthorised);
+    scene.clock.pass(61);
+    assert_eq!(scheduler.once().await.unwrap(), 1);
+    let due = "select count(*) from pull_turn where due_at = (select min(due_at) from pull_turn)";
+    assert_eq!(number(&scene.world.look, due).await, 1, "each by its own failures");
+    assert_eq!(scheduler.once().await.unwrap(), 0);
+    scene.clock.pass(1);
+    assert_eq!(scheduler.once().await.unwrap(), 1);
+    tenant.site.calm();
+    scene.clock.pass(5);
+    assert_eq!(scheduler.once().await.unwrap(), 2);
+    assert_eq!(scene.failures().await, [0, 0]);
+});
+
+// A stream that no agreement lists is not asked for, and its source is no sick one for that.
+both_databases!(what_is_not_agreed_makes_nobody_sick, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let tenant = Tenant::new(platform("111111", TODAY, 0..3)).await;
+    let agreed = [Category::Identity, Category::Enrolment].into_iter().collect();
+    scene.school_for("111111", &tenant, agreed).await;
+    let scheduler = scene.scheduler();
+    assert_eq!(scheduler.once().await.unwrap(), 1, "the roster");
+    tenant.fake.calls();
+    scene.clock.pass(1);
+    assert_eq!(scheduler.once().await.unwrap(), 1, "the absences");
+    assert_eq!(tenant.fake.calls(), Vec::<String>::new());
+    assert_eq!(scene.failures().await, [0, 0]);
+    let sick = "select count(*) from pull_turn where failing_since is not null or fault is not null";
+    assert_eq!(number(&scene.world.look, sick).await, 0);
+    // It is looked at again as often as any other.
+    scene.clock.pass(4);
+    assert_eq!(scheduler.once().await.unwrap(), 0);
+    scene.clock.pass(1);
+    assert_eq!(scheduler.once().await.unwrap(), 1);
+});
+
+// Who is only knocked at is given up as soon as any other when the hub stops.
+both_databases!(a_stop_waits_for_no_knock, async |database: &TestDatabase| {
+    let scene = Scene::new(database).await;
+    let tenant = Tenant::new(platform("111111", TODAY, 0..3)).await;
+    scene.school("111111", &tenant).await;
+    let scheduler = scene.scheduler();
+    tenant.site.from(1, Trouble::Unauthorised);
+    scheduler.once().await.unwrap();
+    meddle(&scene.world.look, "update pull_turn set failures = 3").await;
+    scene.clock.pass(5);
+    // Longer than anyone waits here.
+    tenant.site.from(1, Trouble::Late(Duration::from_mins(5)));
+    let (end, ended) = oneshot::channel::<()>();
+    let running = tokio::spawn(scheduler.run(async { drop(ended.await) }));
+    until("somebody knocks", async || tenant.site.answered() == 1).await;
+    drop(end);
+    let stopped = tokio::time::timeout(Duration::from_secs(20), running).await;
+    stopped.expect("a knock outlives the hub").unwrap();
+    assert_eq!(scene.failures().await, [3, 3]);
+});
 
 // Forty sources that do not answer and have not before: they wait in their own line, and nobody waits for them.
 both_databases!(the_sick_wait_apart, async |database: &TestDatabase| {

@@ -179,6 +179,11 @@ fn who_hangs_up_in_a_write_gives_the_lock_back() {
         assert_eq!(number(look, "select count(*) from signal_track").await, 0);
         let (status, _, body) = hub.ask(Some(&token), &step).await;
         assert_eq!((status, body.contains("SignalStepped")), (200, true), "{body}");
+        // Whichever connection is next, it can begin a transaction.
+        for _ in 0..32 {
+            let (status, _, body) = hub.ask(Some(&token), &step).await;
+            assert_eq!((status, body.contains("errors")), (200, false), "{body}");
+        }
         hub.end().await;
     });
 }

@@ -256,7 +256,9 @@ both_databases!(a_place_that_moves_is_in_one_class, async |database: &TestDataba
     assert_eq!(scene.places().await, ["1A ada 2026-10-01", "1B ada -"]);
     // Both are there, and the key of the one names the other now.
     let renamed = place("m2", "1B", "ada", Status::Active);
-    scene.import(&roster(&[a, renamed])).await;
+    scene
+        .import(&whole(delta(&classes, &["ada", "bo"], &[a, renamed])))
+        .await;
     assert_eq!(scene.places().await, ["1A ada -", "1B ada -"]);
 });
 

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::fake::{Answer, Delivery, Host, Request, Site};
@@ -123,22 +124,32 @@ fn a_named_network_is_reached_and_no_more() {
     }
 }
 
-/// Says first a public address, then the one of the listener.
-#[derive(Default)]
-struct Flips(Mutex<usize>);
+/// Says first this address, and from then on the one of the loopback interface.
+struct Flips {
+    first: Ipv4Addr,
+    asked: Mutex<usize>,
+}
+
+impl Flips {
+    fn from(first: [u8; 4]) -> Arc<Self> {
+        Arc::new(Self {
+            first: first.into(),
+            asked: Mutex::default(),
+        })
+    }
+
+    fn asked(&self) -> usize {
+        *self.asked.lock().expect("not poisoned")
+    }
+}
 
 #[async_trait]
 impl Names for Flips {
     async fn find(&self, _name: &str) -> std::io::Result<Vec<IpAddr>> {
-        let mut asked = self.0.lock().expect("not poisoned");
+        let mut asked = self.asked.lock().expect("not poisoned");
         *asked += 1;
-        // TEST-NET-1 goes nowhere and is not public either: what is looked at first must be what is called.
-        let first = if *asked == 1 {
-            Ipv4Addr::new(192, 0, 2, 1)
-        } else {
-            Ipv4Addr::LOCALHOST
-        };
-        Ok(vec![first.into()])
+        let address = if *asked == 1 { self.first } else { Ipv4Addr::LOCALHOST };
+        Ok(vec![address.into()])
     }
 }
 
@@ -146,7 +157,8 @@ impl Names for Flips {
 async fn nothing_out_of_reach_is_called_by_whatever_name() {
     let (host, site) = hosted(|_, _| Answer::json(200, "{}")).await;
     let pause = Arc::new(Hurried::default());
-    let flips = Arc::new(Flips::default());
+    // TEST-NET-1 goes nowhere and is not public either.
+    let flips = Flips::from([192, 0, 2, 1]);
     let names: Arc<dyn Names> = flips.clone();
     let strict = Http::with_names(Reach::default(), limits(), pause.clone(), &names);
     let strict = strict.expect("a client");
@@ -179,11 +191,53 @@ async fn nothing_out_of_reach_is_called_by_whatever_name() {
         assert_eq!(refused, fault, "{address}");
     }
     assert_eq!(site.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(flips.asked(), 2, "what is out of reach is not tried again");
+}
+
+/// A listener at this address and another at the loopback address, on one port.
+async fn two_on_one_port(address: [u8; 4]) -> (TcpListener, TcpListener) {
+    loop {
+        let first = TcpListener::bind((Ipv4Addr::from(address), 0)).await.expect("a port");
+        let port = first.local_addr().expect("an address").port();
+        if let Ok(second) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            return (first, second);
+        }
+    }
+}
+
+// Only one address may be reached. The name is that of it when it is first called, and of another when that has hung up: what
+// was judged once is judged again, and what was judged is what is called.
+#[tokio::test]
+async fn a_name_that_changes_its_mind_gains_nothing() {
+    let allowed = [127, 0, 0, 2];
+    let (first, second) = two_on_one_port(allowed).await;
+    let port = first.local_addr().expect("an address").port();
+    let site = |answers| {
+        let asked = AtomicUsize::new(0);
+        Arc::new(Paths { asked, answers })
+    };
+    let named = site(|_, _| Answer::json(200, "{}").delivered(Delivery::Hangup));
+    let inside = site(|_, _| Answer::json(200, "{}"));
+    let _hosts = [
+        Host::on(first, named.clone()).expect("a host"),
+        Host::on(second, inside.clone()).expect("a host"),
+    ];
+    let flips = Flips::from(allowed);
+    let names: Arc<dyn Names> = flips.clone();
+    let reach = Reach::Public {
+        and: vec!["127.0.0.2/32".parse().expect("a network")],
+    };
+    let http = Http::with_names(reach, limits(), Arc::new(Hurried::default()), &names).expect("a client");
+    let address: Url = format!("http://flips.example:{port}/").parse().expect("an address");
+    let refused = http.whole(&Call::get(&address)).await.map(drop);
     assert_eq!(
-        *flips.0.lock().expect("not poisoned"),
-        2,
-        "what is out of reach is not tried again"
+        refused,
+        Err(Fault::Config(
+            "the address lies in a network that the connection may not reach"
+        ))
     );
+    let asked = [named, inside].map(|site| site.asked.load(Ordering::SeqCst));
+    assert_eq!((asked, flips.asked()), ([1, 0], 2));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 
 use super::*;
-use crate::fake::{Answer, Delivery, Host, Request, Site, url_pairs};
+use crate::fake::{Answer, Delivery, Host, Request, Site, Trouble, Unruly, url_pairs};
 use crate::http::{Hurried, Limits, Reach};
 
 const SECRET: &str = "canary s:cret%";
@@ -238,6 +238,69 @@ async fn an_endpoint_that_gives_none_is_a_fault_by_what_must_happen() {
             retry_after: Some(Duration::from_mins(10))
         }
     );
+}
+
+#[tokio::test]
+async fn whatever_befalls_the_token_answer_is_a_fault() {
+    let endpoint = Arc::new(Endpoint {
+        answers: |_, _| {
+            Answer::json(
+                200,
+                r#"{"access_token":"canary","token_type":"bearer","expires_in":3600}"#,
+            )
+        },
+        asked: StdMutex::default(),
+    });
+    let site = Arc::new(Unruly::over(endpoint, |_| true));
+    let host = Host::start(Arc::<Unruly>::clone(&site)).await.expect("a port");
+    let reach = Reach::Public {
+        and: vec!["127.0.0.1".parse().expect("a network")],
+    };
+    let limits = Limits {
+        idle: Duration::from_millis(60),
+        ..Limits::default()
+    };
+    let http = Http::new(reach, limits, Arc::new(Hurried::default())).expect("a client");
+    let settings = Settings {
+        token_url: format!("{}/oauth/token", host.origin()),
+        client_id: "hub".into(),
+        ..Settings::default()
+    };
+    let too_large = Fault::Broken {
+        stream: "http",
+        record: 0,
+        rule: "http.too_large",
+    };
+    for trouble in Trouble::ALL {
+        // The fault, and how often it is asked before that is one.
+        let (fault, asked) = match trouble {
+            Trouble::Reset | Trouble::Cut => (Fault::transient("the answer broke off"), 4),
+            Trouble::Stall => (Fault::transient("the answer stood still"), 4),
+            Trouble::Breakdown => (Fault::transient("it answers with an error of its own"), 4),
+            Trouble::Busy => {
+                let hour = Fault::Transient {
+                    reason: "it is asked too often",
+                    retry_after: Some(Duration::from_hours(1)),
+                };
+                (hour, 1)
+            }
+            Trouble::Unauthorised => (Fault::Refused("the token endpoint gives this client no token"), 1),
+            Trouble::Portal | Trouble::OtherType | Trouble::Half | Trouble::Deep => (unreadable(), 1),
+            Trouble::Endless | Trouble::Flood => (too_large.clone(), 1),
+            Trouble::Late(_) => unreachable!("nothing is wrong with a late answer"),
+        };
+        let secret = SecretString::from(SECRET);
+        let tokens = Tokens::new(http.clone(), settings.clone(), secret).expect("an address");
+        site.from(1, trouble);
+        let failed = tokens.token().await.expect_err("no token");
+        assert_eq!((&failed, site.answered()), (&fault, asked), "{trouble:?}");
+        let shown = format!("{failed} {failed:?} {tokens:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+        // Nothing of it is remembered.
+        site.calm();
+        tokens.token().await.expect("a token");
+        assert_eq!(site.answered(), 1, "{trouble:?}");
+    }
 }
 
 /// npm `oidc-provider` as a token endpoint: `./tests/run` installs it and runs this.

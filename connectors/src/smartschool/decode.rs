@@ -8,10 +8,12 @@ use chrono::NaiveDate;
 
 use super::absences::{DayReader, MOST_ENTRY, Whose};
 use super::account::MOST_ACCOUNT;
-use super::call::{Hear, Hearing, broken};
+use super::answer::{Code, number};
+use super::call::{Hear, Hearing, broken, fault_of};
 use super::career::{Career, MOST_ROW};
+use super::codes;
 use super::groups::{self, MOST_TREE};
-use super::read::Pupils;
+use super::read::{MOST_WORD, Pupils, unique_field};
 use super::settings::UniqueField;
 use crate::contract::Sink;
 use crate::fault::Fault;
@@ -57,6 +59,33 @@ pub fn career<'p>(answer: impl IntoIterator<Item = &'p [u8]>) -> Result<bool, Fa
     Ok(!career.sorted().at_school("", true).is_empty())
 }
 
+/// The table of result codes; whether it knows those that the hub goes by.
+///
+/// # Errors
+/// The answer cannot be read, or is no table.
+pub fn result_codes<'p>(answer: impl IntoIterator<Item = &'p [u8]>) -> Result<bool, Fault> {
+    const METHOD: &str = "returnJsonErrorCodes";
+    let mut hearing = Hearing::text(METHOD, codes::MOST);
+    feed(&mut hearing, answer)?;
+    let table = codes::Table::read(&hearing.held()?).ok_or(broken(METHOD, 0, "codes.unreadable"))?;
+    Ok(table.check().is_ok())
+}
+
+/// One plain word: by what the tenant names people.
+///
+/// # Errors
+/// The answer cannot be read, or is a result code or another word.
+pub fn plain<'p>(answer: impl IntoIterator<Item = &'p [u8]>) -> Result<UniqueField, Fault> {
+    const METHOD: &str = "getReferenceField";
+    let mut hearing = Hearing::text(METHOD, MOST_WORD);
+    feed(&mut hearing, answer)?;
+    let text = hearing.held()?;
+    match number(&text) {
+        Some(code) => Err(fault_of(METHOD, Code::of(code))),
+        None => unique_field(&text),
+    }
+}
+
 /// The tree of groups; how many classes are in it.
 ///
 /// # Errors
@@ -84,6 +113,3 @@ fn feed<'p>(hearing: &mut Hearing<'_>, answer: impl IntoIterator<Item = &'p [u8]
     }
     hearing.end()
 }
-
-#[cfg(test)]
-mod tests;

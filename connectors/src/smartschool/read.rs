@@ -12,6 +12,9 @@ use super::pieces::Piece;
 use super::settings::{Settings, UniqueField};
 use crate::fault::Fault;
 
+/// The longest answer that is one word.
+pub(super) const MOST_WORD: usize = 1024;
+
 /// What a list of maps is made of, even where PHP made it a map.
 const fn value<'p>(piece: &Piece<'p>) -> &'p [u8] {
     match piece {
@@ -62,15 +65,10 @@ impl Hear for Career {
 pub(super) async fn check_unique_field(tenant: &Tenant, settings: &Settings) -> Result<(), Fault> {
     const METHOD: &str = "getReferenceField";
     let said = tenant
-        .text(METHOD, &[], 1024)
+        .text(METHOD, &[], MOST_WORD)
         .await?
         .map_err(|code| fault_of(METHOD, code))?;
-    let said = match said.trim().trim_matches('"').to_lowercase().as_str() {
-        "number" => UniqueField::Number,
-        "username" => UniqueField::Username,
-        _ => return Err(broken(METHOD, 0, "unique_field.unknown")),
-    };
-    match (said, settings.unique_field) {
+    match (unique_field(&said)?, settings.unique_field) {
         (UniqueField::Number, UniqueField::Username) => Err(Fault::Config(
             "the unique field of the tenant is the internal number, the connection says the user name",
         )),
@@ -78,6 +76,15 @@ pub(super) async fn check_unique_field(tenant: &Tenant, settings: &Settings) -> 
             "the unique field of the tenant is the user name, the connection says the internal number",
         )),
         _ => Ok(()),
+    }
+}
+
+/// What the tenant names people by, as it is written.
+pub(super) fn unique_field(said: &str) -> Result<UniqueField, Fault> {
+    match said.trim().trim_matches('"').to_lowercase().as_str() {
+        "number" => Ok(UniqueField::Number),
+        "username" => Ok(UniqueField::Username),
+        _ => Err(broken("getReferenceField", 0, "unique_field.unknown")),
     }
 }
 

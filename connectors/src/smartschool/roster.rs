@@ -131,8 +131,8 @@ pub(super) async fn read(
             pupils.insert(account.pupil.source_key.clone(), account);
         }
     }
-    // A school without pupils is one whose classes are being made up, in summer: nobody has left it for that.
-    losses.hides("smartschool.school_without_pupils", u64::from(pupils.is_empty()));
+    // Classes that are being made up, in summer, or a school that everybody has left: the hub lets a person look (R08).
+    losses.add("smartschool.school_without_pupils", u64::from(pupils.is_empty()));
     let total = u64::try_from(pupils.len()).unwrap_or(u64::MAX);
     let mut careers: BTreeMap<&str, Career> = BTreeMap::new();
     if settings.careers {

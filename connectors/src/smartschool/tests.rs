@@ -15,6 +15,7 @@ use crate::contract::State;
 use crate::fake::{Delivery, Host, Unruly};
 use crate::http::{Hurried, Pause};
 
+mod codes;
 mod faults;
 mod several;
 mod zeep;
@@ -295,7 +296,7 @@ async fn who_leaves_the_school_is_no_longer_in_a_complete_roster() {
 #[tokio::test]
 async fn what_may_hide_a_pupil_makes_a_roster_incomplete() {
     type Change = fn(&mut Platform);
-    let cases: [(&str, Change); 4] = [
+    let cases: [(&str, Change); 3] = [
         ("smartschool.pupil_without_unique_field 1", |platform| {
             platform.pupil("canary.twee").expect("a pupil").internal_number = String::new();
         }),
@@ -305,11 +306,6 @@ async fn what_may_hide_a_pupil_makes_a_roster_incomplete() {
         ("smartschool.class_without_code 1", |platform| {
             platform.add_class("", SCHOOL);
         }),
-        ("smartschool.school_without_pupils 1", |platform| {
-            for name in ["canary.een", "canary.twee", "canary.drie"] {
-                platform.delete(name, "20261119_120000");
-            }
-        }),
     ];
     for (gap, change) in cases {
         let running = run(school()).await;
@@ -318,6 +314,20 @@ async fn what_may_hide_a_pupil_makes_a_roster_incomplete() {
         assert!(!complete, "{gap}");
         assert!(gaps.contains(&gap.to_owned()), "{gap}: {gaps:?}");
     }
+}
+
+#[tokio::test]
+async fn a_school_without_pupils_is_one_and_is_told_of() {
+    let running = run(school()).await;
+    running.fake.change(|platform| {
+        for name in ["canary.een", "canary.twee", "canary.drie"] {
+            platform.delete(name, "20261119_120000");
+        }
+    });
+    let (complete, roster, gaps) = running.roster().await;
+    assert!(complete, "whether they have left is for a person to say");
+    assert!(roster.pupils.is_empty());
+    assert_eq!(gaps, ["smartschool.school_without_pupils 1"]);
 }
 
 #[tokio::test]
@@ -505,25 +515,6 @@ async fn doctor_hears_what_the_profile_may_not_do() {
     );
     assert_eq!(Kind::of(&running.fault(&ask(Stream::Absences)).await), Kind::Refused);
     running.roster().await;
-}
-
-/// The table of the tenant is compared with what the hub goes by; its words stay there.
-#[tokio::test]
-async fn doctor_hears_which_result_codes_the_tenant_does_not_know() {
-    let running = run(school()).await;
-    for (said, note) in [
-        (
-            Instead::Text(r#"{"8":"canary","9":"","10":"","12":"","14":"","19":"","23":"","50":"","53":""}"#.into()),
-            "result codes: the tenant does not know 49, 56",
-        ),
-        (Instead::Text("[]".into()), "result codes: the tenant publishes none"),
-        (Instead::Code(23), "result codes: the tenant publishes none"),
-    ] {
-        running.fake.heal();
-        running.fake.plan(Plan::always("returnJsonErrorCodes", said));
-        let discovery = running.connector.discover().await.expect("it can be looked at");
-        assert_eq!(discovery.notes.last().map(String::as_str), Some(note));
-    }
 }
 
 /// Days that were left out between the last read and this one are still to be read.

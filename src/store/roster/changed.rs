@@ -31,37 +31,18 @@ impl Changed {
 
     /// Sees to it that the record has the enrolment that the source says.
     pub(super) fn enrol(&mut self, work: &Work<'_>, school: SchoolId, record: &KnownRecord, said: &PupilSaid) {
-        let today = work.scope.day();
-        let begins = match record.enrolments.last_key_value() {
-            Some((begins, latest)) => {
-                let same = said.begins_on.is_none_or(|said| said == *begins);
-                let open = latest
-                    .ends_on
-                    .is_none_or(|ends| said.begins_on.is_none_or(|said| said < ends) && said.ends_on.is_some());
-                if open || (same && said.ends_on == latest.ends_on) {
-                    // The same enrolment: its days may have been corrected, but not to those of an earlier one.
-                    let corrected = said.begins_on.filter(|said| !record.enrolments.contains_key(said));
-                    self.corrected.push(vec![
-                        corrected.unwrap_or(*begins).into(),
-                        said.ends_on.into(),
-                        work.run.into(),
-                        latest.id.into(),
-                    ]);
-                    return;
-                }
-                // Enrolled again after having left.
-                said.begins_on
-                    .filter(|said| said > begins)
-                    .unwrap_or(today.max(*begins))
-            }
-            None => said.begins_on.unwrap_or(today),
-        };
+        let stay = record.stay(said, work.scope.day());
+        if let Some(same) = stay.same {
+            let row = vec![stay.begins_on.into(), said.ends_on.into(), work.run.into(), same.into()];
+            self.corrected.push(row);
+            return;
+        }
         self.enrolled.push(vec![
             EnrolmentId(work.ids.next(work.now)).into(),
             record.id.into(),
             record.pupil_id.into(),
             school.into(),
-            begins.into(),
+            stay.begins_on.into(),
             said.ends_on.into(),
             work.run.into(),
         ]);

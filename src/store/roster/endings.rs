@@ -25,19 +25,10 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Whether a person must look first (design §5, R08): more than a tenth, or all. Three may always go, or the move of one
-    /// family would hold the roster of a school of thirty.
+    /// Whether a person must look first (design §5, R08): more than a tenth would go, of however few. An empty file would end
+    /// everyone.
     pub const fn must_be_held(self) -> bool {
-        let too_many = self.missing > Self::FEW && self.missing.saturating_mul(10) > self.enrolled;
-        too_many || self.all()
-    }
-
-    /// So many may go, of however few.
-    const FEW: i64 = 3;
-
-    /// An empty file ends everyone, however few they are.
-    const fn all(self) -> bool {
-        self.enrolled > 0 && self.missing == self.enrolled
+        self.missing.saturating_mul(10) > self.enrolled
     }
 }
 

@@ -61,7 +61,10 @@ impl Fresh {
             record.into(),
             pupil.into(),
             school.into(),
-            said.begins_on.unwrap_or_else(|| work.scope.day()).into(),
+            said.begins_on
+                .or(said.presumed.map(|presumed| presumed.on))
+                .unwrap_or_else(|| work.scope.day())
+                .into(),
             said.ends_on.into(),
             work.run.into(),
         ]);

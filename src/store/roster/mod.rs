@@ -78,10 +78,13 @@ pub struct PupilSaid {
     pub language: Option<String>,
     /// nationalNumber: the blind index.
     pub national_index: Option<Vec<u8>>,
-    /// enrolment: the first day at the school.
+    /// enrolment: the first day at the school, as the source says it.
     pub begins_on: Option<NaiveDate>,
     /// enrolment: the first day no longer there.
     pub ends_on: Option<NaiveDate>,
+    /// enrolment: the first day at the school as it is presumed, where the source says none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presumed: Option<Presumed>,
     /// What no agreement lists and a report must carry all the same: kept apart.
     #[serde(skip_serializing_if = "ReportSaid::is_empty")]
     pub report: ReportSaid,
@@ -89,6 +92,20 @@ pub struct PupilSaid {
     pub unsaid: Unsaid,
     /// The source does not say that this is a pupil: it holds only for one that is known.
     pub only_if_known: bool,
+}
+
+/// A first day at the school that follows from what else is said: the first day in a class, or of the school year.
+///
+/// Whoever is new or comes back takes it. The day that is known of any other it moves only where it follows from all places
+/// in classes, and then to no later day than that of a place that is known: a source need not tell for ever of a place that
+/// is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presumed {
+    /// The day.
+    pub on: NaiveDate,
+    /// Whether it is the first of all places in classes, and not of those that changed or of the school year.
+    pub of_all: bool,
 }
 
 /// The parts that a row of a delta may leave out.
@@ -104,9 +121,47 @@ pub struct Unsaid {
 }
 
 impl PupilSaid {
-    /// SHA-256 of all it says: the same row again changes nothing (R41).
+    /// Whether it says nothing of whom nobody knows: nobody leaves who is not there.
+    const fn needs_no_record(&self) -> bool {
+        self.gone || self.only_if_known
+    }
+
+    /// SHA-256 of what a record holds of it: the same row again changes nothing (R41), and neither does one of a delta,
+    /// completed, that says the same in fewer words. How the pupil is enrolled is compared with what stands.
     fn content_hash(&self) -> Result<Vec<u8>, DbError> {
-        let bytes = serde_json::to_vec(self).map_err(|_never| DbError::Unreadable {
+        let Self {
+            gone: _,
+            identifier,
+            stamnummer,
+            given_name,
+            family_name,
+            sex,
+            sort_name,
+            birth_date,
+            street,
+            postal_code,
+            city,
+            contacts,
+            language,
+            national_index,
+            begins_on: _,
+            ends_on: _,
+            presumed: _,
+            report,
+            unsaid: _,
+            only_if_known: _,
+        } = self;
+        let person = (
+            identifier,
+            stamnummer,
+            given_name,
+            family_name,
+            sex,
+            sort_name,
+            birth_date,
+        );
+        let others = (street, postal_code, city, contacts, language, national_index, report);
+        let bytes = serde_json::to_vec(&(person, others)).map_err(|_never| DbError::Unreadable {
             column: "staged_row.body",
         })?;
         Ok(Sha256::digest(bytes).to_vec())

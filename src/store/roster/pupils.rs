@@ -51,6 +51,7 @@ pub(in crate::store) async fn write_pupils(
         .filter_map(|(key, pupil)| whole(key, pupil).national_index.clone());
     let mut indexes = Indexes::of(tx, indexes).await?;
 
+    let today = work.scope.day();
     let mut touched: BTreeSet<PupilId> = BTreeSet::new();
     let mut born_again: BTreeSet<PupilId> = BTreeSet::new();
     let mut placed: BTreeSet<PupilId> = BTreeSet::new();
@@ -60,29 +61,24 @@ pub(in crate::store) async fn write_pupils(
     for (key, pupil) in said {
         let before = known.get(key.as_str());
         let pupil = whole(key, pupil);
-        let hash = pupil.content_hash()?;
+        let is_known = match before {
+            Some(record) => record.knows(pupil, today)?,
+            None => pupil.needs_no_record(),
+        };
+        noted.add(!is_known);
         if pupil.gone {
-            let on = pupil.ends_on.unwrap_or_else(|| work.scope.day());
-            let leaves = before.is_some_and(|record| record.is_open(on));
             if let Some(record) = before {
-                rewritten.end(record.id, on);
+                rewritten.end(record.id, pupil.ends_on.unwrap_or(today));
+                let left = (!is_known).then_some(record.pupil_id);
+                placed.extend(left);
+                touched.extend(left);
             }
-            noted.add(leaves);
-            let left = before.filter(|_| leaves).map(|record| record.pupil_id);
-            placed.extend(left);
-            touched.extend(left);
             continue;
         }
-        if pupil.only_if_known && before.is_none() {
-            noted.add(false);
+        if is_known {
             continue;
         }
-        let enrolled = |ends_on| pupil.unsaid.schools || ends_on == pupil.ends_on;
-        if before.is_some_and(|record| record.content_hash == hash && enrolled(record.ends_on())) {
-            noted.add(false);
-            continue;
-        }
-        noted.add(true);
+        let hash = pupil.content_hash()?;
         let index = pupil.national_index.as_deref();
         let other = match indexes.other(index, before.map(|record| record.id)) {
             Some(other) => Some(other),

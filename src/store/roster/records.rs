@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 use hub_entities::id::{EnrolmentId, PupilId, RecordId, SchoolId};
 use hub_entities::pupil::record;
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult as _};
+use hub_entities::time::SchoolYear;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult as _, QueryResult};
 
 use super::reported::{ReportSaid, names_of};
 use super::{PupilSaid, Unsaid};
@@ -28,13 +29,81 @@ pub(super) struct KnownRecord {
 pub(super) struct Enrolment {
     pub(super) id: EnrolmentId,
     pub(super) ends_on: Option<NaiveDate>,
+    /// The first day, not before its own, of a place in a class that is known; its own where one says none.
+    pub(super) first_place: Option<NaiveDate>,
+}
+
+/// How a record is enrolled by what is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stay {
+    /// Which of its enrolments that is; none where it is enrolled again.
+    pub(super) same: Option<EnrolmentId>,
+    /// The first day of it.
+    pub(super) begins_on: NaiveDate,
 }
 
 impl KnownRecord {
-    /// Where its latest enrolment ends.
-    pub(super) fn ends_on(&self) -> Option<NaiveDate> {
-        let (_, latest) = self.enrolments.last_key_value()?;
-        latest.ends_on
+    /// How it is enrolled by what is said of it.
+    pub(super) fn stay(&self, said: &PupilSaid, today: NaiveDate) -> Stay {
+        let presumed = said.presumed.filter(|_| said.begins_on.is_none());
+        let Some((begins, latest)) = self.enrolments.last_key_value() else {
+            let begins_on = said.begins_on.or(presumed.map(|presumed| presumed.on));
+            return Stay {
+                same: None,
+                begins_on: begins_on.unwrap_or(today),
+            };
+        };
+        let is_same = said.begins_on.is_none_or(|said| said == *begins);
+        let is_open = latest
+            .ends_on
+            .is_none_or(|ends| said.begins_on.is_none_or(|said| said < ends) && said.ends_on.is_some());
+        if is_open || (is_same && said.ends_on == latest.ends_on) {
+            // The same enrolment: its days may have been corrected, but not to those of an earlier one.
+            let presumed = presumed.filter(|presumed| presumed.of_all && self.may_begin(*begins, *latest, presumed.on));
+            let corrected = said.begins_on.filter(|said| !self.enrolments.contains_key(said));
+            let corrected = corrected.or(presumed.map(|presumed| presumed.on));
+            return Stay {
+                same: Some(latest.id),
+                begins_on: corrected.unwrap_or(*begins),
+            };
+        }
+        // Enrolled again after having left.
+        let presumed = presumed.map(|presumed| presumed.on);
+        let presumed = presumed.filter(|day| day > begins && latest.ends_on.is_some_and(|ends| ends <= *day));
+        let said = said.begins_on.filter(|said| said > begins);
+        Stay {
+            same: None,
+            begins_on: said.or(presumed).unwrap_or(today.max(*begins)),
+        }
+    }
+
+    /// Whether the latest enrolment, which begins on a day that is known, may be presumed to begin on this one: former ones
+    /// had ended by then, and no place in a class is known that began sooner.
+    fn may_begin(&self, known: NaiveDate, latest: Enrolment, on: NaiveDate) -> bool {
+        let is_over = |(_, former): (_, &Enrolment)| former.ends_on.is_some_and(|ends| ends <= on);
+        if on < known {
+            return self.enrolments.range(..known).all(is_over);
+        }
+        let sooner = latest.first_place.is_some_and(|place| place < on);
+        !sooner && SchoolYear::of(on) == SchoolYear::of(known)
+    }
+
+    /// Whether what is said of it, with what a row does not speak of as it stands, is known.
+    pub(super) fn knows(&self, said: &PupilSaid, today: NaiveDate) -> Result<bool, DbError> {
+        if said.gone {
+            return Ok(!self.is_open(said.ends_on.unwrap_or(today)));
+        }
+        Ok(self.is_enrolled_as(said, today) && self.content_hash == said.content_hash()?)
+    }
+
+    /// Whether it is enrolled already as is said.
+    fn is_enrolled_as(&self, said: &PupilSaid, today: NaiveDate) -> bool {
+        let latest = self.enrolments.last_key_value();
+        let as_said = |(begins, latest): (&NaiveDate, &Enrolment)| {
+            let stay = self.stay(said, today);
+            stay.same == Some(latest.id) && stay.begins_on == *begins && said.ends_on == latest.ends_on
+        };
+        said.unsaid.schools || latest.is_some_and(as_said)
     }
 
     /// Whether it is enrolled on this day or has yet to be.
@@ -49,36 +118,86 @@ pub(super) async fn records_of(
     tx: &DatabaseTransaction,
     school: SchoolId,
     keys: &[&str],
-) -> Result<BTreeMap<String, KnownRecord>, DbError> {
-    let text = "select r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date, e.id, e.begins_on, e.ends_on
-         from record r left join enrolment e on e.record_id = r.id where r.school_id = ? and r.source_key in ?";
+) -> Result<HashMap<String, KnownRecord>, DbError> {
+    let text = format!(
+        "select {RECORD}, {ENROLMENT} from record r left join enrolment e on e.record_id = r.id
+         where r.school_id = ? and r.source_key in ?"
+    );
     let values = vec![school.into(), list_from(keys.iter().map(|key| (*key).to_owned()))];
-    let mut known: BTreeMap<String, KnownRecord> = BTreeMap::new();
-    for row in rows(tx, text, values).await? {
-        let record = known.entry(row.try_get_by_index(0)?).or_insert(KnownRecord {
-            id: row.try_get_by_index(1)?,
-            pupil_id: row.try_get_by_index(2)?,
-            content_hash: row.try_get_by_index(3)?,
-            birth_date: row.try_get_by_index(4)?,
-            enrolments: BTreeMap::new(),
-        });
-        if let Some(id) = row.try_get_by_index(5)? {
-            let ends_on = row.try_get_by_index(7)?;
-            record
-                .enrolments
-                .insert(row.try_get_by_index(6)?, Enrolment { id, ends_on });
+    let mut known: HashMap<String, KnownRecord> = HashMap::new();
+    for row in rows(tx, &text, values).await? {
+        let (key, record) = record_of(&row)?;
+        let record = known.entry(key).or_insert(record);
+        if let Some((begins, enrolment)) = enrolment_of(&row, 5)? {
+            record.enrolments.insert(begins, enrolment);
         }
     }
     Ok(known)
 }
 
-/// What is said of each pupil, with what a row does not speak of as it stands.
-pub(super) async fn completed(
-    tx: &DatabaseTransaction,
+/// The records of a school.
+pub(super) async fn all_records<C: ConnectionTrait>(
+    db: &C,
+    school: SchoolId,
+) -> Result<HashMap<String, KnownRecord>, DbError> {
+    let mut of_record: HashMap<RecordId, BTreeMap<NaiveDate, Enrolment>> = HashMap::new();
+    // By themselves: PostgreSQL would read those of every school to join them.
+    let text = format!("select e.record_id, {ENROLMENT} from enrolment e where e.school_id = ?");
+    for row in rows(db, &text, vec![school.into()]).await? {
+        if let Some((begins, enrolment)) = enrolment_of(&row, 1)? {
+            let all = of_record.entry(row.try_get_by_index(0)?).or_default();
+            all.insert(begins, enrolment);
+        }
+    }
+    let text = format!("select {RECORD} from record r where r.school_id = ?");
+    let mut known = HashMap::new();
+    for row in rows(db, &text, vec![school.into()]).await? {
+        let (key, mut record) = record_of(&row)?;
+        record.enrolments = of_record.remove(&record.id).unwrap_or_default();
+        known.insert(key, record);
+    }
+    Ok(known)
+}
+
+/// What merging needs of a record, and of an enrolment.
+const RECORD: &str = "r.source_key, r.id, r.pupil_id, r.content_hash, r.birth_date";
+const ENROLMENT: &str = "e.id, e.begins_on, e.ends_on,
+    (select min(coalesce(m.begins_on, e.begins_on)) from membership m
+     where m.record_id = e.record_id and (m.begins_on is null or m.begins_on >= e.begins_on))";
+
+fn record_of(row: &QueryResult) -> Result<(String, KnownRecord), DbError> {
+    let record = KnownRecord {
+        id: row.try_get_by_index(1)?,
+        pupil_id: row.try_get_by_index(2)?,
+        content_hash: row.try_get_by_index(3)?,
+        birth_date: row.try_get_by_index(4)?,
+        enrolments: BTreeMap::new(),
+    };
+    Ok((row.try_get_by_index(0)?, record))
+}
+
+/// The enrolment in a row, from this column on; with the day on which it begins.
+fn enrolment_of(row: &QueryResult, at: usize) -> Result<Option<(NaiveDate, Enrolment)>, DbError> {
+    let Some(id) = row.try_get_by_index(at)? else {
+        return Ok(None);
+    };
+    let enrolment = Enrolment {
+        id,
+        ends_on: row.try_get_by_index(at.saturating_add(2))?,
+        first_place: row.try_get_by_index(at.saturating_add(3))?,
+    };
+    Ok(Some((row.try_get_by_index(at.saturating_add(1))?, enrolment)))
+}
+
+/// What is said of each pupil whose row leaves something out, with that as it stands.
+pub(super) async fn completed<C: ConnectionTrait>(
+    db: &C,
     said: &[(String, PupilSaid)],
-    known: &BTreeMap<String, KnownRecord>,
+    known: &HashMap<String, KnownRecord>,
 ) -> Result<HashMap<String, PupilSaid>, DbError> {
-    let open = said.iter().filter(|(_, pupil)| pupil.unsaid != Unsaid::default());
+    let open = said
+        .iter()
+        .filter(|(_, pupil)| !pupil.gone && pupil.unsaid != Unsaid::default());
     let open: Vec<(&String, &PupilSaid, RecordId)> = open
         .filter_map(|(key, pupil)| Some((key, pupil, known.get(key)?.id)))
         .collect();
@@ -87,10 +206,10 @@ pub(super) async fn completed(
     }
     let records: Vec<RecordId> = open.iter().map(|(_, _, record)| *record).collect();
     let text = "select * from record where id in ?";
-    let asked = statement(tx.get_database_backend(), text, vec![list(&records)]);
-    let stands = record::Model::find_by_statement(asked).all(tx).await?;
+    let asked = statement(db.get_database_backend(), text, vec![list(&records)]);
+    let stands = record::Model::find_by_statement(asked).all(db).await?;
     let stands: HashMap<RecordId, record::Model> = stands.into_iter().map(|record| (record.id, record)).collect();
-    let for_reports = names_of(tx, &records).await?;
+    let for_reports = names_of(db, &records).await?;
     let one = |(key, pupil, record): (&String, &PupilSaid, RecordId)| {
         let stands = stands.get(&record)?;
         let for_report = for_reports.get(&record).cloned().unwrap_or_default();

@@ -7,15 +7,19 @@ use hub_entities::id::ClassId;
 use hub_entities::policy::Scope;
 use hub_entities::time::SchoolYear;
 
+use super::records::{KnownRecord, all_records, completed};
 use super::waiting::waiting_places;
-use super::{ClassSaid, Ending, MembershipSaid, PupilSaid, Unsaid, school_of};
+use super::{ClassSaid, Ending, MembershipSaid, PupilSaid, school_of};
 use crate::store::sql::rows;
 use crate::store::{Db, DbError};
+
+/// Pupils whose rows are completed at once.
+const AT_ONCE: usize = 500;
 
 /// The roster of a school as the hub knows it.
 #[derive(Debug, Default)]
 pub struct Standing {
-    pupils: HashMap<String, Pupil>,
+    pupils: HashMap<String, KnownRecord>,
     /// By key and school year: name and grade.
     classes: HashMap<(String, SchoolYear), (String, Option<String>)>,
     class_keys: HashSet<String>,
@@ -26,14 +30,6 @@ pub struct Standing {
     /// Places that wait for their class or their pupil, by their own key.
     waiting: HashMap<String, MembershipSaid>,
     today: NaiveDate,
-}
-
-#[derive(Debug)]
-struct Pupil {
-    content_hash: Vec<u8>,
-    /// Where the latest enrolment ends.
-    ends_on: Option<NaiveDate>,
-    is_enrolled: bool,
 }
 
 /// A place in a class that is taken today.
@@ -90,24 +86,11 @@ impl Moved {
 pub async fn standing(db: &Db, scope: &Scope) -> Result<Standing, DbError> {
     let school = school_of(scope)?;
     let mut standing = Standing {
+        pupils: all_records(db.reader(), school).await?,
         waiting: waiting_places(db.reader(), scope).await?,
         today: scope.day(),
         ..Standing::default()
     };
-    // `offset 0`: record by record, where PostgreSQL would otherwise read the enrolments of every school into a hash.
-    let text = "select r.source_key, r.content_hash,
-         (select e.ends_on from enrolment e where e.record_id = r.id order by e.begins_on desc limit 1),
-         exists (select 1 from enrolment e where e.record_id = r.id and (e.ends_on is null or e.ends_on > ?)
-                 limit 1 offset 0)
-         from record r where r.school_id = ?";
-    for row in rows(db.reader(), text, vec![scope.day().into(), school.into()]).await? {
-        let pupil = Pupil {
-            content_hash: row.try_get_by_index(1)?,
-            ends_on: row.try_get_by_index(2)?,
-            is_enrolled: row.try_get_by_index(3)?,
-        };
-        standing.pupils.insert(row.try_get_by_index(0)?, pupil);
-    }
     // Two years may use one key: the latest is meant.
     let text =
         "select source_key, school_year, name, grade, id from class_group where school_id = ? order by school_year";
@@ -152,13 +135,21 @@ impl Standing {
         known.is_some_and(|(name, grade)| *name == said.name && *grade == said.grade)
     }
 
-    /// Whether what is said of a pupil is known: the very row, and the enrolment that follows from it.
-    pub fn has_pupil(&self, key: &str, said: &PupilSaid) -> Result<bool, DbError> {
-        let whole = said.unsaid == Unsaid::default() && !said.gone && !said.only_if_known;
-        let Some(known) = self.pupils.get(key).filter(|_| whole) else {
-            return Ok(false);
-        };
-        Ok(known.ends_on == said.ends_on && known.content_hash == said.content_hash()?)
+    /// Of each of these pupils, whether what is said is known: the very row, with what it does not speak of as it stands,
+    /// and the enrolment that follows from it.
+    pub async fn has_pupils(&self, db: &Db, said: &[(String, PupilSaid)]) -> Result<Vec<bool>, DbError> {
+        let mut known = Vec::with_capacity(said.len());
+        for some in said.chunks(AT_ONCE) {
+            let completed = completed(db.reader(), some, &self.pupils).await?;
+            for (key, pupil) in some {
+                let pupil = completed.get(key).unwrap_or(pupil);
+                known.push(match self.pupils.get(key) {
+                    Some(record) => record.knows(pupil, self.today)?,
+                    None => pupil.needs_no_record(),
+                });
+            }
+        }
+        Ok(known)
     }
 
     /// Whether what is said of a place in a class is known. What waits under its key has not had its last word.
@@ -206,7 +197,7 @@ impl Standing {
     /// The enrolled pupils that a read did not hold.
     pub fn left<'a>(&self, held: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
         let held: HashSet<&str> = held.collect();
-        let enrolled = self.pupils.iter().filter(|(_, pupil)| pupil.is_enrolled);
+        let enrolled = self.pupils.iter().filter(|(_, pupil)| pupil.is_open(self.today));
         let left = enrolled.filter(|(key, _)| !held.contains(key.as_str()));
         left.map(|(key, _)| key.clone()).collect()
     }

@@ -12,7 +12,7 @@ use crate::keys::shredded::ShredList;
 use crate::keys::vault::{KeyVault, Owner, Wrapped};
 use crate::keys::{DataKey, KeyId, VaultError};
 use crate::store::DbError;
-use crate::store::sql::{bulk, execute, list, list_from, row, rows};
+use crate::store::sql::{execute, list, list_from, row, rows};
 
 const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
 
@@ -38,54 +38,6 @@ fn wrapped(row: &QueryResult) -> Result<(Owner, Wrapped), DbError> {
         bytes: row.try_get_by_index(4)?,
     };
     Ok((owner, wrapped))
-}
-
-/// How many keys of these CLBs are wrapped by an older version than this one.
-pub async fn behind(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], version: i32) -> Result<i64, DbError> {
-    may(scope)?;
-    let tx = apart.within(clbs).await?;
-    let text = "select count(*) from dossier_key where clb_id in ? and kek_version < ?";
-    let found = row(&tx, text, vec![list(clbs), version.into()]).await?;
-    tx.commit().await?;
-    let count = found.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(count.unwrap_or_default())
-}
-
-/// Wraps some keys of these CLBs anew that an older version than this one wrapped; no field is touched. Says how many.
-///
-/// One short transaction, so that who reads meanwhile waits for nothing, and a cut leaves whole keys (R30).
-pub async fn rewrap_some(
-    apart: &SecretDb,
-    scope: &Scope,
-    clbs: &[ClbId],
-    vault: &dyn KeyVault,
-    (version, most): (i32, u32),
-) -> Result<usize, DbError> {
-    may(scope)?;
-    let tx = apart.within(clbs).await?;
-    let lock = apart.dialect.for_update();
-    let text = format!(
-        "select {COLUMNS} from dossier_key where clb_id in ? and kek_version < ? order by kek_version, id limit ? {lock}"
-    );
-    let found = rows(&tx, &text, vec![list(clbs), version.into(), i64::from(most).into()]).await?;
-    let mut anew: Vec<Vec<Value>> = Vec::with_capacity(found.len());
-    for row in &found {
-        let (owner, old) = wrapped(row)?;
-        let new = vault.rewrap(&old, &owner).await?;
-        anew.push(vec![
-            owner.key.0.into(),
-            owner.clb.into(),
-            owner.dossier.into(),
-            new.version.into(),
-            new.bytes.into(),
-        ]);
-    }
-    let count = anew.len();
-    let head = format!("insert into dossier_key ({COLUMNS})");
-    let tail = "on conflict (id) do update set kek_version = excluded.kek_version, wrapped = excluded.wrapped";
-    bulk(&tx, &head, 5, anew.into_iter(), tail).await?;
-    tx.commit().await?;
-    Ok(count)
 }
 
 /// How many keys of these CLBs are here although they were destroyed: a backup of before an erasure was put back (R29).

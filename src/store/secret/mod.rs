@@ -22,6 +22,7 @@ pub mod release_intent;
 pub mod request;
 pub mod showcase;
 pub mod ties;
+pub mod wrapped;
 pub mod writing;
 
 use std::sync::Arc;

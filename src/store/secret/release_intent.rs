@@ -12,10 +12,9 @@ use uuid::Uuid;
 
 use super::letterbox::Sealed;
 use super::line::{self, Line};
-use super::showcase::Spot;
 use super::{NOBODY, SecretDb, release};
 use crate::keys::KeyId;
-use crate::keys::vault::{KeyVault, Wrapped};
+use crate::keys::vault::Wrapped;
 use crate::store::DbError;
 use crate::store::sql::{execute, list, row, rows};
 
@@ -175,47 +174,4 @@ pub async fn ends(
     }
     tx.commit().await?;
     Ok(())
-}
-
-/// Wraps some keys anew of copies of these CLBs that wait, which an older version than this one wrapped. Says how many.
-pub async fn rewrap_some(
-    apart: &SecretDb,
-    scope: &Scope,
-    clbs: &[ClbId],
-    vault: &dyn KeyVault,
-    (version, most): (i32, u32),
-) -> Result<usize, DbError> {
-    may(scope)?;
-    let tx = apart.within(clbs).await?;
-    let lock = apart.dialect.for_update();
-    let text = format!(
-        "select release_id, clb_id, pupil_id, text_key, kek_version, wrapped from release_intent
-         where clb_id in ? and wrapped is not null and kek_version < ? order by release_id limit ? {lock}"
-    );
-    let values: Vec<Value> = vec![list(clbs), version.into(), i64::from(most).into()];
-    let found = rows(&tx, &text, values).await?;
-    for row in &found {
-        let at = Spot {
-            release: row.try_get_by_index(0)?,
-            clb: row.try_get_by_index(1)?,
-            pupil: row.try_get_by_index(2)?,
-        };
-        let old = Wrapped {
-            version: row.try_get_by_index(4)?,
-            bytes: row.try_get_by_index(5)?,
-        };
-        let new = vault.rewrap(&old, &at.owner(KeyId(row.try_get_by_index(3)?))).await?;
-        let text =
-            "update release_intent set kek_version = ?, wrapped = ? where clb_id = ? and release_id = ? and kind = ?";
-        let values: Vec<Value> = vec![
-            new.version.into(),
-            new.bytes.into(),
-            at.clb.into(),
-            at.release.into(),
-            ReleaseIntent::Show.into(),
-        ];
-        execute(&tx, text, values).await?;
-    }
-    tx.commit().await?;
-    Ok(found.len())
 }

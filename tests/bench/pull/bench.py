@@ -1,9 +1,9 @@
 """Pulls the region that is served, and measures.
 
-    bench.py WORK [--sick N] [--rounds N]
+    bench.py WORK [--sick N] [--rounds N] [--by-hand]
 
 HUB is the binary, DATABASE its PostgreSQL. Prints the figures and writes WORK/pull.json. Ends with 1 when a pull fails that
-should not, or when what was pulled is not what there is.
+should not, when what was pulled is not what there is, or when the whole region takes longer or more than was agreed.
 """
 import argparse
 import json
@@ -39,17 +39,29 @@ def sync(work, *options):
     return took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, told.stdout
 
 
-def pulled(work):
+# Letters that say nothing of an absence, so that nothing is stored: present, late, work placement, no school (Informat, AGODI:
+# school-apis.md, 0.2).
+SAY_NOTHING = {"|", "L", "W", "G"}
+
+
+def must_be(what, found, there):
+    if found != there:
+        sys.exit(f"{found:,} {what} were pulled of {there:,}")
+
+
+def pulled(work, there):
     """The three pulls by hand."""
-    day = open(f"{work}/ready").read().split()[0]
+    day = open(f"{work}/ready").readline().strip()
     figures = {}
     took, most, told = sync(work, "--only", "roster")
     pupils = number("select count(*) from record")
+    must_be("pupils", pupils, there["pupils"])
     figures["roster"] = {"seconds": round(took, 2), "at_most_mb": round(most), "pupils": pupils}
     print(f"rosters: {pupils:,} pupils in {took:.2f} s, at most {most:.0f} MB", flush=True)
 
     took, most, told = sync(work, "--only", "absences", "--since", day)
     half_days = number("select count(*) from absence")
+    must_be("half-days", half_days, sum(count for letter, count in there["letters"].items() if letter not in SAY_NOTHING))
     figures["day"] = {"seconds": round(took, 2), "at_most_mb": round(most), "half_days": half_days}
     print(f"absences of {day}: {half_days:,} half-days in {took:.2f} s, at most {most:.0f} MB", flush=True)
 
@@ -144,11 +156,21 @@ def main():
     parser.add_argument("work")
     parser.add_argument("--sick", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--by-hand", action="store_true", help="without serve among sick sources")
     options = parser.parse_args()
-    figures = pulled(options.work)
-    figures["sick"] = among_the_sick(options.work, options)
+    there = json.loads(open(f"{options.work}/ready").read().splitlines()[2])
+    figures = pulled(options.work, there)
+    bounds = [("rosters, s", figures["roster"]["seconds"], 60), ("the day, s", figures["day"]["seconds"], 10),
+              ("unchanged, s", figures["again"]["seconds"], 15), ("MB", figures["again"]["at_most_mb"], 250)]
+    if not options.by_hand:
+        figures["sick"] = among_the_sick(options.work, options)
+        bounds += [("times as long beside the sick", figures["sick"]["ratio"], 1.2), ("MB of serve", figures["sick"]["serve_at_most_mb"], 250)]
     with open(f"{options.work}/pull.json", "w") as to:
         json.dump(figures, to, indent=1)
+    # What was agreed of the whole region.
+    missed = [f"{what}: {found} (at most {most})" for what, found, most in bounds if found > most]
+    if missed and there["pupils"] == 120_000:
+        sys.exit("MISSED: " + "; ".join(missed))
 
 
 if __name__ == "__main__":

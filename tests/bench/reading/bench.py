@@ -3,7 +3,9 @@
     bench.py WORK [--rounds N] [--secs N] [--connections N] [--questions q1,q2,q3,q4] [--sample N]
 
 WORK is the folder that `run` made: `servers.json` says where everything is, `region/load.json` what is asked for.
-Prints a table and writes WORK/reading.json. Ends with 1 when an answer differs or a request fails.
+Prints a table and writes WORK/reading.json. Ends with 1 when an answer differs, a request fails, or the hub is slower or larger
+than was agreed: at least the peer's requests and at most its 99th percentile in the first two questions, 0.8 of its requests in
+the others, 60 MB.
 """
 import argparse
 import json
@@ -267,17 +269,23 @@ def main():
         json.dump({"about": setup["about"], "connections": options.connections, "seconds": options.secs, "rows": rows}, file, indent=1)
 
     columns = ["rps", "p50_ms", "p99_ms", "server_ms", "database_ms", "rss_mb", "bytes", "other_cpus"]
-    print(f"{'':4} {'':10}" + "".join(f"{column:>13}" for column in columns) + f"{'rps to peer':>13}")
+    print(f"{'':4} {'':10}" + "".join(f"{column:>13}" for column in columns) + f"{'rps to peer':>13}{'p99 to peer':>13}")
+    missed = []
     for q in sorted(pairs):
         of = {name: [row for row in rows if (row["question"], row["server"]) == (q, name)] for name in (hub["name"], peer["name"])}
         # Within a round, so that drift of the machine cancels out.
-        ratio = statistics.median(ours["rps"] / theirs["rps"] for ours, theirs in zip(*of.values()))
+        ratio, tail = (statistics.median(ours[what] / theirs[what] for ours, theirs in zip(*of.values())) for what in ("rps", "p99_ms"))
+        small = max(row["rss_mb"] for row in of[hub["name"]])
+        if ratio < (1 if q in ("q1", "q2") else 0.8) or (q in ("q1", "q2") and tail > 1) or small > 60:
+            missed.append(f"{q}: {ratio:.2f} times the requests, {tail:.2f} times the 99th percentile, {small:.0f} MB")
         for name, some in of.items():
             told = "".join(f"{statistics.median(row[column] for row in some):13.2f}" for column in columns)
-            print(f"{q:4} {name:10}{told}" + (f"{ratio:13.2f}" if name == hub["name"] else ""))
+            print(f"{q:4} {name:10}{told}" + (f"{ratio:13.2f}{tail:13.2f}" if name == hub["name"] else ""))
     failed = sum(row["failed"] for row in rows)
     if failed:
         sys.exit(f"{failed} requests failed")
+    if missed:
+        sys.exit("MISSED: " + "; ".join(missed))
 
 
 main()

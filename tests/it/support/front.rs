@@ -7,10 +7,10 @@ use futures::{SinkExt as _, StreamExt as _};
 use hub_entities::id::EventId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// How long a test waits for a word that must come.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -31,6 +31,21 @@ impl Socket {
         let protocol = "graphql-transport-ws".parse().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol);
         Some(Self(connect_async(request).await.ok()?.0))
+    }
+
+    /// One of a client with next to no room for what it does not read, signed in.
+    pub(crate) async fn narrow(address: &str, token: &str) -> Self {
+        let tcp = TcpSocket::new_v4().unwrap();
+        tcp.set_recv_buffer_size(2_048).unwrap();
+        let stream = tcp.connect(address.parse().unwrap()).await.unwrap();
+        let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
+        let protocol = "graphql-transport-ws".parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let (socket, _) = client_async(request, MaybeTlsStream::Plain(stream)).await.unwrap();
+        let mut socket = Self(socket);
+        socket.say(&init(token)).await;
+        assert_eq!(socket.next().await, Ok(json!({ "type": "connection_ack" })));
+        socket
     }
 
     /// One that was acknowledged; `None` when the process went away meanwhile.
@@ -57,7 +72,19 @@ impl Socket {
 
     /// Begins to follow.
     pub(crate) async fn follow(&mut self, after: Option<&str>) {
-        let payload = json!({ "query": question(after) });
+        self.ask(&question(after)).await;
+    }
+
+    /// Begins to follow, and wants each update to be long.
+    pub(crate) async fn follow_at_length(&mut self) {
+        let long: Vec<String> = (0..20).map(|at| format!("{}{at}: cursor", "a".repeat(1_000))).collect();
+        let long = long.join(" ");
+        self.ask(&question(None).replacen("cursor", &format!("cursor {long}"), 1))
+            .await;
+    }
+
+    async fn ask(&mut self, question: &str) {
+        let payload = json!({ "query": question });
         self.say(&json!({ "id": "1", "type": "subscribe", "payload": payload }))
             .await;
     }
@@ -227,6 +254,19 @@ impl Front {
             left -= 1;
         }
         true
+    }
+
+    /// Takes what is still under way on a socket, until it is closed; says how.
+    pub(crate) async fn rest(&mut self, mut socket: Socket) -> Closed {
+        loop {
+            match socket.next().await {
+                Ok(said) => {
+                    assert_eq!(said["type"], "next", "{said}");
+                    self.take(&said["payload"]["data"]["signals"]);
+                }
+                Err(closed) => return closed,
+            }
+        }
     }
 
     fn take(&mut self, update: &Value) {

@@ -80,6 +80,7 @@ impl Tenant {
             full: false,
             since: None,
             budget: BUDGET,
+            knock: false,
             room: None,
         }
     }

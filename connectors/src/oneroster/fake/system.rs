@@ -182,6 +182,12 @@ impl System {
         self.load(list, Value::Object(record));
     }
 
+    /// The records of a list, each as its text.
+    pub fn texts(&self, list: &str) -> Vec<String> {
+        let records = self.lists.get(list).into_iter().flat_map(BTreeMap::values);
+        records.map(ToString::to_string).collect()
+    }
+
     /// Puts a record in a list as it is.
     pub fn load(&mut self, list: &str, record: Value) {
         let Value::Object(record) = record else { return };

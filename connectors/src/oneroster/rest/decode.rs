@@ -57,6 +57,3 @@ where
     }
     Ok((records, reading.finish(Complete::default(), &tally)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -246,10 +246,9 @@ async fn lists(
         Reply::NotSo if since.is_some() => return Ok(None),
         reply => reply.answered()?.1,
     };
-    // A school without pupils is one that is being filled, in summer: nobody has left it for that.
+    // A school that is being filled, in summer, or one that everybody has left: the hub lets a person look (R08).
     if all_users && !reading.has_pupils() {
         walker.tally.lose("oneroster.school_without_pupils", "users", "");
-        walker.tally.hides = true;
     }
     let sound = !walker.tally.hides;
     Ok(Some(Complete {

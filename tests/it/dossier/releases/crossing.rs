@@ -3,7 +3,9 @@
 
 use clb_hub::custody::Custody;
 use clb_hub::keys::file_vault::FileVault;
+use clb_hub::register::operator;
 use clb_hub::store::Secrets;
+use clb_hub::store::secret::wrapped::Stores;
 use sea_orm::DatabaseConnection;
 
 use super::{AT_SCHOOL, GUIDANCE, RELEASED, care_team, guided, kept, made, revoke, titles};
@@ -179,9 +181,19 @@ both_databases!(
         let custody = Custody::open(&town.world.db, &town.apart, town.world.now)
             .await
             .unwrap();
-        // Of the dossier, of the copy that is there, and of the one on its way.
+        // Of the dossier, of the copy that is there, and of the one on its way. Cut off after the first, the rotation goes on
+        // and makes no further version.
+        let scope = operator(&town.world.db, town.world.now).await.unwrap();
+        assert_eq!(FileVault::make_next(&town.keys).unwrap(), 2);
+        let stores = Stores {
+            db: &town.world.db,
+            apart: &town.apart,
+            clbs: &[town.first],
+        };
+        let vault = FileVault::open(&town.keys).unwrap();
+        assert_eq!(stores.wrap_some(&scope, &vault, 2, 1).await.unwrap(), 1);
         let rotated = custody.rotate(&town.keys).await.unwrap();
-        assert_eq!((rotated.version, rotated.keys), (2, 3));
+        assert_eq!((rotated.version, rotated.keys, rotated.resumed), (2, 2, true));
         std::fs::remove_file(town.keys.join("kek-1")).unwrap();
         assert_eq!(list::<i32>(look, "select kek_version from released").await, [2]);
         let vault = FileVault::open(&town.keys).unwrap();
