@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Once;
+use std::time::Duration;
 
 use http::HeaderMap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -140,6 +141,18 @@ pub fn recorder() -> PrometheusRecorder {
         .build_recorder()
 }
 
+/// How often the durations that were noted are added up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Adds up the durations that were noted, again and again, for as long as the process runs. Until then each is kept by
+/// itself: where nobody reads the metrics they would fill the memory, some megabytes for each million statements.
+pub async fn upkeep(add_up: impl Fn() + Send) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        add_up();
+    }
+}
+
 /// The subscriber, writing to where the caller says.
 pub fn subscriber<W>(
     level: Level,
@@ -246,6 +259,17 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::Kept;
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_noted_is_added_up_every_five_seconds() {
+        let times = std::sync::atomic::AtomicU32::new(0);
+        let adding = upkeep(|| {
+            times.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        });
+        let minute = tokio::time::timeout(Duration::from_mins(1) + Duration::from_secs(1), adding);
+        assert!(minute.await.is_err(), "it goes on");
+        assert_eq!(times.into_inner(), 12);
+    }
 
     fn logged(level: Level, format: Format, log: impl FnOnce()) -> String {
         let kept = Kept::default();

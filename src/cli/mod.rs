@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
 use crate::store::{Db, DbError, Options, SecretDb};
-use crate::telemetry::{Export, Format, Level, TelemetryError, install};
+use crate::telemetry::{Export, Format, Level, TelemetryError, install, upkeep};
 
 /// GraphQL hub between Flemish school systems and the pupil guidance centres (CLB).
 #[derive(Debug, Parser)]
@@ -135,6 +135,8 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
     let telemetry = install(level, format, export)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let metrics = telemetry.metrics.clone();
+    let noted = metrics.clone();
+    runtime.spawn(upkeep(move || noted.run_upkeep()));
     let outcome = runtime.block_on(async {
         match arguments.verb {
             // Large enough to be on the heap.
