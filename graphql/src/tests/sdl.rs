@@ -273,17 +273,11 @@ fn each_realm_has_its_roots_and_no_other() {
     .concat();
     let of_clb = [
         &shared[..],
-        &["dossier", "guidanceRequests"],
-        &[
-            "accessRequests",
-            "dossierRequests",
-            "emergencies",
-            "pupilMerges",
-            "gaps",
-            "quarantine",
-        ],
+        &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
+        &["emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
+    let of_person = ["viewer", "accessLog", "emergencies", "dossiers", "ownRequests"];
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
@@ -323,11 +317,7 @@ fn each_realm_has_its_roots_and_no_other() {
             ]
             .concat(),
         ),
-        (
-            Realm::Person,
-            &["viewer", "accessLog", "emergencies", "dossiers", "ownRequests"],
-            vec!["requestAccess"],
-        ),
+        (Realm::Person, &of_person, vec!["requestAccess"]),
         (
             Realm::Operations,
             &[

@@ -82,7 +82,7 @@ pub struct Standing {
 }
 
 /// What was opened to a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened {
     /// Its id.
     pub id: DossierAccessId,
