@@ -561,17 +561,6 @@ both_databases!(each_clb_opens_its_own, async |database: &TestDatabase| {
     let all = town.ask_for(&pupil, RIGHTS, true, &dossiers()).await["dossiers"].take();
     assert_eq!(told(&at_first(&all, true))[0], "1 [canary-of-learning]");
     assert_eq!(told(&at_first(&all, false)), NOTHING);
-    // What the team of one judged is no other's either.
-    let judged = format!("trajectoryId: \"{trajectory}\" capability: NOT_CAPABLE reason: \"words\"");
-    take(
-        &town,
-        &staff.anchor,
-        &step("judgeCapability", "TrajectoryStepped { version }", &judged),
-    )
-    .await;
-    let all = town.ask_for(&pupil, RIGHTS, true, &dossiers()).await["dossiers"].take();
-    assert_eq!(told(&at_first(&all, true))[0], "!SECRECY !SECRECY");
-    assert_eq!(told(&at_first(&all, false)), NOTHING);
 
     meddle(&apart, "alter table access_line rename to access_line_gone").await;
     for (who, question) in [
@@ -590,5 +579,17 @@ both_databases!(each_clb_opens_its_own, async |database: &TestDatabase| {
         number(&apart, "select count(*) from dossier_access where version = 1").await,
         1
     );
+
+    // What the team of one judged is no other's either.
+    let judged = format!("trajectoryId: \"{trajectory}\" capability: NOT_CAPABLE reason: \"words\"");
+    take(
+        &town,
+        &staff.anchor,
+        &step("judgeCapability", "TrajectoryStepped { version }", &judged),
+    )
+    .await;
+    let all = town.ask_for(&pupil, RIGHTS, true, &dossiers()).await["dossiers"].take();
+    assert_eq!(told(&at_first(&all, true))[0], "!SECRECY !SECRECY");
+    assert_eq!(told(&at_first(&all, false)), NOTHING);
     apart.close().await.unwrap();
 });
