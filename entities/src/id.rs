@@ -149,6 +149,10 @@ ids! {
     EmergencyId = "emg";
     /// What was released to a school (vrijgave). UUIDv4.
     ReleaseId = "rls";
+    /// A person's request to read the dossier (verzoek tot inzage). UUIDv4.
+    DossierRequestId = "dsr";
+    /// What was opened of a dossier to a person (inzage). UUIDv4.
+    DossierAccessId = "dsa";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -41,7 +41,7 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
-pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals, Releases};
+pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals, Releases, Rights};
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
@@ -537,6 +537,7 @@ pub trait Hub:
     + Asking
     + AccessLogs
     + Emergencies
+    + Rights
 {
 }
 
@@ -559,5 +560,6 @@ impl<T> Hub for T where
         + Asking
         + AccessLogs
         + Emergencies
+        + Rights
 {
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    EmptyMutation, EmptySubscription, MergedObject, ObjectType, Request, Response, SDLExportOptions, Schema,
-    SchemaBuilder, SubscriptionType, ValidationMode, Value,
+    EmptySubscription, MergedObject, ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder,
+    SubscriptionType, ValidationMode, Value,
 };
 use futures::stream::{BoxStream, StreamExt as _};
 use hub_entities::operation::{Operation, Realm};
@@ -16,6 +16,8 @@ use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
+use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
+use crate::dossier::rights::{RightsMutation, RightsRoot};
 use crate::dossier::{
     AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, ReleaseMutation,
     RequestMutation, RequestRoot,
@@ -77,6 +79,7 @@ struct ClbQuery(
     RequestRoot,
     AccessRoot,
     EmergencyRoot,
+    RightsRoot,
 );
 
 /// What schools may do.
@@ -107,6 +110,7 @@ struct ClbMutation(
     ReleaseMutation,
     AccessMutation,
     EmergencyMutation,
+    RightsMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -129,7 +133,12 @@ struct OperationsMutation(RunMutation);
 /// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot);
+struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot, OwnDossierRoot);
+
+/// What persons may do.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+struct PersonMutation(OwnDossierMutation);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -150,7 +159,7 @@ pub struct Schemas {
 struct Realms {
     school: Schema<SchoolQuery, SchoolMutation, AlertRoot>,
     clb: Schema<ClbQuery, ClbMutation, AlertRoot>,
-    person: Schema<PersonQuery, EmptyMutation, EmptySubscription>,
+    person: Schema<PersonQuery, PersonMutation, EmptySubscription>,
     operations: Schema<OperationsQuery, OperationsMutation, EmptySubscription>,
 }
 
@@ -190,7 +199,7 @@ impl Built<'_> {
         Realms {
             school: self.quiet(SchoolMutation::default()).data(Arc::clone(alerts)).finish(),
             clb: self.quiet(ClbMutation::default()).data(Arc::clone(alerts)).finish(),
-            person: self.quiet(EmptyMutation).finish(),
+            person: self.quiet(PersonMutation::default()).finish(),
             operations: self.quiet(OperationsMutation::default()).finish(),
         }
     }
@@ -322,7 +331,7 @@ pub fn sdl(realm: Realm) -> String {
     match realm {
         Realm::School => text::<SchoolQuery, _, AlertRoot>(SchoolMutation::default()),
         Realm::Clb => text::<ClbQuery, _, AlertRoot>(ClbMutation::default()),
-        Realm::Person => text::<PersonQuery, _, EmptySubscription>(EmptyMutation),
+        Realm::Person => text::<PersonQuery, _, EmptySubscription>(PersonMutation::default()),
         Realm::Operations => text::<OperationsQuery, _, EmptySubscription>(OperationsMutation::default()),
     }
 }

@@ -89,7 +89,7 @@ impl App {
         }
     }
 
-    async fn organisations(&self, operation: &Operation, clbs: &[ClbId]) -> Answer<HashMap<ClbId, ClbRow>> {
+    pub(super) async fn organisations(&self, operation: &Operation, clbs: &[ClbId]) -> Answer<HashMap<ClbId, ClbRow>> {
         let Some(scope) = self.decide(operation, Action::ReadPublic)? else {
             return Ok(HashMap::new());
         };

@@ -25,7 +25,7 @@ fn is_of_a_team(class: Class) -> bool {
 }
 
 /// What a decision withheld that one may ask for: not what is in the asker's own hand.
-fn askable(refused: &Refused) -> Vec<Class> {
+pub(super) fn askable(refused: &Refused) -> Vec<Class> {
     let class = |one: &String| {
         let (field, code) = one.split_once('=')?;
         let code: Code = code.parse().ok()?;
@@ -59,7 +59,7 @@ impl Asking for App {
         let Some(reader) = self.reader(operation)? else {
             return Ok(Stepped::Unknown);
         };
-        let found = access::refused(reader.secrets, reader.clb, reader.principal, decision).await;
+        let found = access::refused(reader.secrets, &[reader.clb], reader.principal, decision).await;
         let refused = found.map_err(|fault| failed(&fault))?;
         let of = refused.map(|refused| (refused.pupil, askable(&refused)));
         // Of nothing one asks the same way.

@@ -133,7 +133,7 @@ fn entry_row(one: Entry) -> EntryRow {
 }
 
 /// What was opened of one field.
-fn values(found: &mut Found, field: Field, of: &Minority<'_>) -> Values {
+pub(super) fn values(found: &mut Found, field: Field, of: &Minority<'_>) -> Values {
     let at = &(of.pupil, field);
     match field.part() {
         Part::Trajectories => {

@@ -22,6 +22,7 @@ mod operations;
 mod pupils;
 mod referrals;
 mod releases;
+mod rights;
 mod schools;
 mod signals;
 mod submissions;

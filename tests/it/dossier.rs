@@ -11,6 +11,7 @@ mod log;
 mod referrals;
 mod releases;
 mod replayed;
+mod rights;
 
 pub(crate) use leaks::{cost, every_byte, has};
 
@@ -193,7 +194,7 @@ fn told(dossier: &Value) -> Vec<String> {
             let ask = if value["canAsk"] == true { "?" } else { "" };
             format!("!{}{ask}", value["code"].as_str().unwrap())
         }
-        "GrantedTrajectories" => value["value"].as_array().unwrap().len().to_string(),
+        "GrantedTrajectories" | "GrantedOwnTrajectories" => value["value"].as_array().unwrap().len().to_string(),
         _ => {
             let rows = value["value"].as_array().unwrap();
             let texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
@@ -376,6 +377,8 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     assert_eq!(told(&no_purpose["dossier"])[0], "!NEEDS_PURPOSE !NEEDS_PURPOSE");
     let weak = town.ask_for(&staff.anchor, GUIDANCE, false, &ask).await;
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
+    let career = career["id"].as_str().unwrap();
+    rights::brought_out(door, &guided, &[career]).await;
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
     releases::brought_out(door, &guided).await;

@@ -48,7 +48,11 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
         "write-medical" => vec![(Step::WriteEntry, Class::Medical), (Step::Release, Class::Medical)],
         "open-medical" => vec![(Step::OpenAccess, Class::Medical)],
         "urgency-medical" => vec![(Step::OpenInUrgency, Class::Medical)],
-        "answer" => vec![(Step::AnswerGuidance, Class::Intake)],
+        "answer" => vec![
+            (Step::AnswerGuidance, Class::Intake),
+            (Step::AnswerRequest, Class::Intake),
+        ],
+        "follow" => vec![(Step::FollowRequest, Class::Intake)],
         other => panic!("`{other}` is no column"),
     }
 }
@@ -152,7 +156,7 @@ fn somebody_reads_each_field_and_does_each_step() {
     for step in Step::ALL {
         let class = match step {
             Step::RequestGuidance => Class::Case,
-            Step::AnswerGuidance => Class::Intake,
+            Step::AnswerGuidance | Step::FollowRequest => Class::Intake,
             _ => Class::Learning,
         };
         assert!(granted(Asked::Do(*step, class)), "{step}");
@@ -271,6 +275,17 @@ fn a_team_reads_its_own_trajectories() {
     assert!(matches!(rows("team_learning", Class::Shared, Part::Releases), Rows::Of(own) if own.len() == 1));
     assert_eq!(rows("doctor_team_learning", Class::Medical, Part::Entries), Rows::All);
     assert_eq!(rows("director", Class::Wellbeing, Part::Trajectories), Rows::All);
+    // A person reads what was opened, and nothing else of the class.
+    for (name, class) in [
+        ("pupil_15_opened", Class::Learning),
+        ("pupil_15_opened_by_doctor", Class::Medical),
+        ("parent_of_11_opened", Class::Learning),
+        ("parent_of_15_opened", Class::Learning),
+        ("parent_of_15_pupil_consents", Class::Learning),
+    ] {
+        let rows = rows(name, class, Part::Entries);
+        assert!(matches!(&rows, Rows::Of(own) if own.len() == 1), "{name}: {rows:?}");
+    }
 }
 
 /// Domain facts §4.4, row by row: which entries are there for whom.

@@ -5,6 +5,7 @@
 //! contact moments (domain facts §4.1). The CLB is its controller, so the tenant of everything here
 //! is the CLB. Ids are UUIDv4: the time in a UUIDv7 would tell when help began (design §8).
 
+pub mod access;
 pub mod consent;
 pub mod emergency;
 pub mod entry;

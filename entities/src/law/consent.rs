@@ -6,12 +6,13 @@
 
 mod next;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use serde::Deserialize;
 
 pub use next::{Course, NextStep};
 
 use super::sourced::{Certainty, Row, row};
+use crate::dossier::access::Right;
 use crate::dossier::consent::{Capability, Consent, ConsentTo, Form, Giver, Reply};
 use crate::dossier::trajectory::Obligation;
 use crate::time::SchoolYear;
@@ -53,12 +54,26 @@ pub(super) struct FormRow {
 
 row!(FormRow, |row| format!("form of consent to `{}`", row.to));
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TermRow {
+    right: Right,
+    days: u16,
+    from: Option<SchoolYear>,
+    until: Option<SchoolYear>,
+    source: Option<String>,
+    certainty: Option<Certainty>,
+}
+
+row!(TermRow, |row| format!("term of `{}`", row.right));
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) age: Vec<AgeRow>,
     pub(super) obligation: Vec<ObligationRow>,
     pub(super) form: Vec<FormRow>,
+    pub(super) term: Vec<TermRow>,
 }
 
 /// What a team decided against the presumption, with reasons.
@@ -124,15 +139,39 @@ pub struct ConsentLaw {
     ages: Vec<AgeRow>,
     obligations: Vec<ObligationRow>,
     forms: Vec<FormRow>,
+    terms: Vec<TermRow>,
 }
 
 impl ConsentLaw {
-    pub(super) const fn of(ages: Vec<AgeRow>, obligations: Vec<ObligationRow>, forms: Vec<FormRow>) -> Self {
+    pub(super) const fn of(
+        ages: Vec<AgeRow>,
+        obligations: Vec<ObligationRow>,
+        forms: Vec<FormRow>,
+        terms: Vec<TermRow>,
+    ) -> Self {
         Self {
             ages,
             obligations,
             forms,
+            terms,
         }
+    }
+
+    /// The last day on which a person who asked for this on that day is answered in time; none where no term is known.
+    ///
+    /// ```
+    /// use hub_entities::dossier::access::Right;
+    /// use hub_entities::law::Laws;
+    /// let laws = Laws::embedded()?;
+    /// let answer_by = laws.consent().answer_by(Right::Access, "2026-10-07".parse().unwrap());
+    /// assert_eq!(answer_by, "2026-10-22".parse().ok());
+    /// # Ok::<(), hub_entities::law::LawError>(())
+    /// ```
+    pub fn answer_by(&self, right: Right, asked_on: NaiveDate) -> Option<NaiveDate> {
+        let year = SchoolYear::of(asked_on);
+        let mut rows = self.terms.iter();
+        let term = rows.find(|row| row.right == right && row.provenance().holds_in(year))?;
+        asked_on.checked_add_days(Days::new(term.days.into()))
     }
 
     /// Who decides for this minor on this day: what the team decided, else the presumption by age.

@@ -117,6 +117,7 @@ impl Laws {
             known("consent.toml", consent.age, &mut unknown)?,
             known("consent.toml", consent.obligation, &mut unknown)?,
             known("consent.toml", consent.form, &mut unknown)?,
+            known("consent.toml", consent.term, &mut unknown)?,
         );
         let mut tables: Vec<LetterTable> = Vec::new();
         for table in read::<letters::File>("letters.toml", texts.letters)?.table {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::agreement::Binding;
-use crate::operation::{Actor, Role};
+use crate::operation::{Actor, Discipline, Role};
 use crate::{client_grant, principal};
 
 /// The relations of one actor, as rows with a begin and an end.
@@ -46,6 +46,11 @@ impl Relations {
         let row = self.principal.as_ref()?;
         let own = |grant: &&client_grant::Model| grant.client_id == row.id && Some(grant.school_id) == row.school_id;
         self.grants.iter().filter(own).find(|grant| grant.is_in_force(now))
+    }
+
+    /// The discipline in the actor's row, where it is a CLB worker's.
+    pub fn discipline(&self) -> Option<Discipline> {
+        self.principal.as_ref().and_then(|row| row.discipline)
     }
 
     /// The actor's row.

@@ -1,4 +1,5 @@
-//! The dossier (multidisciplinair dossier) in realm `clb`: no other schema has a word for any of it.
+//! The dossier (multidisciplinair dossier) in realm `clb`, and in realm `person` as far as it was opened ([`own`]): no other
+//! schema has a word for any of it.
 //!
 //! A field under secrecy is a union in `data`: granted with a value, or withheld with a reason that tells of nothing but
 //! the asker. A list under secrecy is wrapped whole. What is behind a grant has the class of the field that granted it.
@@ -6,9 +7,11 @@
 pub mod access;
 pub mod consent;
 pub mod emergency;
+pub mod own;
 pub mod referral;
 pub mod release;
 pub mod request;
+pub mod rights;
 pub mod step;
 pub mod terms;
 

@@ -4,18 +4,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::ReferralState;
 use hub_entities::id::{
-    AccessRequestId, ConsentId, DecisionId, GuidanceRequestId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    AccessRequestId, ConsentId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId, PupilId, ReferralId,
+    ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
-use hub_entities::policy::secret::Protected;
+use hub_entities::policy::secret::{Field, Protected};
 
 use super::Answer;
 use crate::access_log::{LogFilter, LookRow};
 use crate::dossier::access::AccessRow;
 use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
+use crate::dossier::own::{Asks, OwnDossierRow, OwnRequestRow};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
 use crate::dossier::release::NewRelease;
 use crate::dossier::request::{Answered, RequestRow, TakeIn};
+use crate::dossier::rights::{EndAccess, OpenDossier, StandingRow};
 use crate::dossier::{CorrectConsent, JudgeCapability, RecordConsent, Stepped};
 use crate::guidance::{Ask, Received};
 use crate::page::{Page, Slice};
@@ -132,6 +135,36 @@ pub trait Asking: Send + Sync {
         of: (AccessRequestId, i32),
         lends: Option<(TrajectoryId, DateTime<Utc>)>,
     ) -> Answer<Stepped<AccessRequestId>>;
+}
+
+/// The rights of the person: reading the own dossier as far as it was opened, asking for it, and answering.
+#[async_trait]
+pub trait Rights: Send + Sync {
+    /// What was decided of these fields of the person's own dossiers, one for each CLB that is competent.
+    async fn own_dossiers(&self, operation: &Operation, fields: &[Field]) -> Answer<Vec<OwnDossierRow>>;
+
+    /// What the person asked, or why it is not told; nothing where there is no CLB to ask.
+    async fn own_requests(&self, operation: &Operation) -> Answer<Option<Protected<Vec<OwnRequestRow>>>>;
+
+    /// A person asks to read the own dossier, with a decision that withheld something of it.
+    async fn ask_to_read(&self, operation: &Operation, decision: DecisionId, reason: &str) -> Answer<Stepped<Asks>>;
+
+    /// What persons ask and waits for the viewer, or is open by now.
+    async fn standing_requests(&self, operation: &Operation) -> Answer<Vec<StandingRow>>;
+
+    /// Opens a trajectory to a person.
+    async fn open_dossier(&self, operation: &Operation, open: OpenDossier) -> Answer<Stepped<DossierAccessId>>;
+
+    /// Refuses a request of this version, for this reason.
+    async fn refuse_request(
+        &self,
+        operation: &Operation,
+        of: (DossierRequestId, i32),
+        reason: &str,
+    ) -> Answer<Stepped<DossierRequestId>>;
+
+    /// Ends what was opened.
+    async fn end_access(&self, operation: &Operation, end: EndAccess) -> Answer<Stepped<DossierAccessId>>;
 }
 
 /// Opening in an emergency.

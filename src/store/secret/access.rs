@@ -13,11 +13,13 @@ use super::writing::{Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
-use crate::store::sql::{execute, list_from, row, rows};
+use crate::store::sql::{execute, list, list_from, row, rows};
 
 /// What one decision said no to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
+    /// In whose log.
+    pub clb: ClbId,
     /// About whom.
     pub pupil: PupilId,
     /// Each `class/part=code`, as the line has it.
@@ -60,20 +62,22 @@ const fn place(clb: ClbId, dossier: PupilId, id: AccessRequestId) -> Place {
     }
 }
 
-/// What a decision said no to, of this worker and of no other.
+/// What a decision in one of these logs said no to, of this viewer and of no other.
 pub async fn refused(
     secrets: &Secrets,
-    clb: ClbId,
+    clbs: &[ClbId],
     by: PrincipalId,
     decision: DecisionId,
 ) -> Result<Option<Refused>, DbError> {
-    let tx = secrets.apart.within(&[clb]).await?;
-    let text = "select pupil_id, withheld from access_line where clb_id = ? and principal_id = ? and id = ? and action = 'read'";
-    let found = row(&tx, text, vec![clb.into(), by.into(), decision.into()]).await?;
+    let tx = secrets.apart.within(clbs).await?;
+    let text = "select pupil_id, withheld, clb_id from access_line
+         where clb_id in ? and principal_id = ? and id = ? and action = 'read'";
+    let found = row(&tx, text, vec![list(clbs), by.into(), decision.into()]).await?;
     tx.commit().await?;
     let Some(found) = found else { return Ok(None) };
     let withheld: String = found.try_get_by_index(1)?;
     Ok(Some(Refused {
+        clb: found.try_get_by_index(2)?,
         pupil: found.try_get_by_index(0)?,
         withheld: withheld
             .split(' ')

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::Domain;
-use hub_entities::dossier::consent::{Capability, Consent, Reply};
+use hub_entities::dossier::consent::{Capability, Consent, ConsentTo, Reply};
 use hub_entities::dossier::trajectory::{Obligation, TrajectoryState};
 use hub_entities::id::{ClbId, ConsentId, Ids, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::law::consent::Course;
@@ -18,7 +18,7 @@ use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::sql::{execute, row, rows};
+use crate::store::sql::{execute, list, row, rows};
 
 /// An answer as it is to stand.
 #[derive(Clone, PartialEq, Eq)]
@@ -134,6 +134,25 @@ pub(super) async fn answers(
     );
     let found = rows(tx, &text, vec![clb.into(), trajectory.into()]).await?;
     found.iter().map(answer).collect()
+}
+
+/// The answers about a parent reading, at these CLBs, each with its trajectory.
+pub(super) async fn on_parents(
+    tx: &DatabaseTransaction,
+    clbs: &[ClbId],
+    pupil: PupilId,
+) -> Result<Vec<(TrajectoryId, Consent)>, DbError> {
+    let text = format!(
+        "select {ANSWER}, c.trajectory_id from consent c
+         join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
+         where c.clb_id in ? and c.pupil_id = ? and x.consents_to = ?"
+    );
+    let values: Vec<Value> = vec![list(clbs), pupil.into(), ConsentTo::ParentReads.into()];
+    let found = rows(tx, &text, values).await?;
+    found
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(7)?, answer(row)?)))
+        .collect()
 }
 
 /// A sealed value.

@@ -20,6 +20,7 @@ pub mod referral;
 pub mod release;
 pub mod release_intent;
 pub mod request;
+pub mod rights;
 pub mod showcase;
 pub mod ties;
 pub mod wrapped;
@@ -27,7 +28,7 @@ pub mod writing;
 
 use std::sync::Arc;
 
-use hub_entities::id::{ClbId, ConsentId, EntryId, PupilId, ReferralId, ReleaseId, TrajectoryId};
+use hub_entities::id::{ClbId, ConsentId, DossierAccessId, EntryId, PupilId, ReferralId, ReleaseId, TrajectoryId};
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
@@ -94,6 +95,8 @@ pub enum What {
     Referral(ReferralId),
     /// A release to the school.
     Release(ReleaseId),
+    /// What was opened to a person.
+    Access(DossierAccessId),
 }
 
 impl std::fmt::Debug for SecretDb {

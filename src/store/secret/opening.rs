@@ -336,6 +336,11 @@ pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Optio
              where r.clb_id = ? and r.id = ?",
             id.into(),
         ),
+        What::Access(id) => (
+            "select a.pupil_id, t.domain, a.class = 'secret.medical' from dossier_access a
+             join trajectory t on t.id = a.trajectory_id where a.clb_id = ? and a.id = ?",
+            id.into(),
+        ),
         What::Consent(id) => (
             "select c.pupil_id, t.domain, false from consent c join trajectory t on t.id = c.trajectory_id
              where c.clb_id = ? and c.id = ?",

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::Post;
+use hub_entities::dossier::consent::{Consent, ConsentTo};
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
-use hub_entities::law::consent::{ConsentLaw, Judged, Minor};
+use hub_entities::law::consent::{ConsentLaw, Decides, Judged, Minor};
 use hub_entities::operation::Role;
-use hub_entities::policy::secret::{Lent, Place, Posted, TieRows, Ties, Urgency};
+use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
 
-use super::{Secrets, emergency};
+use super::{Secrets, consent, emergency, rights};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -89,19 +90,14 @@ pub async fn of_person(
     person: Person,
     pupil: PupilId,
 ) -> Result<(Ties, Vec<ClbId>), DbError> {
-    let text = "select c.clb_id, cast(null as date) from competence c
-           join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub' where c.pupil_id = ?
-         union select null, min(r.birth_date) from record r where r.birth_date is not null and r.pupil_id = ?
-           group by r.pupil_id having min(r.birth_date) = max(r.birth_date)";
-    let (mut clbs, mut known) = (Vec::new(), Known::default());
-    for row in rows(db.reader(), text, vec![person.pupil.into(), person.pupil.into()]).await? {
-        let clb: Option<ClbId> = row.try_get_by_index(0)?;
-        match clb {
-            Some(clb) => clbs.push(clb),
-            None => known.born = row.try_get_by_index(1)?,
-        }
-    }
+    let (competent, born) = competent(db, person.pupil).await?;
+    let mut known = Known {
+        born,
+        judged: Vec::new(),
+    };
+    let mut clbs: Vec<ClbId> = competent.into_iter().map(|(clb, _)| clb).collect();
     clbs.sort_unstable();
+    clbs.dedup();
     let tx = secrets.apart.within(&clbs).await?;
     let text = "select judged, judged_on from capability where clb_id in ? and pupil_id = ? order by judged_on, written_at, id";
     let judged = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
@@ -114,18 +110,103 @@ pub async fn of_person(
     }
     let mut ties = TieRows::none();
     if person.pupil == pupil {
-        let today = Period {
-            begins: person.day,
-            ends: None,
-        };
-        match person.role {
-            Role::Pupil => ties.is_the_pupil.push(today),
-            Role::Parent => ties.authority.push(today),
-            _ => {}
-        }
+        ties = itself(person);
         ties.decides = law.decides(known.minor(), person.day);
     }
     Ok((Ties::of_rows(pupil, ties), clbs))
+}
+
+/// While which CLBs are or were competent that keep dossiers here, and the birth date where no two schools disagree.
+async fn competent(db: &Db, pupil: PupilId) -> Result<(Vec<(ClbId, Period)>, Option<NaiveDate>), DbError> {
+    let text = "select c.clb_id, c.begins_on, c.ends_on, cast(null as date) from competence c
+           join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub' where c.pupil_id = ?
+         union all select null, null, null, min(r.birth_date) from record r where r.birth_date is not null and r.pupil_id = ?
+           group by r.pupil_id having min(r.birth_date) = max(r.birth_date)";
+    let (mut clbs, mut born) = (Vec::new(), None);
+    for row in rows(db.reader(), text, vec![pupil.into(), pupil.into()]).await? {
+        let clb: Option<ClbId> = row.try_get_by_index(0)?;
+        match clb.zip(period(&row, 1)?) {
+            Some(of) => clbs.push(of),
+            None => born = row.try_get_by_index(3)?,
+        }
+    }
+    Ok((clbs, born))
+}
+
+/// The relations of a person to the own pupil at each CLB that is competent today and keeps dossiers here, with what was
+/// opened to that person there; as many statements whatever was. What one CLB's teams judged and opened is no other's.
+pub async fn of_person_by_clb(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    person: Person,
+    principal: PrincipalId,
+) -> Result<Vec<(ClbId, Ties)>, DbError> {
+    let (competent, born) = competent(db, person.pupil).await?;
+    let today = competent.into_iter().filter(|(_, period)| period.contains(person.day));
+    let mut clbs: Vec<ClbId> = today.map(|(clb, _)| clb).collect();
+    clbs.sort_unstable();
+    clbs.dedup();
+    let tx = secrets.apart.within(&clbs).await?;
+    let text = "select clb_id, judged, judged_on from capability where clb_id in ? and pupil_id = ?
+         order by judged_on, written_at, id";
+    let found = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
+    let opened = rights::opened_to(&tx, &clbs, (principal, person.pupil)).await?;
+    let said = consent::on_parents(&tx, &clbs, person.pupil).await?;
+    tx.commit().await?;
+    let mut judged: Vec<(ClbId, Judged)> = Vec::with_capacity(found.len());
+    for row in found {
+        let capability = row.try_get_by_index(1)?;
+        let from = row.try_get_by_index(2)?;
+        judged.push((row.try_get_by_index(0)?, Judged { capability, from }));
+    }
+    let of_clb = |clb: ClbId| {
+        let known = Known {
+            born,
+            judged: judged
+                .iter()
+                .filter(|(of, _)| *of == clb)
+                .map(|(_, one)| *one)
+                .collect(),
+        };
+        let mut ties = itself(person);
+        ties.decides = law.decides(known.minor(), person.day);
+        let pupil_decides = ties.decides == Decides::Pupil;
+        let own = opened.iter().filter(|(of, _)| *of == clb);
+        ties.accesses = own
+            .map(|(_, access)| {
+                let about = said.iter().filter(|(trajectory, _)| *trajectory == access.trajectory);
+                let answers: Vec<Consent> = about.map(|(_, consent)| *consent).collect();
+                let standing = law.standing(ConsentTo::ParentReads, known.minor(), &answers, person.day);
+                Access {
+                    pupil_consents: pupil_decides && standing.begins(),
+                    ..*access
+                }
+            })
+            .collect();
+        (clb, Ties::of_rows(person.pupil, ties))
+    };
+    Ok(clbs.iter().copied().map(of_clb).collect())
+}
+
+/// A person to the pupil in that person's own row: that pupil, or a parent.
+fn itself(person: Person) -> TieRows {
+    let mut ties = TieRows::none();
+    let today = Period {
+        begins: person.day,
+        ends: None,
+    };
+    match person.role {
+        Role::Pupil => ties.is_the_pupil.push(today),
+        Role::Parent => ties.authority.push(today),
+        _ => {}
+    }
+    ties
+}
+
+/// No relation to this one at all.
+pub const fn of_nobody(pupil: PupilId) -> Ties {
+    Ties::of_rows(pupil, TieRows::none())
 }
 
 /// The relation of someone of a controller to what its log tells, whomever it tells of.

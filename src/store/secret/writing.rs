@@ -5,7 +5,7 @@ use hub_entities::dossier::Domain;
 use hub_entities::dossier::entry::{About, ClosedGrounds};
 use hub_entities::dossier::trajectory::{AskedBy, Obligation, Phase, TrajectoryState};
 use hub_entities::id::{ClbId, EntryId, Ids, PrincipalId, PupilId, TrajectoryId};
-use hub_entities::policy::secret::{Asked, Class, Grant, Rows, Step};
+use hub_entities::policy::secret::{Asked, Class, Grant, Step};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
 
@@ -72,10 +72,7 @@ impl Stepping<'_> {
 
     /// Whether the grant reaches this trajectory.
     pub(super) fn reaches(&self, trajectory: TrajectoryId) -> bool {
-        match self.grant.rows() {
-            Rows::Of(own) => own.contains(&trajectory),
-            Rows::All => true,
-        }
+        self.grant.reaches(trajectory)
     }
 }
 

@@ -87,6 +87,7 @@ const POLICY_FOR_THE_STORE: &[&str] = &["Reach", "Relations", "Scope"];
 
 /// Of the policy of secrecy: what it loads, what it is shown, and which rows a grant reaches.
 const SECRETS_FOR_THE_STORE: &[&str] = &[
+    "Access",
     "Asked",
     "Class",
     "EntryFacts",

@@ -15,6 +15,7 @@ use super::consents::{self, NOTES};
 use super::emergencies::{self, NEED};
 use super::referrals::{self, REFERRED};
 use super::releases::{self, RELEASED};
+use super::rights::{self, SAID_OF_RIGHTS};
 use super::{CANARIES, GUIDANCE, Guided, all_of, correct, id_of, open, told, write};
 use crate::guidance::SAID;
 use crate::support::coverage::Door;
@@ -341,6 +342,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     releases::noted(&mut door, &guided).await;
     asking::brought_out(&mut door, &guided).await;
     emergencies::brought_out(&mut door, &guided).await;
+    rights::brought_out(&mut door, &guided, &[]).await;
     crate::intents::brought_out(&mut door, staff).await;
     crate::guidance::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
@@ -350,6 +352,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(REFERRED)
         .chain(SAID)
         .chain(RELEASED)
+        .chain(SAID_OF_RIGHTS)
         .chain([WHY, NEED])
     {
         let found: Vec<&String> = all
@@ -383,6 +386,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&REFERRED)
             .chain(&SAID)
             .chain(&RELEASED)
+            .chain(&SAID_OF_RIGHTS)
             .chain(&[WHY, NEED]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }

@@ -88,7 +88,49 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
         ],
     ),
     ("openInEmergency", &["+secrecy.access_line", "+secrecy.emergency"]),
-    ("requestAccess", &["+secrecy.access_line", "+secrecy.access_request"]),
+    // A colleague asks, or a person.
+    (
+        "requestAccess",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.access_request",
+            "+secrecy.dossier_request",
+        ],
+    ),
+    // When a request was first answered, and by whom, stays.
+    (
+        "openDossier",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.dossier_access",
+            "secrecy.dossier_request.answered_at",
+            "secrecy.dossier_request.answered_by",
+            "secrecy.dossier_request.state",
+            "secrecy.dossier_request.version",
+        ],
+    ),
+    (
+        "endDossierAccess",
+        &[
+            "+secrecy.access_line",
+            "secrecy.dossier_access.changed_at",
+            "secrecy.dossier_access.changed_by",
+            "secrecy.dossier_access.ends_on",
+            "secrecy.dossier_access.pupil_objects",
+            "secrecy.dossier_access.version",
+        ],
+    ),
+    (
+        "refuseDossierRequest",
+        &[
+            "+secrecy.access_line",
+            "secrecy.dossier_request.answer",
+            "secrecy.dossier_request.answered_at",
+            "secrecy.dossier_request.answered_by",
+            "secrecy.dossier_request.state",
+            "secrecy.dossier_request.version",
+        ],
+    ),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
         "submitGuidanceRequest",
@@ -142,6 +184,50 @@ pub(super) async fn in_a_trajectory(steps: &mut Steps<'_>, anchor: &Actor, traje
     steps.take(anchor, "correctReferral", noted, &input).await;
     let input = format!("{referral} version: 2 state: DROPPED outcome: \"words\"");
     steps.take(anchor, "moveReferral", noted, &input).await;
+}
+
+/// A pupil asks to read the own dossier, and a parent of who does not decide any more: it is opened and ended, refused, and
+/// objected to.
+pub(super) async fn to_the_person(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str) {
+    let (town, purpose) = (steps.town, Some(Purpose::Guidance));
+    let pupil = town.world.person(Role::Pupil, town.ada).await;
+    let parent = town.world.person(Role::Parent, town.ada).await;
+    let withheld = "{ dossiers { learning { entries { ... on Withheld { decisionId } } } } }";
+    for (person, opens, ends) in [
+        (&pupil, true, ""),
+        (&pupil, false, ""),
+        (&parent, true, "pupilObjects: true"),
+    ] {
+        if !ends.is_empty() {
+            let judged = format!("{trajectory} capability: NOT_CAPABLE reason: \"words\"");
+            let judged = format!("mutation {{ judgeCapability(input: {{ {judged} }}) {{ __typename }} }}");
+            town.ask_for(anchor, purpose, true, &judged).await;
+        }
+        let withheld = town.ask_for(person, None, true, withheld).await;
+        let asks = format!(
+            "decisionId: {} reason: \"words\"",
+            withheld["dossiers"][0]["learning"]["entries"]["decisionId"]
+        );
+        let asked = steps
+            .take(person, "requestAccess", "AskedToRead { requestId }", &asks)
+            .await;
+        let request = format!("requestId: \"{}\" version: 1", text(&asked["requestId"]));
+        if !opens {
+            let refused = "DossierRequestRefused { requestId }";
+            let input = format!("{request} reason: \"words\"");
+            steps.take(anchor, "refuseDossierRequest", refused, &input).await;
+            continue;
+        }
+        let input =
+            format!("{request} {trajectory} talkOn: \"2026-10-01\" ends: \"2026-11-01\" inPupilsInterest: true");
+        let opened = steps
+            .take(anchor, "openDossier", "DossierOpened { accessId }", &input)
+            .await;
+        let input = format!("accessId: \"{}\" version: 1 {ends}", text(&opened["accessId"]));
+        steps
+            .take(anchor, "endDossierAccess", "DossierAccessEnded { accessId }", &input)
+            .await;
+    }
 }
 
 /// Two releases to the school, under a consent that stands; one is taken back.

@@ -259,6 +259,22 @@ fn a_rule_without_a_source_is_off() {
     assert!(law.form_is_enough(ConsentTo::Sharing, Form::Written, day("2026-10-07")));
 }
 
+/// What is asked on a day is answered within fifteen days after it; without a known term no day is told.
+#[test]
+fn a_request_is_answered_within_the_term() {
+    let on = |asked: &str| law().answer_by(Right::Access, day(asked));
+    assert_eq!(on("2026-10-01"), Some(day("2026-10-16")));
+    assert_eq!(on("2027-02-20"), Some(day("2027-03-07")));
+    let text = Texts::EMBEDDED.consent.replace("certainty = \"OK\"", "");
+    let laws = Laws::parse(Texts {
+        consent: &text,
+        ..Texts::EMBEDDED
+    })
+    .unwrap();
+    assert!(laws.unknown().iter().any(|row| row == "consent.toml: term of `access`"));
+    assert_eq!(laws.consent().answer_by(Right::Access, day("2026-10-01")), None);
+}
+
 fn any_consent() -> impl Strategy<Value = Consent> {
     let days = -400_i64..400;
     (

@@ -20,6 +20,7 @@ mod m20261126_000065_log_by_time;
 mod m20261126_000066_emergency;
 mod m20261126_000067_releases;
 mod m20261126_000080_facts;
+mod m20261127_000090_dossier_access;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000066_emergency::Migration),
             Box::new(m20261126_000067_releases::Migration),
             Box::new(m20261126_000080_facts::Migration),
+            Box::new(m20261127_000090_dossier_access::Migration),
         ]
     }
 }

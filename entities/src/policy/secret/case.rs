@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::field::{Asked, Class, Part, Step};
 use super::ties::{Access, Lent, Place, TieRows, holds};
+use super::verdict::Reader;
 use crate::dossier::{Domain, Post};
 use crate::law::consent::Decides;
 use crate::operation::{Discipline, Purpose, Role};
@@ -186,6 +187,27 @@ impl Case<'_> {
 
     pub(super) fn opened(&self, also: impl Fn(&Access) -> bool) -> bool {
         self.accesses().any(also)
+    }
+
+    /// What was opened to this person and may be read in this capacity: health data where a doctor opened them; as a parent,
+    /// where the pupil who decides consents, or the one who does not has not objected.
+    pub(super) fn readable(&self, reader: Reader) -> impl Iterator<Item = &Access> {
+        let medical = self.class().is_medical();
+        let (as_parent, pupil_decides) = (reader == Reader::Parent, self.pupil_decides());
+        self.accesses().filter(move |access| {
+            let agreed = if pupil_decides {
+                access.pupil_consents
+            } else {
+                !access.pupil_objects
+            };
+            (access.through_doctor || !medical) && (agreed || !as_parent)
+        })
+    }
+
+    /// Whether it is what a CLB was asked, answered by the anchor of the school, for whom it waits.
+    pub(super) fn is_for_the_anchor(&self) -> bool {
+        let answers = self.does(&[Step::AnswerGuidance, Step::AnswerRequest]);
+        self.is_anchor() && (self.reads() || answers)
     }
 
     pub(super) fn purpose_fits(&self) -> bool {

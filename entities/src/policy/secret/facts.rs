@@ -201,6 +201,7 @@ impl Facts {
             accesses: accesses
                 .map(|one| Access {
                     class: one.class,
+                    trajectory,
                     through_doctor: one.through_doctor,
                     pupil_consents: one.pupil_consents,
                     pupil_objects: one.pupil_objects,

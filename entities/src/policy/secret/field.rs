@@ -196,6 +196,8 @@ closed_enum! {
         AnswerRequest = "answer_request",
         /// Ask for access where a field was withheld.
         AskAccess = "ask_access",
+        /// See what one asked in one's own name, and what was answered.
+        FollowRequest = "follow_request",
         /// Ask for guidance (aanmelding).
         RequestGuidance = "request_guidance",
         /// Take in or decline a request for guidance.

@@ -112,6 +112,7 @@ fn place(domain: Domain, period: Period) -> Place {
 fn access(class: Class) -> Access {
     Access {
         class,
+        trajectory: TrajectoryId(Uuid::from_u128(0x73)),
         through_doctor: false,
         pupil_consents: false,
         pupil_objects: false,
@@ -439,12 +440,13 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("team", TEAM, Class::Learning),
     ("ask", &[Step::AskAccess], Class::Learning),
     ("guidance", &[Step::RequestGuidance], Class::Case),
-    ("answer", &[Step::AnswerGuidance], Class::Intake),
+    ("answer", &[Step::AnswerGuidance, Step::AnswerRequest], Class::Intake),
     ("urgency", &[Step::OpenInUrgency], Class::Learning),
     ("intake-health", &[Step::OpenTrajectory], Class::Health),
     ("write-medical", &[Step::WriteEntry, Step::Release], Class::Medical),
     ("open-medical", &[Step::OpenAccess], Class::Medical),
     ("urgency-medical", &[Step::OpenInUrgency], Class::Medical),
+    ("follow", &[Step::FollowRequest], Class::Intake),
 ];
 
 /// A verdict as one word: `-` for nothing, `!…` for a reason (with `?` where one may ask), else the capacity.

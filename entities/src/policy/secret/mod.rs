@@ -96,6 +96,10 @@ fn grant(case: &Case<'_>, who: (PupilId, PrincipalId), reader: Reader, rule: &Ru
             Rows::Of(case.places().map(|place| place.trajectory).collect())
         }
         Reader::Lent => Rows::Of(case.lent().map(|lent| lent.trajectory).collect()),
+        // A person reads what was opened, trajectory by trajectory.
+        Reader::Pupil | Reader::Parent | Reader::ParentOfSelf => {
+            Rows::Of(case.readable(reader).map(|access| access.trajectory).collect())
+        }
         _ => Rows::All,
     };
     Grant::new(who, case.asked, reader, rows, rule.name)

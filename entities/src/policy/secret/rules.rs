@@ -165,10 +165,7 @@ pub const RULES: &[Rule] = &[
         sentence: "What a CLB is asked is read and answered by the anchor of the school, and by no other colleague.",
         ground: "domain facts §2.3, §3.5 (H: need to know); issue 4.1 (intake by the anchor) and 4.2",
         says: Says::Withhold(Code::NotInTeam, false),
-        applies: |case| {
-            let own = case.is_anchor() && (case.reads() || case.does(&[Step::AnswerGuidance]));
-            case.is_worker() && case.class() == Class::Intake && !own
-        },
+        applies: |case| case.is_worker() && case.class() == Class::Intake && !case.is_for_the_anchor(),
     },
     Rule {
         name: "need-to-know",
@@ -304,6 +301,16 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "follows-own-request",
+        sentence: "A person whose age allows it reads what was asked in the own name, and what was answered.",
+        ground: "GDPR art. 12(3) and (4); design §3 (requestAccess)",
+        says: Says::Grant(Reader::Asker),
+        applies: |case| {
+            let person = case.is_a_parent() || case.is_the_pupil();
+            case.does(&[Step::FollowRequest]) && case.class() == Class::Intake && person
+        },
+    },
+    Rule {
         name: "intake",
         sentence: "The worker posted at the pupil's school opens a first trajectory and is in its team.",
         ground: "issue 4.1; design §3",
@@ -315,10 +322,7 @@ pub const RULES: &[Rule] = &[
         sentence: "The anchor reads what the CLB is asked for the own school, and takes it in or declines it.",
         ground: "issue 4.1 and 4.2; domain facts §2.3",
         says: Says::Grant(Reader::Anchor),
-        applies: |case| {
-            let own = case.is_anchor() && (case.reads() || case.does(&[Step::AnswerGuidance]));
-            case.is_worker() && case.class() == Class::Intake && own
-        },
+        applies: |case| case.is_worker() && case.class() == Class::Intake && case.is_for_the_anchor(),
     },
     Rule {
         name: "team",

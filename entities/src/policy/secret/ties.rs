@@ -28,11 +28,13 @@ pub struct Posted {
     pub period: Period,
 }
 
-/// A dossier opened to the viewer by a worker, after the talk (`DossierAccess`).
+/// What a worker opened to the viewer of one trajectory, after the talk (`DossierAccess`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// To which class.
     pub class: Class,
+    /// Of which trajectory.
+    pub trajectory: TrajectoryId,
     /// Whether a doctor opened it: health data go through the doctor (domain facts §4.4, 5).
     pub through_doctor: bool,
     /// Whether the pupil consents, where the pupil decides.

@@ -155,6 +155,14 @@ impl Grant {
         &self.rows
     }
 
+    /// Whether it reaches this trajectory of its pupil.
+    pub fn reaches(&self, trajectory: TrajectoryId) -> bool {
+        match &self.rows {
+            Rows::Of(own) => own.contains(&trajectory),
+            Rows::All => true,
+        }
+    }
+
     /// By which rule: the basis in the access log.
     pub const fn rule(&self) -> &'static str {
         self.rule

@@ -6,23 +6,27 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
-    AccessRequestId, ConsentId, DecisionId, EntryId, GuidanceRequestId, PostId, PupilId, ReferralId, ReleaseId,
-    SchoolId, TrajectoryId,
+    AccessRequestId, ConsentId, DecisionId, DossierAccessId, DossierRequestId, EntryId, GuidanceRequestId, PostId,
+    PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
 use hub_graphql::access_log::{LogFilter, LookRow};
 use hub_graphql::dossier::access::AccessRow;
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
+use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRow};
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::release::NewRelease;
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
+use hub_graphql::dossier::rights::{EndAccess, OpenDossier, StandingRow};
 use hub_graphql::dossier::{
     self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
     WriteEntry,
 };
 use hub_graphql::guidance::{Ask, Received};
-use hub_graphql::hub::{AccessLogs, Answer, Asking, Consents, Dossiers, Emergencies, Guidance, Referrals, Releases};
+use hub_graphql::hub::{
+    AccessLogs, Answer, Asking, Consents, Dossiers, Emergencies, Guidance, Referrals, Releases, Rights,
+};
 use hub_graphql::page::{Page, Slice};
 use hub_graphql::release::SharedRow;
 
@@ -198,6 +202,49 @@ impl Asking for Fake {
         _: (AccessRequestId, i32),
         _: Option<(TrajectoryId, DateTime<Utc>)>,
     ) -> Answer<dossier::Stepped<AccessRequestId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Rights for Fake {
+    async fn own_dossiers(&self, _: &Operation, _: &[Field]) -> Answer<Vec<OwnDossierRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn own_requests(&self, _: &Operation) -> Answer<Option<Protected<Vec<OwnRequestRow>>>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn ask_to_read(&self, _: &Operation, _: DecisionId, _: &str) -> Answer<dossier::Stepped<Asks>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn standing_requests(&self, _: &Operation) -> Answer<Vec<StandingRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn open_dossier(&self, _: &Operation, _: OpenDossier) -> Answer<dossier::Stepped<DossierAccessId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn refuse_request(
+        &self,
+        _: &Operation,
+        _: (DossierRequestId, i32),
+        _: &str,
+    ) -> Answer<dossier::Stepped<DossierRequestId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn end_access(&self, _: &Operation, _: EndAccess) -> Answer<dossier::Stepped<DossierAccessId>> {
         self.count()?;
         Ok(dossier::Stepped::Unknown)
     }
