@@ -136,7 +136,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let metrics = telemetry.metrics.clone();
     let noted = metrics.clone();
-    runtime.spawn(upkeep(move || noted.run_upkeep()));
+    runtime.spawn(upkeep(tokio::time::sleep, move || noted.run_upkeep()));
     let outcome = runtime.block_on(async {
         match arguments.verb {
             // Large enough to be on the heap.
