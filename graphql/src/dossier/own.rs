@@ -417,6 +417,7 @@ pub struct AskedToRead {
 
 /// What came of `requestAccess`.
 #[derive(Debug, Clone, Union)]
+#[graphql(name = "RequestAccessPayload")]
 pub enum AskToReadPayload {
     /// It is done.
     Done(AskedToRead),
