@@ -16,7 +16,7 @@ const WAITING: usize = 10_000;
 /// How long the writer gathers lines: one commit then holds those of several requests, and never so many that others find
 /// the database busy with them for long. Where commits are slow, more gather meanwhile. Far within the second that a line may
 /// come behind its answer (design §3).
-const GATHER: std::time::Duration = std::time::Duration::from_millis(3);
+const GATHER: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// How many lines are written at once at most.
 const AT_ONCE: usize = 128;

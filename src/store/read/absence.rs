@@ -77,15 +77,19 @@ fn about_truancy() -> Value {
     list(&about_truancy.map(Mark::to_i16))
 }
 
-fn absence(row: &QueryResult) -> Result<Absence, DbError> {
-    let (day, part): (NaiveDate, i16) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+/// A row of [`page`]; whose it is stands in it where several pupils were asked for.
+fn absence(row: &QueryResult, only: Option<PupilId>) -> Result<Absence, DbError> {
+    let (day, part): (NaiveDate, i16) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     let part = Part::from_i16(part).ok_or(DbError::Unreadable { column: "absence.part" })?;
-    let mark = Mark::from_i16(row.try_get_by_index(3)?).ok_or(DbError::Unreadable { column: "absence.mark" })?;
+    let mark = Mark::from_i16(row.try_get_by_index(2)?).ok_or(DbError::Unreadable { column: "absence.mark" })?;
     Ok(Absence {
-        pupil: row.try_get_by_index(0)?,
+        pupil: match only {
+            Some(pupil) => pupil,
+            None => row.try_get_by_index(4)?,
+        },
         at: HalfDay::new(day, part),
         mark,
-        school: row.try_get_by_index(4)?,
+        school: row.try_get_by_index(3)?,
     })
 }
 
@@ -116,14 +120,18 @@ pub async fn page(
          where a.school_year = {} {go_on} and (r.every or a.mark in ?)",
         year.0
     );
-    let page = if pupils.len() == 1 {
+    let only = match pupils {
+        [only] => Some(*only),
+        _ => None,
+    };
+    let page = if only.is_some() {
         format!(
-            "select a.pupil_id, a.day, a.part, a.mark, r.school_id {absences}
+            "select a.day, a.part, a.mark, r.school_id {absences}
              order by a.day, a.part, r.school_id limit ?"
         )
     } else {
         format!(
-            "select pupil_id, day, part, mark, school_id from (
+            "select day, part, mark, school_id, pupil_id from (
                select a.pupil_id, a.day, a.part, a.mark, r.school_id,
                       row_number() over (partition by a.pupil_id order by a.day, a.part, r.school_id) as place
                {absences}
@@ -151,7 +159,7 @@ pub async fn page(
     values.push(i64::from(first).saturating_add(1).into());
     let mut found: BTreeMap<PupilId, Vec<Absence>> = BTreeMap::new();
     for row in rows(db.reader(), &text, values).await? {
-        let one = absence(&row)?;
+        let one = absence(&row, only)?;
         found.entry(one.pupil).or_default().push(one);
     }
     Ok(found)
