@@ -10,6 +10,7 @@ use clb_hub::keys::shredded::ShredList;
 use clb_hub::keys::vault::{Owner, Wrapped};
 use clb_hub::keys::{DataKey, KeyId, KeyVault as _};
 use clb_hub::register::operator;
+use clb_hub::store::secret::key;
 use clb_hub::store::secret::wrapped::{self, Stores};
 use clb_hub::store::{Db, DbError, Options, SecretDb};
 use hub_entities::id::{ClbId, PupilId};
@@ -303,6 +304,23 @@ both_databases!(
         let mut known = wrapped::tables();
         known.sort();
         assert_eq!(known, wrapped);
+    }
+);
+
+// R29: a table that came and was forgotten by the erasure would keep what is said of the pupil, or hinder all of it.
+both_databases!(
+    an_erasure_knows_every_table_of_a_pupil,
+    async |database: &TestDatabase| {
+        // The log stays; the key goes first, and what is on its way to a school by an intent that takes it back.
+        let kept = ["access_line", "dossier_key", "release_intent"];
+        let columns = schema::columns(database).await;
+        let of_pupils = columns.iter().filter_map(|(table, columns)| {
+            let table = table.strip_prefix("secrecy.")?;
+            (columns.contains("pupil_id") && !kept.contains(&table)).then_some(table)
+        });
+        let mut known = key::ERASED;
+        known.sort_unstable();
+        assert_eq!(of_pupils.collect::<Vec<_>>(), known);
     }
 );
 

@@ -16,6 +16,25 @@ use crate::store::sql::{execute, list, list_from, row, rows};
 
 const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
 
+/// What goes with the key of a dossier, row by row: what refers to another before that.
+pub const ERASED: [&str; 15] = [
+    "dossier_access",
+    "dossier_request",
+    "school_release",
+    "access_lent",
+    "access_request",
+    "emergency",
+    "guidance_request",
+    "referral_said",
+    "referral",
+    "consent_said",
+    "consent",
+    "capability",
+    "entry",
+    "team_member",
+    "trajectory",
+];
+
 /// How many ids of the shred list are looked for at once.
 const AT_ONCE: usize = 1_000;
 
@@ -81,21 +100,7 @@ pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Li
              and entry_id in (select e.id from entry e where e.clb_id = ? and e.pupil_id = ?)";
         execute(&tx, texts, vec![line.clb.into(), line.clb.into(), line.pupil.into()]).await?;
         release::erased(&tx, (line.clb, line.pupil), line.at).await?;
-        for table in [
-            "school_release",
-            "access_lent",
-            "access_request",
-            "emergency",
-            "guidance_request",
-            "referral_said",
-            "referral",
-            "consent_said",
-            "consent",
-            "capability",
-            "entry",
-            "team_member",
-            "trajectory",
-        ] {
+        for table in ERASED {
             let text = format!("delete from {table} where clb_id = ? and pupil_id = ?");
             execute(&tx, &text, vec![line.clb.into(), line.pupil.into()]).await?;
         }
