@@ -166,12 +166,11 @@ fn answered_differently(folder: &Folder, demo: &Demo) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_comes_alive() {
     let folder = Folder::new();
-    // A demo stays on its port: its personas are registered under its address.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // A demo stays on its port: its personas are registered under its address. Not one of those that the system deals out, or
+    // another test has it when the demo begins again.
+    let free = |port: &u32| std::net::TcpListener::bind(format!("127.0.0.1:{port}")).is_ok();
+    let own = std::process::id() % 5_000;
+    let port = (20_000 + own..30_000).find(free).unwrap();
     let port = port.to_string();
     let summary = folder.run(&["demo", "--once", "--folder", "demo", "--port", &port]);
     let summary: Value = serde_json::from_str(&summary).unwrap();
