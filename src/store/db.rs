@@ -14,6 +14,7 @@ use sea_orm_migration::MigratorTrait;
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
+use super::together::Together;
 use super::{abandoned, watch};
 use crate::keys::heads::HeadError;
 use crate::keys::{SealError, VaultError};
@@ -226,6 +227,7 @@ pub struct Db {
     pool: DatabaseConnection,
     reader: Arc<Reader>,
     sign_ins: Arc<SignIns>,
+    authority: Arc<Together>,
     dialect: &'static dyn Dialect,
     url: String,
     statements: Arc<Statements>,
@@ -249,6 +251,7 @@ impl Db {
             pool,
             reader: Arc::new(reader),
             sign_ins: Arc::default(),
+            authority: Arc::default(),
             dialect,
             url: options.url.clone(),
             statements,
@@ -300,6 +303,11 @@ impl Db {
     /// Who is known to have signed in.
     pub(super) fn sign_ins(&self) -> &SignIns {
         &self.sign_ins
+    }
+
+    /// Where the number that moves with every change of authority is asked for.
+    pub(super) fn authority(&self) -> &Together {
+        &self.authority
     }
 
     /// For writing. What nobody waits for any more is cancelled ([`super::abandoned`]).

@@ -42,6 +42,7 @@ pub mod signal;
 mod sql;
 pub mod staging;
 pub mod tie;
+mod together;
 pub mod turn;
 pub mod wake;
 mod watch;

@@ -19,8 +19,8 @@ const PRINCIPAL: &str =
     "p.id, p.issuer, p.subject, p.role, p.school_id, p.clb_id, p.pupil_id, p.discipline, p.begins_at, p.ends_at";
 const BINDING: &str = "a.school_id, a.clb_id, a.state, a.categories, a.begins_on, a.ends_on, a.decided_at";
 
-/// The acting principal of a token, as of now: (issuer, subject) bound to one role by a row of ours. One statement: the
-/// number that moves when any of what follows does. Who has signed in since it moved last is known, relations and all.
+/// The acting principal of a token, as of now: (issuer, subject) bound to one role by a row of ours. One statement, or
+/// the share in one: the number that moves when any of what follows does. Who has signed in since it moved last is known, relations and all.
 pub async fn sign_in(
     db: &Db,
     issuer: &str,
@@ -44,11 +44,14 @@ pub async fn sign_in(
 
 /// The number that moves with every change of who may act and of what was agreed.
 pub async fn version(db: &Db) -> Result<i64, DbError> {
-    let found = row(db.reader(), "select version from authority", Vec::new()).await?;
-    let found = found.ok_or(DbError::Unreadable {
-        column: "authority.version",
-    })?;
-    Ok(found.try_get_by_index(0)?)
+    let asked = db.authority().ask(async || {
+        let found = row(db.reader(), "select version from authority", Vec::new()).await?;
+        let found = found.ok_or(DbError::Unreadable {
+            column: "authority.version",
+        })?;
+        Ok(found.try_get_by_index(0)?)
+    });
+    asked.await
 }
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.
