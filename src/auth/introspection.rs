@@ -1,7 +1,7 @@
 //! Tokens that say nothing themselves: their issuer is asked (R13, RFC 7662), as ACM/IDM wants it.
 //!
 //! An answer counts for a minute and never beyond the token's own end, so that a revoked token is refused within that
-//! minute; a no counts for ten seconds. Of those who come with one token at once, one asks. While the issuer does not
+//! minute; a no counts for ten seconds. What stays open asks sooner, as a stream ends with its token (R22). Of those who come with one token at once, one asks. While the issuer does not
 //! answer nobody is let in, and after five failures in a row it is only knocked at. Of a token its hash is kept.
 
 use std::collections::HashMap;
@@ -89,7 +89,7 @@ type Judgement = Result<Judged, Refused>;
 
 struct Kept {
     judgement: Judgement,
-    age: Duration,
+    asked_at: DateTime<Utc>,
     until: DateTime<Utc>,
 }
 
@@ -137,10 +137,24 @@ impl Introspection {
 
     /// Who the token proves, by the word of its issuer.
     pub(super) async fn judge(&self, token: &str, now: DateTime<Utc>) -> Result<Identity, Refused> {
+        self.judge_within(token, now, YES).await
+    }
+
+    /// The same, of a token that something rests on which stays open: a yes counts for no longer than `within`. Where
+    /// there is no answer, it counts for as long as it would at a request.
+    pub(super) async fn judge_again(&self, token: &str, now: DateTime<Utc>, within: Duration) -> Result<(), Refused> {
+        let judged = match self.judge_within(token, now, within).await {
+            Err(refused) if refused.is_not_the_clients() => self.judge(token, now).await,
+            judged => judged,
+        };
+        judged.map(drop)
+    }
+
+    async fn judge_within(&self, token: &str, now: DateTime<Utc>, within: Duration) -> Result<Identity, Refused> {
         if !is_opaque(token) {
             return Err(Refused::Malformed);
         }
-        let judged = match self.known_or_asked(token, now) {
+        let judged = match self.known_or_asked(token, now, within) {
             Known::Judgement(judgement) => judgement,
             Known::Question(question) => question.await,
         }?;
@@ -157,10 +171,10 @@ impl Introspection {
 
     /// What is known, or the one question that is under way for this token, or a new one. A question that everybody left
     /// is gone with them.
-    fn known_or_asked(&self, token: &str, now: DateTime<Utc>) -> Known {
+    fn known_or_asked(&self, token: &str, now: DateTime<Utc>, within: Duration) -> Known {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let mut under_way = locked(&self.0.under_way);
-        if let Some(judgement) = self.0.known(&hash, now) {
+        if let Some(judgement) = self.0.known(&hash, now, within) {
             return Known::Judgement(judgement);
         }
         if let Some(question) = under_way.get(&hash).and_then(WeakShared::upgrade) {
@@ -182,11 +196,15 @@ enum Known {
 }
 
 impl Inner {
-    fn known(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Judgement> {
+    fn known(&self, hash: &[u8; 32], now: DateTime<Utc>, within: Duration) -> Option<Judgement> {
         let mut kept = locked(&self.kept);
         let one = kept.get(hash)?;
+        let until = match one.judgement {
+            Ok(_) => one.until.min(one.asked_at + within),
+            Err(_) => one.until,
+        };
         // A clock that was put back does not make an answer count for longer.
-        (now < one.until && one.until - one.age <= now).then(|| one.judgement.clone())
+        (now < until && one.asked_at <= now).then(|| one.judgement.clone())
     }
 
     async fn question(self: Arc<Self>, hash: [u8; 32], token: String, now: DateTime<Utc>) -> Judgement {
@@ -210,13 +228,17 @@ impl Inner {
     }
 
     fn keep(&self, hash: [u8; 32], judgement: &Judgement, now: DateTime<Utc>) {
-        let (age, until) = match judgement {
-            Ok(judged) => (YES, (now + YES).min(judged.expires_at - self.profile.skew)),
+        let until = match judgement {
+            Ok(judged) => (now + YES).min(judged.expires_at - self.profile.skew),
             Err(refused) if refused.is_not_the_clients() => return,
-            Err(_refused) => (NO, now + NO),
+            Err(_refused) => now + NO,
         };
-        let judgement = judgement.clone();
-        locked(&self.kept).put(hash, Kept { judgement, age, until });
+        let kept = Kept {
+            judgement: judgement.clone(),
+            asked_at: now,
+            until,
+        };
+        locked(&self.kept).put(hash, kept);
     }
 
     /// Whether a question may be asked; in a pause, and behind it while one tries, it may not.

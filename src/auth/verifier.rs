@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::claims::Claims;
 use super::header::Header;
@@ -101,10 +103,34 @@ impl Verifier {
         if token.len() > MAX_TOKEN {
             return Err(Refused::TooLarge);
         }
-        match &self.opaque {
-            Some(opaque) if !has_header(token) => opaque.judge(token, now).await,
-            _ => self.verify_signed(token, now).await,
+        match self.issuer_of_opaque(token) {
+            Some(opaque) => opaque.judge(token, now).await,
+            None => self.verify_signed(token, now).await,
         }
+    }
+
+    /// The token of such a header, where it may be taken back before its end: an issuer is asked about it, and what
+    /// rests on it and stays open must ask again. A JWT is good until it expires.
+    pub fn to_be_asked_again(&self, text: &str) -> Option<SecretString> {
+        let (_, token) = text.split_once(' ')?;
+        self.issuer_of_opaque(token).map(|_| SecretString::from(token))
+    }
+
+    /// Judges such a token again, by an answer that is no older than `within`.
+    ///
+    /// # Errors
+    /// It is believed no longer; or nothing is known of it, for longer than a request would bear.
+    pub async fn again(&self, token: &SecretString, now: DateTime<Utc>, within: Duration) -> Result<(), Refused> {
+        let token = token.expose_secret();
+        match self.issuer_of_opaque(token) {
+            Some(opaque) => opaque.judge_again(token, now, within).await,
+            None => self.verify_signed(token, now).await.map(drop),
+        }
+    }
+
+    /// Who is asked about a token, where it does not say itself what it proves.
+    fn issuer_of_opaque(&self, token: &str) -> Option<&Introspection> {
+        self.opaque.as_ref().filter(|_| !has_header(token))
     }
 
     async fn verify_signed(&self, token: &str, now: DateTime<Utc>) -> Result<Identity, Refused> {

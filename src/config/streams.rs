@@ -25,6 +25,8 @@ pub struct Streams {
     pub init_seconds: u16,
     /// Seconds between two questions whether a quiet client is there.
     pub ping_seconds: u16,
+    /// Seconds between two questions whether a token that says nothing itself still counts.
+    pub again_seconds: u16,
 }
 
 impl Default for Streams {
@@ -37,6 +39,7 @@ impl Default for Streams {
             waiting: 1_000,
             init_seconds: 10,
             ping_seconds: 30,
+            again_seconds: 5,
         }
     }
 }
@@ -52,6 +55,7 @@ impl Streams {
             waiting: self.waiting.into(),
             init: Duration::from_secs(self.init_seconds.into()),
             ping: Duration::from_secs(self.ping_seconds.into()),
+            again: Duration::from_secs(self.again_seconds.into()),
             ..Bounds::DEFAULT
         }
     }
@@ -112,6 +116,13 @@ impl Section for Streams {
             default: true,
             doc: "How often a quiet client is asked whether it is there; a proxy keeps idle connections longer.",
         },
+        Setting {
+            key: "again_seconds",
+            takes: "seconds from 1 to 60",
+            value: "5",
+            default: true,
+            doc: "How often the issuer of an opaque token is asked again while a stream rests on it: so soon it ends when that is taken back.",
+        },
     ];
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
@@ -127,6 +138,7 @@ impl Section for Streams {
             () if !(1..=100_000).contains(&self.waiting) => Err(("waiting", "a number from 1 to 100000")),
             () if !(1..=60).contains(&self.init_seconds) => Err(("init_seconds", "seconds from 1 to 60")),
             () if !(1..=300).contains(&self.ping_seconds) => Err(("ping_seconds", "seconds from 1 to 300")),
+            () if !(1..=60).contains(&self.again_seconds) => Err(("again_seconds", "seconds from 1 to 60")),
             () => Ok(()),
         }
     }

@@ -32,12 +32,13 @@ fn streams_are_bounded_as_is_required_unless_something_is_set() {
         waiting: 1_000,
         init: Duration::from_secs(10),
         ping: Duration::from_secs(30),
+        again: Duration::from_secs(5),
         tick: Duration::from_secs(1),
     };
     assert_eq!(config.streams.bounds(), required);
     assert_eq!(crate::http::streams::Bounds::DEFAULT, required);
     let set = "[streams]\norigins = [\"https://a.example\"]\nopen = 1\nsockets = 2\nsubscriptions = 3\nwaiting = 4\n\
-               init_seconds = 5\nping_seconds = 6\n";
+               init_seconds = 5\nping_seconds = 6\nagain_seconds = 7\n";
     let bounds = parse(set, &[]).expect("a configuration").streams.bounds();
     let expected = crate::http::streams::Bounds {
         origins: vec!["https://a.example".to_owned()],
@@ -47,6 +48,7 @@ fn streams_are_bounded_as_is_required_unless_something_is_set() {
         waiting: 4,
         init: Duration::from_secs(5),
         ping: Duration::from_secs(6),
+        again: Duration::from_secs(7),
         tick: Duration::from_secs(1),
     };
     assert_eq!(bounds, expected);

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use hub_graphql::alert::Resume;
@@ -29,9 +30,9 @@ use super::graphql::{body_refused, not_allowed, purpose, who};
 use super::negotiate::{Media, accepts_events, is_json_body};
 use super::operation::{Asking, bad_request, count_refusal, prepare};
 use super::params::Params;
-use super::streams::{Entered, Held, Taking};
+use super::streams::{Entered, Held, Taking, taken_back};
 use super::{body, operation};
-use crate::auth::Identity;
+use crate::auth::{Identity, Refused};
 
 /// Events between the one who makes them and the one who writes.
 const UNDER_WAY: usize = 8;
@@ -105,6 +106,11 @@ async fn open(edge: &Arc<Edge>, request: Request, id: Uuid) -> Result<Response, 
     let identity = asking.identity.clone();
     let pieces = begin(edge, prepared, asking).instrument(span).await;
     let (out, mut events) = mpsc::channel(UNDER_WAY);
+    let authorization = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let taken_back = taken_back(edge, authorization.unwrap_or_default());
     let stream = Stream {
         edge: Arc::clone(edge),
         identity,
@@ -112,7 +118,7 @@ async fn open(edge: &Arc<Edge>, request: Request, id: Uuid) -> Result<Response, 
         out,
         _open: (entered, held),
     };
-    tokio::spawn(stream.run(pieces));
+    tokio::spawn(stream.run(pieces, taken_back));
     let events =
         futures::stream::poll_fn(move |context| events.poll_recv(context).map(|event| event.map(Ok::<_, Infallible>)));
     let mut response = Response::new(Body::from_stream(events));
@@ -135,16 +141,20 @@ struct Stream {
 }
 
 impl Stream {
-    async fn run(self, pieces: BoxStream<'static, Piece>) {
+    async fn run(self, pieces: BoxStream<'static, Piece>, taken_back: BoxFuture<'static, Refused>) {
         let open = metrics::gauge!("clb_hub_streams_open", "transport" => "sse");
         open.increment(1.0);
-        let reason = self.serve(pieces).await;
+        let reason = self.serve(pieces, taken_back).await;
         metrics::counter!("clb_hub_streams_ended_total", "reason" => reason).increment(1);
         tracing::info!(reason, "event stream ended");
         open.decrement(1.0);
     }
 
-    async fn serve(&self, mut pieces: BoxStream<'static, Piece>) -> &'static str {
+    async fn serve(
+        &self,
+        mut pieces: BoxStream<'static, Piece>,
+        mut taken_back: BoxFuture<'static, Refused>,
+    ) -> &'static str {
         let bounds = &self.edge.streams.bounds;
         let mut stopped = std::pin::pin!(self.edge.streams.stopped());
         let mut tick = tokio::time::interval(bounds.tick);
@@ -161,6 +171,7 @@ impl Stream {
             tokio::select! {
                 biased;
                 () = &mut stopped => return "Going away",
+                refused = &mut taken_back => return ended_with(refused),
                 _ = tick.tick() => {
                     if self.has_expired() {
                         return "Forbidden: the token has expired";
@@ -211,6 +222,15 @@ impl Stream {
 
     fn has_expired(&self) -> bool {
         self.edge.clock.now() >= self.identity.expires_at
+    }
+}
+
+/// Why a stream ended whose token is believed no longer.
+const fn ended_with(refused: Refused) -> &'static str {
+    if refused.is_not_the_clients() {
+        "Try again later"
+    } else {
+        "Forbidden"
     }
 }
 

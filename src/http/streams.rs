@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::{HeaderMap, StatusCode, header};
 use tokio::sync::watch;
 
+use super::Edge;
 use super::answer::Refusal;
-use crate::auth::Identity;
+use crate::auth::{Identity, Refused};
 
 /// The bounds of what stays open (R40).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Bounds {
     pub ping: Duration,
     /// How often it is looked whether a token has expired, or a client takes nothing.
     pub tick: Duration,
+    /// How often the issuer of a token that says nothing itself is asked whether it still counts (R22).
+    pub again: Duration,
 }
 
 impl Bounds {
@@ -42,6 +47,7 @@ impl Bounds {
         init: Duration::from_secs(10),
         ping: Duration::from_secs(30),
         tick: Duration::from_secs(1),
+        again: Duration::from_secs(5),
     };
 }
 
@@ -210,6 +216,27 @@ impl Drop for Held {
             clients.remove(&self.client);
         }
     }
+}
+
+/// Ends when the token that something open rests on is believed no longer, and says why. One that is good until it
+/// expires needs no watching.
+pub(super) fn taken_back(edge: &Arc<Edge>, authorization: &str) -> BoxFuture<'static, Refused> {
+    let Some(token) = edge.verifier.to_be_asked_again(authorization) else {
+        return std::future::pending().boxed();
+    };
+    let edge = Arc::clone(edge);
+    let watch = async move {
+        let every = edge.streams.bounds.again;
+        let mut again = tokio::time::interval(every);
+        again.reset();
+        loop {
+            again.tick().await;
+            if let Err(refused) = edge.verifier.again(&token, edge.clock.now(), every).await {
+                return refused;
+            }
+        }
+    };
+    watch.boxed()
 }
 
 /// Watches whether a client takes what it is sent.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 mod events;
 mod sockets;
+mod taken_back;
 mod whole;
 
 use super::service::Unavailable;

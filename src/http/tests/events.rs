@@ -50,7 +50,7 @@ impl Listening {
         self.follow_by(self.stream(query)).await
     }
 
-    async fn follow_by(&self, request: Request<Body>) -> Events {
+    pub(super) async fn follow_by(&self, request: Request<Body>) -> Events {
         let response = self.world.send(request).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");

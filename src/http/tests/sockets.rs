@@ -42,6 +42,10 @@ pub(super) fn quick() -> streams::Bounds {
 }
 
 pub(super) async fn listening(bounds: streams::Bounds) -> Listening {
+    listening_with(bounds, |_| {}).await
+}
+
+pub(super) async fn listening_with(bounds: streams::Bounds, change: impl FnOnce(&mut Edge)) -> Listening {
     let mut clock = None;
     let streams = Arc::new(Streams::new(bounds));
     let world = world_with(|edge| {
@@ -49,6 +53,7 @@ pub(super) async fn listening(bounds: streams::Bounds) -> Listening {
         edge.clock = hands.clone();
         edge.streams = streams.clone();
         clock = Some(hands);
+        change(edge);
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -70,7 +75,7 @@ pub(super) async fn listening(bounds: streams::Bounds) -> Listening {
     }
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Listening {
     pub(super) fn token(&self, subject: &str) -> String {
@@ -80,7 +85,7 @@ impl Listening {
             .expect("a token")
     }
 
-    fn pass(&self, seconds: i64) {
+    pub(super) fn pass(&self, seconds: i64) {
         let mut now = self.clock.0.lock().expect("a lock");
         *now += chrono::TimeDelta::seconds(seconds);
     }
@@ -104,7 +109,7 @@ impl Listening {
     }
 
     /// A socket that has not said who it is.
-    async fn socket(&self) -> Socket {
+    pub(super) async fn socket(&self) -> Socket {
         self.open(&[PROTOCOL]).await.expect("a socket")
     }
 
@@ -137,11 +142,11 @@ impl Listening {
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
-async fn say(socket: &mut Socket, message: &Value) {
+pub(super) async fn say(socket: &mut Socket, message: &Value) {
     socket.send(Message::text(message.to_string())).await.expect("a socket");
 }
 
-fn subscribe(id: &str, query: &str) -> Value {
+pub(super) fn subscribe(id: &str, query: &str) -> Value {
     json!({ "id": id, "type": "subscribe", "payload": { "query": query } })
 }
 
@@ -162,12 +167,12 @@ async fn next(socket: &mut Socket) -> Result<Value, Option<CloseFrame>> {
         .expect("a word")
 }
 
-async fn hear(socket: &mut Socket) -> Value {
+pub(super) async fn hear(socket: &mut Socket) -> Value {
     next(socket).await.expect("a message")
 }
 
 /// The code with which the socket was closed; what is said before it is let go of.
-async fn closed(socket: &mut Socket) -> u16 {
+pub(super) async fn closed(socket: &mut Socket) -> u16 {
     loop {
         if let Err(frame) = next(socket).await {
             return frame.map_or(1006, |frame| frame.code.into());
@@ -506,9 +511,13 @@ async fn a_client_that_is_not_there_any_more_is_let_go() {
     assert!(reading.await.is_err(), "it stays");
     // One that does not read does not answer.
     let silent = hub.signed_in("vendor").await;
-    while hub.streams.open_now() > 0 {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while hub.streams.open_now() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), gone).await;
+    assert!(in_time.is_ok(), "they are let go of");
     drop(silent);
     hub.end().await;
 }

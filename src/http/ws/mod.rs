@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::Response;
+use futures::future::BoxFuture;
 use futures::stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, StreamExt as _};
 use futures::{FutureExt as _, SinkExt as _};
 use http::request::Parts;
@@ -30,8 +31,8 @@ use super::graphql::{PURPOSE, not_allowed};
 use super::negotiate::Media;
 use super::operation::{Asking, purpose_of, sign_in, token_refused};
 use super::params::Params;
-use super::streams::{Entered, Held, Taking};
-use crate::auth::Identity;
+use super::streams::{Entered, Held, Taking, taken_back};
+use crate::auth::{Identity, Refused};
 use message::{Close, PROTOCOL, Said, Told};
 
 /// Messages between the one who reads and the one who writes.
@@ -83,6 +84,8 @@ async fn open(edge: &Edge, parts: &mut Parts) -> Result<(WebSocketUpgrade, Enter
 struct Client {
     identity: Identity,
     purpose: Option<Purpose>,
+    /// Ends when the token is believed no longer.
+    taken_back: BoxFuture<'static, Refused>,
     _socket: Held,
 }
 
@@ -183,6 +186,7 @@ impl Session {
                 biased;
                 () = &mut stopped => return End::Close(Close::GOING_AWAY),
                 () = &mut init, if self.client.is_none() => return End::Close(Close::INIT_TIMEOUT),
+                refused = believed_no_longer(&mut self.client) => return End::Close(refused_by(token_refused(refused))),
                 _ = tick.tick() => {
                     if self.has_expired() {
                         return End::Close(Close::EXPIRED);
@@ -333,7 +337,7 @@ impl Session {
 }
 
 /// Who it is: the token and the purpose of `connection_init`, and a principal that is in force.
-async fn identify(edge: &Edge, payload: &Map<String, Value>) -> Result<Client, Close> {
+async fn identify(edge: &Arc<Edge>, payload: &Map<String, Value>) -> Result<Client, Close> {
     let text = |name: &str| {
         let named = payload.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str().unwrap_or_default())
@@ -344,23 +348,36 @@ async fn identify(edge: &Edge, payload: &Map<String, Value>) -> Result<Client, C
     };
     let token = text("authorization").unwrap_or_default();
     let judged = edge.verifier.authorize(token, edge.clock.now()).await;
-    let refused = |refusal: Refusal| match refusal.status {
-        StatusCode::SERVICE_UNAVAILABLE => Close::TRY_AGAIN,
-        _ => Close::FORBIDDEN,
-    };
-    let identity = judged.map_err(|why| refused(token_refused(why)))?;
+    let identity = judged.map_err(|why| refused_by(token_refused(why)))?;
     let asking = Asking {
         identity,
         purpose,
         request: edge.ids.next(edge.clock.now()),
     };
-    sign_in(edge, &asking).await.map_err(refused)?;
+    sign_in(edge, &asking).await.map_err(refused_by)?;
     let socket = edge.streams.socket(&asking.identity).ok_or(Close::SOCKETS)?;
     Ok(Client {
         identity: asking.identity,
         purpose,
+        taken_back: taken_back(edge, token),
         _socket: socket,
     })
+}
+
+/// How a socket is closed to whom is not let in.
+fn refused_by(refusal: Refusal) -> Close {
+    match refusal.status {
+        StatusCode::SERVICE_UNAVAILABLE => Close::TRY_AGAIN,
+        _ => Close::FORBIDDEN,
+    }
+}
+
+/// Ends when the token of whoever signed in is believed no longer.
+async fn believed_no_longer(client: &mut Option<Client>) -> Refused {
+    match client {
+        Some(client) => (&mut client.taken_back).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What ended by itself may have ended because nobody acts here any more.
