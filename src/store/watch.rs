@@ -95,3 +95,48 @@ async fn tell(connection: &mut SqliteConnection) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    /// SQLite rolled back by itself, and the driver believes that it is still in that transaction.
+    #[tokio::test]
+    async fn whoever_comes_behind_a_write_that_was_ended_can_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SqliteConnectOptions::new()
+            .filename(folder.path().join("hub.db"))
+            .create_if_missing(true);
+        let pool = watched(SqlitePoolOptions::new().max_connections(1))
+            .connect_with(file)
+            .await
+            .unwrap();
+        sqlx::query("create table noted (number integer)")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let word = Arc::new(Word::default());
+        let ended = taken_with(Arc::clone(&word), async {
+            let mut tx = pool.begin_with("begin immediate").await?;
+            sqlx::query("insert into noted values (1)").execute(&mut *tx).await?;
+            word.leave();
+            let endless =
+                "insert into noted with recursive n(i) as (select 1 union all select i + 1 from n) select i from n";
+            sqlx::query(endless).execute(&mut *tx).await
+        });
+        assert!(ended.await.is_err());
+        let mut tx = pool.begin_with("begin immediate").await.unwrap();
+        sqlx::query("insert into noted values (2)")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let kept: Vec<i64> = sqlx::query_scalar("select number from noted")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        assert_eq!(kept, [2]);
+    }
+}

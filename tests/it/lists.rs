@@ -300,13 +300,17 @@ both_databases!(
             "update class_group set school_year = 2025 where name = '9Z'",
         )
         .await;
-        // Ella had a place in 1A until she left; Bo has one in 1B too.
+        // Ella had a place in 1A until she left, and Ada, who is still there, one in 1B; Bo has one in 1B too.
         let left = MembershipSaid {
             ends_on: Some(day("2026-09-15")),
             ..place("k1", "ella")
         };
+        let moved = MembershipSaid {
+            ends_on: Some(day("2026-09-15")),
+            ..place("k2", "ada")
+        };
         town.world
-            .places(town.north, &[("m3", left), ("m4", place("k2", "bo"))])
+            .places(town.north, &[("m3", left), ("m4", place("k2", "bo")), ("m5", moved)])
             .await;
         let class =
             async |name: &str| ClassId(id(&town, &format!("select id from class_group where name = '{name}'")).await);
