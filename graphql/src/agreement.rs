@@ -173,7 +173,7 @@ pub struct AgreementRoot;
 
 #[Object]
 impl AgreementRoot {
-    /// The agreements that the viewer's school or CLB is a party to, latest proposed first.
+    /// The agreements that the viewer's school or CLB is a party to, the latest to begin first.
     #[graphql(tag = "class:case")]
     async fn agreements(
         &self,
