@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::front::Events;
-use crate::support::look::list;
+use crate::support::look::{list, number as number_of, until};
 use crate::support::process::Folder;
 
 /// The demo under way; killed when it is dropped.
@@ -188,7 +188,10 @@ async fn the_demo_comes_alive() {
         where p.records > 0 group by o.name, p.kind order by 1";
     let expected = ["oneroster roster 8", "smartschool absences 10", "smartschool roster 2"];
     assert_eq!(list::<String>(&look, read).await, expected);
-    look.close().await.unwrap();
+    let alone = "select count(*) from sync_run r join source o on o.id = r.source_id
+        where r.kind = 'absences' and r.changed > 0 and o.name = 'smartschool'
+        and not exists (select 1 from source other where other.school_id = o.school_id and other.name = 'oneroster')";
+    let at_first = number_of(&look, alone).await;
     // Every pupil, and a place in a class.
     assert!(number("changed") > 8_000, "{summary}");
     // Whom Smartschool no longer lists waits for a roster that never names him: few have left.
@@ -220,7 +223,7 @@ async fn the_demo_comes_alive() {
     let mut events = Events::follow(&demo.address, &worker, None).await.unwrap();
     let mut cursor = text(&events.next().await.unwrap()["data"]["signals"]["cursor"]);
     let mut heard = BTreeSet::new();
-    // One school of this CLB has Smartschool alone, and few of its pupils are near a threshold: it is not waited for.
+    // One school of this CLB has Smartschool alone, and few of its pupils are near a threshold: of it no signal is waited for.
     let ways_of = ["pair", "software"];
     let wanted: BTreeSet<_> = ways_of
         .iter()
@@ -243,6 +246,12 @@ async fn the_demo_comes_alive() {
     // Something is told every few seconds, so that no word alone takes too long: all of it must not either.
     let all = tokio::time::timeout(Duration::from_mins(10), hears).await;
     assert!(all.is_ok(), "in vain; so far {heard:?}");
+    // But the hub has noticed there as well that something happened.
+    until("news of a school with Smartschool alone", async || {
+        number_of(&look, alone).await > at_first
+    })
+    .await;
+    look.close().await.unwrap();
 
     // Nothing failed on the way, and nobody had to let anything go on.
     let runs = "{ syncRuns(first: 100) { edges { node { state } } } }";

@@ -124,6 +124,13 @@ impl Scene {
         assert!(output.status.success(), "{told}");
     }
 
+    /// What the doctor says of the sources, sick or not.
+    fn doctor(&self) -> String {
+        let mut command = self.folder.command(&["doctor", "--config", "clb-hub.toml"]);
+        let output = command.envs(SECRET).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// It is everyone's turn, whenever it would have been. SQLite keeps a moment as the text that it is compared by.
     async fn hurry(&self) {
         let before = match self.look.get_database_backend() {
@@ -189,6 +196,19 @@ both_databases!(
             runs,
             "nothing was new"
         );
+        let doctor = scene.doctor();
+        for line in [
+            "ok     970001/oneroster: reachable",
+            "ok     970001/oneroster: changes: the source tells what has changed; everything is read once a day all the same",
+            "ok     970001/oneroster: users: may be read",
+            "ok     970001/oneroster: demographics: may be read",
+            "ok     970001/oneroster: pulled: roster",
+            "ok     970002/smartschool: reachable",
+            "ok     970002/smartschool: pulled: absences",
+        ] {
+            assert!(doctor.lines().any(|told| told == line), "{line}\n{doctor}");
+        }
+        assert!(!doctor.contains("WRONG  9700"), "{doctor}");
 
         let serve = || scene.folder.serve(&SECRET);
         // SQLite is of one process.
@@ -218,6 +238,11 @@ both_databases!(
         let waits = "select count(*) from pull_turn where failures > 0";
         until("a fault", async || number(&scene.look, waits).await > 0).await;
         replicas.clear();
+        let doctor = scene.doctor();
+        for school in ["970001", "970002"] {
+            let wrong = format!("WRONG  {school}/oneroster: ");
+            assert!(doctor.lines().any(|told| told.starts_with(&wrong)), "{doctor}");
+        }
         scene.schools.tell("/well").await;
         let again = serve();
         scene.hears(&mut front, &again, 3).await;
