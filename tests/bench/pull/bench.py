@@ -102,8 +102,12 @@ class Serve:
 
     def round(self):
         """Everyone's turn: seconds until all who are well have been read."""
-        # Whose turn is under way would be told the next one when it ends, and not be read in this round.
-        self.until("select 1 from lease where name like 'source/%' having coalesce(max(expires_at), 'epoch') < clock_timestamp()")
+        # Who is well and whose turn is under way would be told the next one when it ends, and not be read in this round. The sick
+        # are waited for by nobody.
+        self.until(
+            "select 1 from lease where name in (select 'source/src_' || replace(id::text, '-', '') from source where id in "
+            f"({self.healthy})) having coalesce(max(expires_at), 'epoch') < clock_timestamp()"
+        )
         time.sleep(0.5)
         begun = ask("update pull_turn set due_at = now(); select clock_timestamp()")
         begin = time.monotonic()
