@@ -186,7 +186,7 @@ impl Session {
                 biased;
                 () = &mut stopped => return End::Close(Close::GOING_AWAY),
                 () = &mut init, if self.client.is_none() => return End::Close(Close::INIT_TIMEOUT),
-                refused = believed_no_longer(&mut self.client) => return End::Close(refused_by(token_refused(refused))),
+                refused = believed_no_longer(&mut self.client) => return End::Close(refused_by(&token_refused(refused))),
                 _ = tick.tick() => {
                     if self.has_expired() {
                         return End::Close(Close::EXPIRED);
@@ -348,13 +348,13 @@ async fn identify(edge: &Arc<Edge>, payload: &Map<String, Value>) -> Result<Clie
     };
     let token = text("authorization").unwrap_or_default();
     let judged = edge.verifier.authorize(token, edge.clock.now()).await;
-    let identity = judged.map_err(|why| refused_by(token_refused(why)))?;
+    let identity = judged.map_err(|why| refused_by(&token_refused(why)))?;
     let asking = Asking {
         identity,
         purpose,
         request: edge.ids.next(edge.clock.now()),
     };
-    sign_in(edge, &asking).await.map_err(refused_by)?;
+    sign_in(edge, &asking).await.map_err(|refusal| refused_by(&refusal))?;
     let socket = edge.streams.socket(&asking.identity).ok_or(Close::SOCKETS)?;
     Ok(Client {
         identity: asking.identity,
@@ -365,7 +365,7 @@ async fn identify(edge: &Arc<Edge>, payload: &Map<String, Value>) -> Result<Clie
 }
 
 /// How a socket is closed to whom is not let in.
-fn refused_by(refusal: Refusal) -> Close {
+fn refused_by(refusal: &Refusal) -> Close {
     match refusal.status {
         StatusCode::SERVICE_UNAVAILABLE => Close::TRY_AGAIN,
         _ => Close::FORBIDDEN,
