@@ -36,9 +36,13 @@ impl Issuer {
 
     /// Until it was asked so often.
     async fn until_asked(&self, times: usize) {
-        while self.asked.load(Ordering::Relaxed) < times {
-            tokio::task::yield_now().await;
-        }
+        let asked = async {
+            while self.asked.load(Ordering::Relaxed) < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), asked).await;
+        assert!(in_time.is_ok(), "it is asked again");
     }
 }
 

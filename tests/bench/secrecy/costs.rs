@@ -1,6 +1,14 @@
 //! What secrecy costs the processor: the policy alone, the shape of the answer with decisions and with a right that is given once
 //! for all, and the opening of sealed fields. What a committed line costs is for `tests/bench/secrecy/run`, over HTTP.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a measurement ends where its own setting is wrong, and what a decision costs does not depend on where its facts stood"
+)]
+
 #[path = "../../../graphql/tests/schema/fake/mod.rs"]
 #[expect(
     dead_code,
@@ -82,10 +90,6 @@ fn ties(of: PupilId) -> Ties {
         decides: Decides::Pupil,
         ..TieRows::none()
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what a decision costs does not depend on where its facts stood"
-    )]
     Ties::of_rows(of, rows)
 }
 
