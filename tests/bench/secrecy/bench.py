@@ -131,10 +131,11 @@ def set_up(host, tokens, place, pupils):
         answer = client.ask(SUBMIT, input=call)["submitRoster"]
         if answer.get("runState") != "DONE":
             raise RuntimeError(answer)
-    me = worker.ask("{ viewer { id } schools(first: 1) { edges { node { id } } } }")
+    me = worker.ask("{ viewer { id } }")["viewer"]["id"]
+    own = manager.ask("{ viewer { schoolId } }")["viewer"]["schoolId"]
     director.step(
         "assignPost", ("PostAssigned", "postId"),
-        workerId=me["viewer"]["id"], schoolId=me["schools"]["edges"][0]["node"]["id"], post="ANCHOR", begins=BEGAN,
+        workerId=me, schoolId=own, post="ANCHOR", begins=BEGAN,
     )
     ids, after = [], None
     while True:
