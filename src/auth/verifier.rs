@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::claims::Claims;
 use super::header::Header;
@@ -28,6 +28,8 @@ pub struct Identity {
     pub subject: String,
     /// Whether the sign-in behind it is strong and fresh enough for what is under secrecy (R24).
     pub assured: bool,
+    /// How one signs in for that, where this sign-in is not (RFC 9470).
+    pub step_up: Option<HeaderValue>,
     /// From when on it proves this no longer, the skew of the clocks included. What goes on longer than a request is
     /// cut off then (R40).
     pub expires_at: DateTime<Utc>,
@@ -125,10 +127,12 @@ impl Verifier {
         };
         keys.verify(accepted.kid, accepted.algorithm, message, signature)?;
         let (subject, expires_at) = claims.check(profile, accepted.typ, now)?;
+        let assured = claims.is_assured(profile, now);
         Ok(Identity {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
-            assured: claims.is_assured(profile, now),
+            assured,
+            step_up: (!assured).then(|| profile.step_up()).flatten(),
             expires_at,
         })
     }

@@ -18,7 +18,7 @@ use futures::stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, S
 use futures::{FutureExt as _, SinkExt as _};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
-use hub_entities::operation::Purpose;
+use hub_entities::operation::{Purpose, Realm};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ use super::answer::{Refusal, payload};
 use super::follow::{Piece, operate};
 use super::graphql::{PURPOSE, not_allowed};
 use super::negotiate::Media;
-use super::operation::{Asking, purpose_of, sign_in, token_refused};
+use super::operation::{Asking, has_secrets, purpose_of, sign_in, token_refused};
 use super::params::Params;
 use super::streams::{Entered, Held, Taking};
 use crate::auth::Identity;
@@ -82,6 +82,7 @@ async fn open(edge: &Edge, parts: &mut Parts) -> Result<(WebSocketUpgrade, Enter
 /// Whoever is at the other end.
 struct Client {
     identity: Identity,
+    realm: Realm,
     purpose: Option<Purpose>,
     _socket: Held,
 }
@@ -238,8 +239,11 @@ impl Session {
                 if self.client.is_some() {
                     return Err(End::Close(Close::INIT_TWICE));
                 }
-                self.client = Some(identify(&self.edge, &payload).await.map_err(End::Close)?);
-                Ok(Some(Told::acknowledged()))
+                let client = identify(&self.edge, &payload).await.map_err(End::Close)?;
+                let step_up = client.identity.step_up.as_ref().filter(|_| has_secrets(client.realm));
+                let acknowledged = Told::acknowledged(step_up);
+                self.client = Some(client);
+                Ok(Some(acknowledged))
             }
             Said::Ping(payload) => Ok(Some(Told::pong(payload))),
             Said::Pong => Ok(None),
@@ -354,10 +358,11 @@ async fn identify(edge: &Edge, payload: &Map<String, Value>) -> Result<Client, C
         purpose,
         request: edge.ids.next(edge.clock.now()),
     };
-    sign_in(edge, &asking).await.map_err(refused)?;
+    let (realm, ..) = sign_in(edge, &asking).await.map_err(refused)?;
     let socket = edge.streams.socket(&asking.identity).ok_or(Close::SOCKETS)?;
     Ok(Client {
         identity: asking.identity,
+        realm,
         purpose,
         _socket: socket,
     })
