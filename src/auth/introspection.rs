@@ -161,10 +161,12 @@ impl Introspection {
         if now >= judged.expires_at {
             return Err(Refused::Expired);
         }
+        let assured = judged.assured_until.is_some_and(|until| now < until);
         Ok(Identity {
             issuer: self.0.profile.issuer.clone(),
             subject: judged.subject,
-            assured: judged.assured_until.is_some_and(|until| now < until),
+            assured,
+            step_up: (!assured).then(|| self.0.profile.step_up()).flatten(),
             expires_at: judged.expires_at,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 /// A signature algorithm that an issuer may be allowed. Symmetric ones and `none` have no name here.
@@ -80,7 +81,7 @@ pub struct Profile {
     pub scope_claim: String,
     /// The scope a token must carry, if any.
     pub scope: Option<String>,
-    /// The values of `acr` that stand for a sign-in strong enough for what is under secrecy (R24).
+    /// The values of `acr` that stand for a sign-in strong enough for what is under secrecy (R24), the preferred one first.
     pub assurance: Vec<String>,
     /// How far the clocks may differ; at most [`Profile::MAX_SKEW`].
     pub skew: Duration,
@@ -110,5 +111,18 @@ impl Profile {
             skew: Self::MAX_SKEW,
             lifetime: Self::MAX_LIFETIME,
         }
+    }
+
+    /// How to sign in for what is under secrecy, as a challenge (RFC 9470 §3); none where nothing is strong enough.
+    pub(super) fn step_up(&self) -> Option<HeaderValue> {
+        if self.assurance.is_empty() {
+            return None;
+        }
+        let (means, age) = (self.assurance.join(" "), Self::FRESH.as_secs());
+        let challenge = format!(
+            "Bearer realm=\"clb-hub\", error=\"insufficient_user_authentication\", error_description=\"what is under \
+             secrecy needs a stronger or fresher sign-in\", acr_values=\"{means}\", max_age=\"{age}\""
+        );
+        HeaderValue::try_from(challenge).ok()
     }
 }

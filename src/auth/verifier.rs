@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::claims::Claims;
@@ -30,6 +30,8 @@ pub struct Identity {
     pub subject: String,
     /// Whether the sign-in behind it is strong and fresh enough for what is under secrecy (R24).
     pub assured: bool,
+    /// How one signs in for that, where this sign-in is not (RFC 9470).
+    pub step_up: Option<HeaderValue>,
     /// From when on it proves this no longer, the skew of the clocks included. What goes on longer than a request is
     /// cut off then (R40).
     pub expires_at: DateTime<Utc>,
@@ -151,10 +153,12 @@ impl Verifier {
         };
         keys.verify(accepted.kid, accepted.algorithm, message, signature)?;
         let (subject, expires_at) = claims.check(profile, accepted.typ, now)?;
+        let assured = claims.is_assured(profile, now);
         Ok(Identity {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
-            assured: claims.is_assured(profile, now),
+            assured,
+            step_up: (!assured).then(|| profile.step_up()).flatten(),
             expires_at,
         })
     }

@@ -1,9 +1,11 @@
 //! `clb-hub demo`: a synthetic region that comes alive before one's eyes.
 //!
 //! Its schools have systems of their own, OneRoster and Smartschool, served on this machine; the hub pulls them over HTTP
-//! as it pulls any other, and software pushes where a school has neither. Afterwards a feed of new absences and
+//! as it pulls any other, and software pushes where a school has neither. Two pupils are guided by a CLB, step by step, and
+//! one of their dossiers is asked for by personas who may see different things of it. Afterwards a feed of new absences and
 //! corrections goes on in the systems, and the hub notices: signals come and go.
 
+mod apart;
 mod clock;
 mod parties;
 mod summary;
@@ -19,7 +21,7 @@ use hub_connectors::http::{Network, Url};
 use hub_connectors::live;
 use hub_entities::law::Laws;
 use hub_entities::law::compulsory::Settings;
-use hub_entities::operation::Role;
+use hub_entities::operation::Purpose;
 use hub_entities::time::{Clock as _, SchoolYear, brussels_day};
 use indicatif::ProgressBar;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -33,12 +35,17 @@ use super::import::bar_style;
 use super::pulling::Pulling;
 use super::sync::name_of;
 use super::{Failure, say};
+use crate::app::EMERGENCY_MINUTES;
 use crate::auth::Verifier;
 use crate::auth::demo_issuer::{self, DemoIssuer};
+use crate::custody::intents::Applier;
+use crate::demo::dossiers::Dossiers;
 use crate::demo::feed::{Change, Feed};
 use crate::demo::parties::Way;
+use crate::demo::personas::{OF_11, OF_15, PERSONAS};
 use crate::demo::population::{Population, Stay};
 use crate::demo::schools::Shape;
+use crate::demo::side_by_side::{Answers, FOUR, LESS, question};
 use crate::demo::software::{Client, FrontEnd, Software};
 use crate::demo::systems::{Plan, SECRET, Systems, window_days};
 use crate::demo::{absences, files};
@@ -47,6 +54,7 @@ use crate::http::serve::{Patience, serve, stop_signal};
 use crate::http::streams::{self, Streams};
 use crate::http::{Bounds, router};
 use crate::outbound::to_sources;
+use crate::register::Register;
 use crate::runtime::{SystemClock, SystemPause, key_file, new_signing_key, random};
 use crate::store::{Db, Options};
 use crate::sync::pull::{LiveSource, Room};
@@ -96,38 +104,19 @@ pub(super) struct Demo {
 /// Print a token of the demo's issuer for a persona.
 #[derive(Debug, Args)]
 pub(super) struct Token {
-    /// school-client, other-school-client, care-team, data-manager, clb-worker, clb-director, other-clb-worker, chat-worker or operator.
+    /// school-client, other-school-client, care-team, data-manager; clb-worker, psychologist, doctor, nurse, clb-director,
+    /// administration, other-clb-worker, chat-worker; pupil-11, pupil-15, parent, dpo; or operator.
     persona: String,
     /// Where the demo is.
     #[arg(long, default_value = "data/demo", value_name = "FOLDER")]
     folder: PathBuf,
 }
 
-/// Who signs in to the demo: name, role, and which of its schools or CLBs it acts for.
-const PERSONAS: [(&str, Role, ActsFor); 9] = [
-    ("school-client", Role::SchoolClient, ActsFor::School(0)),
-    ("other-school-client", Role::SchoolClient, ActsFor::School(6)),
-    ("care-team", Role::SchoolCareTeam, ActsFor::School(0)),
-    ("data-manager", Role::SchoolDataManager, ActsFor::School(0)),
-    ("clb-worker", Role::ClbWorker, ActsFor::Clb(0)),
-    ("clb-director", Role::ClbDirector, ActsFor::Clb(0)),
-    ("other-clb-worker", Role::ClbWorker, ActsFor::Clb(1)),
-    ("chat-worker", Role::ClbChatWorker, ActsFor::Clb(0)),
-    ("operator", Role::Operator, ActsFor::Nobody),
-];
-
-/// Which of them is the software of a school, by the place of that.
+/// Which persona is the software of a school, by the place of that.
 const SOFTWARE: [(&str, usize); 2] = [("school-client", 0), ("other-school-client", 6)];
 
 /// Who hears of signals: one of each CLB.
 const FRONT_ENDS: [&str; 2] = ["clb-worker", "other-clb-worker"];
-
-#[derive(Debug, Clone, Copy)]
-enum ActsFor {
-    School(usize),
-    Clb(usize),
-    Nobody,
-}
 
 /// The issuer of the demo in this folder; the file beside its key says where it is.
 fn issuer(folder: &Path) -> Result<DemoIssuer, Failure> {
@@ -164,8 +153,8 @@ fn key(path: &Path) -> Result<[u8; 32], Failure> {
 impl Token {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         use hub_entities::id::Ids as _;
-        if !PERSONAS.iter().any(|(name, _, _)| *name == self.persona) {
-            let names: Vec<&str> = PERSONAS.iter().map(|(name, _, _)| *name).collect();
+        if !PERSONAS.iter().any(|one| one.name == self.persona) {
+            let names: Vec<&str> = PERSONAS.iter().map(|one| one.name).collect();
             return Err(Failure::Refused(format!(
                 "no such persona; there are {}",
                 names.join(", ")
@@ -195,6 +184,7 @@ struct Region<'a> {
     sync: &'a Sync,
     software: Vec<Software<'a>>,
     client: Client,
+    register: Register,
 }
 
 impl Demo {
@@ -214,7 +204,10 @@ impl Demo {
         let db = Db::open(&few).await?;
         db.migrate().await?;
         let blind_index = key(&self.folder.join("blind-index.key"))?;
-        let running = Running::by(Arc::new(clock), db, Settings::default(), Some(blind_index))?;
+        let (secrets, sealer) = apart::open(&self.folder, &db, clock.now()).await?;
+        let kept = Some((secrets.clone(), EMERGENCY_MINUTES));
+        let running = Running::by(Arc::new(clock), db, kept, Settings::default(), Some(blind_index))?;
+        let applier = Applier::open(&running.db, secrets, running.clock.clone(), running.ids.clone()).await?;
         let (now, ids) = (running.clock.now(), running.ids.clone());
         let today = brussels_day(now);
         let calendar = Laws::embedded()?.calendar(SchoolYear::of(today));
@@ -234,7 +227,7 @@ impl Demo {
         let here = listener.local_addr()?;
         let port = if self.port == 0 { here.port() } else { self.port };
         let issuer = Arc::new(issuer_at(&self.folder, port)?);
-        parties::register(&running, &population, &systems, issuer.issuer()).await?;
+        let register = parties::register(&running, &population, &systems, issuer.issuer()).await?;
         let loopback: Network = LOOPBACK.parse().map_err(|_fixed| refused("its network is none"))?;
         let http = to_sources(vec![loopback]).map_err(|_unusable| refused("no HTTP client can be built"))?;
         let pulled = live::Systems::new(
@@ -269,6 +262,7 @@ impl Demo {
             sync: &sync,
             software: software.into(),
             client,
+            register,
         };
 
         let stopping = watch::Sender::new(false);
@@ -283,7 +277,7 @@ impl Demo {
         let until = streams.until(stopped(&stopping));
         let serving = tokio::spawn(serve(listener, routes, until, Patience::DEFAULT));
         let wake = running.sequencer.waker();
-        let working = running.beside_the_door().begin(None, None);
+        let working = running.beside_the_door().begin(Some(sealer), Some(applier));
         let outcome = tokio::select! {
             biased;
             () = stopped(&stopping) => Ok(()),
@@ -307,13 +301,15 @@ impl Demo {
     ) -> Result<(), Failure> {
         let begun = region.client.clock.now();
         let known = region.bring_in(&self.folder).await?;
-        let summary = Summary::of(region, begun, known).await?;
+        let (answers, pupil) = region.dossiers(&self.folder).await?;
+        let summary = Summary::of(region, begun, (known, &answers)).await?;
         if self.once {
             say(&summary.to_json(), false);
             return Ok(());
         }
         say(&summary.told(), false);
         say(&howto(address, &self.folder), false);
+        say(&side_by_side(address, &self.folder, &pupil, &answers), false);
         let chance = Arc::new(SystemPause::new()?);
         let scheduler = Scheduler::new(region.sync.clone(), region.pulled.clone(), chance, EVERY, wake.clone());
         let (one, two) = (stopped(stopping), stopped(stopping));
@@ -437,6 +433,18 @@ impl Region<'_> {
         Ok(())
     }
 
+    /// Makes the dossiers, unless they are there, and asks for one of them as those who may see different things of it. Says
+    /// of whom it is.
+    async fn dossiers(&self, folder: &Path) -> Result<(Answers, String), Failure> {
+        let of_11 = parties::persons(self, OF_11).await?;
+        let of_15 = parties::persons(self, OF_15).await?;
+        if apart::are_to_be_made(folder)? {
+            Dossiers::new(&self.client).make(&of_11, &of_15).await?;
+            apart::are_made(folder)?;
+        }
+        Ok((Answers::of(&self.client, &of_15.pupil).await?, of_15.pupil))
+    }
+
     /// What happens at the schools from now on, a little every few seconds; and what the CLBs hear of it.
     async fn live(&self) -> Result<(), Failure> {
         let feed = Feed::of_last(self.population, LIVELY);
@@ -477,13 +485,31 @@ impl Region<'_> {
 
 /// Lines to paste: the same question from four who may see different things.
 fn howto(address: &str, folder: &Path) -> String {
-    let question = r#"{"query":"{ viewer { role } pupils(first: 2, orderBy: TRUANCY_COUNT) { totalCount edges { node { givenName familyName birthDate withheld truancy { count pending evidence { ownHalfDays { day part } elsewhereCount } } } } } signals(first: 2, filter: {state: RAISED}) { totalCount edges { node { kind count reachedOn } } } }"}"#;
-    let mut text = format!("\nlistening on http://{address}/graphql; the same question from four:\n");
-    for persona in ["school-client", "clb-worker", "other-clb-worker", "operator"] {
-        text = format!(
-            "{text}\n# {persona}\ncurl -s http://{address}/graphql -H 'content-type: application/json' \\\n  -H \"authorization: Bearer $(cargo run -q -- token {persona} --folder {})\" \\\n  -d '{question}'\n",
-            folder.display()
-        );
-    }
-    text
+    let question = "{ viewer { role } pupils(first: 2, orderBy: TRUANCY_COUNT) { totalCount edges { node { givenName familyName birthDate withheld truancy { count pending evidence { ownHalfDays { day part } elsewhereCount } } } } } signals(first: 2, filter: {state: RAISED}) { totalCount edges { node { kind count reachedOn } } } }";
+    let personas = ["school-client", "clb-worker", "other-clb-worker", "operator"];
+    let lines = personas.map(|persona| to_paste(address, folder, persona, None, question));
+    let lines = lines.join("");
+    format!("\nlistening on http://{address}/graphql; the same question from four:\n{lines}")
+}
+
+/// A dossier as those are answered who may see different things of it, and lines to paste that ask for it.
+fn side_by_side(address: &str, folder: &Path, pupil: &str, answers: &Answers) -> String {
+    let lines = FOUR.into_iter().chain(LESS).map(|persona| {
+        let (purpose, question) = question(persona, pupil);
+        to_paste(address, folder, persona, Some(purpose), &question)
+    });
+    let (table, lines) = (answers.table(), lines.collect::<String>());
+    format!(
+        "\nthe dossier of a pupil of fifteen, asked for by six; where `?` stands, access may be asked for:\n\n{table}\n{lines}"
+    )
+}
+
+/// A question of a persona as a shell asks it.
+fn to_paste(address: &str, folder: &Path, persona: &str, purpose: Option<Purpose>, question: &str) -> String {
+    let purpose = purpose.map_or_else(String::new, |purpose| format!(" -H 'clb-purpose: {purpose}'"));
+    let body = serde_json::json!({ "query": question });
+    format!(
+        "\n# {persona}\ncurl -s http://{address}/graphql -H 'content-type: application/json'{purpose} \\\n  -H \"authorization: Bearer $(cargo run -q -- token {persona} --folder {})\" \\\n  -d '{body}'\n",
+        folder.display()
+    )
 }

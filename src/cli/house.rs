@@ -115,16 +115,6 @@ impl Running {
         Self::with_secrets(db, None, settings, national_numbers)
     }
 
-    /// The same, by another clock than the system's.
-    pub(super) fn by(
-        clock: Arc<dyn Clock>,
-        db: Db,
-        settings: Settings,
-        national_numbers: Option<[u8; 32]>,
-    ) -> Result<Self, Failure> {
-        Self::of(clock, db, None, settings, national_numbers)
-    }
-
     /// The same, with a secrecy store to answer from, which an emergency opens for so many minutes.
     pub(super) fn with_secrets(
         db: Db,
@@ -132,10 +122,11 @@ impl Running {
         settings: Settings,
         national_numbers: Option<[u8; 32]>,
     ) -> Result<Self, Failure> {
-        Self::of(Arc::new(SystemClock), db, secrets, settings, national_numbers)
+        Self::by(Arc::new(SystemClock), db, secrets, settings, national_numbers)
     }
 
-    fn of(
+    /// The same, by another clock than the system's.
+    pub(super) fn by(
         clock: Arc<dyn Clock>,
         db: Db,
         secrets: Option<(Secrets, u16)>,

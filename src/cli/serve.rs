@@ -1,9 +1,11 @@
 //! `clb-hub serve`: the hub, until told to stop.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use hub_entities::time::Clock as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -32,6 +34,20 @@ use crate::sync::schedule::{Every, Scheduler};
 
 /// The secrecy store to serve from; refuses one that is not guarded as it must be.
 pub(super) async fn guarded(db: &Db, apart: SecretDb, config: &Config) -> Result<(Secrets, Sealer), Failure> {
+    let folders = config
+        .secrecy
+        .folders()
+        .ok_or_else(|| Failure::Refused("[secrecy] key_folder and head_folder must each name a folder".to_owned()))?;
+    guarded_by(db, apart, folders, SystemClock.now()).await
+}
+
+/// The same, with the folder of its keys and the second place of its log.
+pub(super) async fn guarded_by(
+    db: &Db,
+    apart: SecretDb,
+    (folder, heads): (&Path, &Path),
+    now: DateTime<Utc>,
+) -> Result<(Secrets, Sealer), Failure> {
     db.check_role().await?;
     apart.check_role().await?;
     if !apart.is_current().await? {
@@ -39,13 +55,9 @@ pub(super) async fn guarded(db: &Db, apart: SecretDb, config: &Config) -> Result
             "the schema of the secrecy store is not up to date: run `clb-hub migrate`".to_owned(),
         ));
     }
-    let (folder, heads) = config
-        .secrecy
-        .folders()
-        .ok_or_else(|| Failure::Refused("[secrecy] key_folder and head_folder must each name a folder".to_owned()))?;
     let heads = Heads::open(folder, heads).map_err(DbError::from)?;
     let vault = FileVault::open(folder)?;
-    let custody = Custody::open(db, &apart, SystemClock.now()).await?;
+    let custody = Custody::open(db, &apart, now).await?;
     match custody.restored(folder).await? {
         0 => Ok((Secrets::new(apart, Arc::new(vault)), Sealer::new(custody, heads))),
         count => Err(Failure::Refused(format!(

@@ -82,6 +82,14 @@ impl Issuer {
     }
 }
 
+/// Whether it can stand in a list of them, divided by blanks, in a header.
+fn is_acr(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte))
+}
+
 /// Keys over plain HTTP could be replaced on the way; on the machine itself there is no way.
 fn is_safe(url: &str) -> bool {
     let local = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
@@ -169,7 +177,7 @@ impl Section for Issuer {
             takes: "a list of texts",
             value: "[\"urn:be:vlaanderen:authmech:eid\", \"urn:be:vlaanderen:authmech:itsme\"]",
             default: false,
-            doc: "The `acr` that open what is under secrecy, if `auth_time` is of the last 12 hours. Without it nothing opens.",
+            doc: "The `acr` that open what is under secrecy, the preferred one first, if `auth_time` is of the last 12 hours. Without it nothing opens.",
         },
         Setting {
             key: "skew_seconds",
@@ -211,6 +219,9 @@ impl Section for Issuer {
             () if self.types.is_empty() => Err(("types", "at least one type")),
             () if self.algorithms.is_empty() => Err(("algorithms", "at least one algorithm")),
             () if self.scope.as_deref() == Some("") => Err(("scope", "a text")),
+            () if !self.assurance.iter().all(|acr| is_acr(acr)) => {
+                Err(("assurance", "a list of texts without blanks, quotes and backslashes"))
+            }
             () if self.skew_seconds > 30 => Err(("skew_seconds", "seconds, at most 30")),
             () if !(1..=3_600).contains(&self.lifetime_seconds) => Err(("lifetime_seconds", "seconds from 1 to 3600")),
             () => Ok(()),

@@ -184,6 +184,14 @@ fn what_is_refused_is_named_and_its_value_is_not() {
             "hub.toml: [issuers.a] algorithms takes at least one algorithm",
         ),
         (
+            secure("assurance = [\"a b\"]"),
+            "hub.toml: [issuers.a] assurance takes a list of texts without blanks, quotes and backslashes",
+        ),
+        (
+            secure("assurance = ['a\"', \"\"]"),
+            "hub.toml: [issuers.a] assurance takes a list of texts without blanks, quotes and backslashes",
+        ),
+        (
             secure("skew_seconds = 31"),
             "hub.toml: [issuers.a] skew_seconds takes seconds, at most 30",
         ),

@@ -6,14 +6,17 @@
 
 pub mod absences;
 pub mod dice;
+pub mod dossiers;
 pub mod feed;
 pub mod files;
 mod names;
 mod number;
 mod package;
 pub mod parties;
+pub mod personas;
 pub mod population;
 pub mod schools;
+pub mod side_by_side;
 pub mod software;
 pub mod systems;
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use http::{HeaderName, HeaderValue};
 use hub_connectors::fault::Fault;
 use hub_connectors::http::{Call, Http, Url};
 use hub_entities::id::Ids;
+use hub_entities::operation::Purpose;
 use hub_entities::time::{Clock, HalfDay, Part};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -68,23 +70,57 @@ impl Client {
     /// # Errors
     /// It does not answer, or refuses the whole question.
     pub async fn ask(&self, subject: &str, query: &str, variables: Value) -> Result<Value, AskError> {
-        let now = self.clock.now();
-        let token = self.issuer.mint(subject, now, self.ids.next(now));
-        let token = token.map_err(|_bad_key| AskError::Unsigned)?;
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        // A call has a name: made twice, it is one.
-        let call = Call::post(&self.url, "application/json", body)
-            .bearer(&SecretString::from(token))?
-            .accept("application/json")
-            .harmless();
-        let (_, answer) = self.http.whole(&call).await?;
-        let mut answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        self.ask_for(subject, None, query, variables).await
+    }
+
+    /// The same, to a question for a purpose.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses the whole question.
+    pub async fn ask_for(
+        &self,
+        subject: &str,
+        purpose: Option<Purpose>,
+        query: &str,
+        variables: Value,
+    ) -> Result<Value, AskError> {
+        let mut answer = self.answer(subject, purpose, query, variables).await?;
         let is_whole = answer.get("errors").is_none();
         let data = answer
             .get_mut("data")
             .map(Value::take)
             .filter(|data| is_whole && data.is_object());
         data.ok_or(AskError::Refused("a question"))
+    }
+
+    /// The whole answer, a refusal too.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn answer(
+        &self,
+        subject: &str,
+        purpose: Option<Purpose>,
+        query: &str,
+        variables: Value,
+    ) -> Result<Value, AskError> {
+        let now = self.clock.now();
+        let token = self.issuer.mint(subject, now, self.ids.next(now));
+        let token = token.map_err(|_bad_key| AskError::Unsigned)?;
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let mut call = Call::post(&self.url, "application/json", body)
+            .bearer(&SecretString::from(token))?
+            .accept("application/json");
+        // What software says has a name: said twice, it is once. A step in a dossier has none.
+        if purpose.is_none() || !query.starts_with("mutation") {
+            call = call.harmless();
+        }
+        if let Some(purpose) = purpose {
+            let name = HeaderName::from_static("clb-purpose");
+            call = call.header(name, HeaderValue::from_static(purpose.name()));
+        }
+        let (_, answer) = self.http.whole(&call).await?;
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
     }
 }
 

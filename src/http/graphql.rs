@@ -16,7 +16,9 @@ use super::Edge;
 use super::answer::{REQUEST_ID, Refusal, of_refused_document, of_response, outward};
 use super::body::{self, BodyRefused};
 use super::negotiate::{Media, accepted, is_json_body};
-use super::operation::{Asking, Unfit, answer_once, bad_request, count_refusal, prepare, purpose_of, token_refused};
+use super::operation::{
+    Asking, Unfit, answer_once, bad_request, count_refusal, has_secrets, prepare, purpose_of, token_refused,
+};
 use super::params::Params;
 use crate::auth::Identity;
 use crate::telemetry;
@@ -160,9 +162,13 @@ async fn run(edge: &Edge, method: &Method, params: Params, media: Media, asking:
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "SUBSCRIPTION_HERE", text));
         }
     }
+    let step_up = asking.identity.step_up.clone();
     let (realm, answered) = answer_once(edge, prepared, asking).await?;
     let mut response = of_response(&answered, media, id);
     response.extensions_mut().insert(realm);
+    if let Some(challenge) = step_up.filter(|_| has_secrets(realm)) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
     Ok(response)
 }
 

@@ -96,6 +96,13 @@ pub(super) async fn sign_in(edge: &Edge, asking: &Asking) -> Result<(Realm, Oper
     Ok((realm, operation, signed_in))
 }
 
+/// Whether there is anything under secrecy in a realm. Whoever signed in too weakly for it is told there how to step up, with
+/// every answer (RFC 9110 §11.6.1): what is withheld is withheld in data (design §3), and a challenge that came with some
+/// answers alone would tell of what these are about.
+pub(super) const fn has_secrets(realm: Realm) -> bool {
+    matches!(realm, Realm::Clb | Realm::Person)
+}
+
 /// A purpose of the closed list.
 pub(super) fn purpose_of(text: &str) -> Result<Purpose, Refusal> {
     let unknown = "CLB-Purpose is not one of the closed list";

@@ -28,7 +28,7 @@ use super::answer::{REQUEST_ID, Refusal, payload};
 use super::follow::{Piece, begin, span};
 use super::graphql::{body_refused, not_allowed, purpose, who};
 use super::negotiate::{Media, accepts_events, is_json_body};
-use super::operation::{Asking, bad_request, count_refusal, prepare};
+use super::operation::{Asking, bad_request, count_refusal, has_secrets, prepare};
 use super::params::Params;
 use super::streams::{Entered, Held, Taking, taken_back};
 use super::{body, operation};
@@ -90,7 +90,7 @@ async fn open(edge: &Arc<Edge>, request: Request, id: Uuid) -> Result<Response, 
     let bytes = body::read(&parts.headers, body, bounds.body, bounds.body_time).await;
     let params = Params::of_body(&bytes.map_err(body_refused)?).map_err(|bad| bad_request(bad.0))?;
     // Nobody who acts here: a status says so before a stream does.
-    operation::sign_in(edge, &asking).await?;
+    let (realm, ..) = operation::sign_in(edge, &asking).await?;
 
     let span = span(id, "sse");
     let resume = parts.headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
@@ -104,6 +104,7 @@ async fn open(edge: &Arc<Edge>, request: Request, id: Uuid) -> Result<Response, 
         prepared
     });
     let identity = asking.identity.clone();
+    let step_up = identity.step_up.clone();
     let pieces = begin(edge, prepared, asking).instrument(span).await;
     let (out, mut events) = mpsc::channel(UNDER_WAY);
     let authorization = parts
@@ -128,6 +129,9 @@ async fn open(edge: &Arc<Edge>, request: Request, id: Uuid) -> Result<Response, 
         HeaderValue::from_static("text/event-stream; charset=utf-8"),
     );
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    if let Some(challenge) = step_up.filter(|_| has_secrets(realm)) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
     Ok(response)
 }
 

@@ -263,6 +263,7 @@ mod tests {
             issuer: "https://issuer.example".to_owned(),
             subject: subject.to_owned(),
             assured: false,
+            step_up: None,
             expires_at: DateTime::UNIX_EPOCH,
         }
     }

@@ -16,8 +16,8 @@ use hub_connectors::connection::Connection;
 use hub_connectors::contract::Stream;
 use hub_connectors::live::Live;
 use hub_entities::agreement::{AgreementState, Binding, Party};
-use hub_entities::id::{AgreementId, ClbId, Ids, PrincipalId, SchoolId, SourceId};
-use hub_entities::operation::{Actor, Operation};
+use hub_entities::id::{AgreementId, ClbId, Ids, PrincipalId, PupilId, SchoolId, SourceId};
+use hub_entities::operation::{Actor, Operation, Role};
 use hub_entities::party::{clb, school};
 use hub_entities::policy::{Action, Decision, Scope, decide};
 use hub_entities::source::connection;
@@ -156,6 +156,32 @@ impl Register {
                 Ok(settled?)
             }
         }
+    }
+
+    /// A pupil or a parent who may sign in from now on, for this pupil; of one who is there already, for whom. No file names
+    /// pupils: only the demo registers any, of those whom it invented itself.
+    pub async fn person(&self, who: &Who, role: Role, pupil: PupilId) -> Result<PupilId, DbError> {
+        let registration = Registration::begin(&self.db, &self.scope).await?;
+        let found = registration.find_principal(&who.issuer, &who.subject).await?;
+        if let Some(there) = found.and_then(|found| found.pupil_id) {
+            return Ok(there);
+        }
+        let now = self.clock.now();
+        let person = principal::Model {
+            id: PrincipalId(self.ids.next(now)),
+            issuer: who.issuer.clone(),
+            subject: who.subject.clone(),
+            role,
+            school_id: None,
+            clb_id: None,
+            pupil_id: Some(pupil),
+            discipline: None,
+            begins_at: now,
+            ends_at: None,
+        };
+        registration.put_principal(&person).await?;
+        registration.commit().await?;
+        Ok(pupil)
     }
 
     /// A school by its institution number.

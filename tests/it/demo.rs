@@ -1,6 +1,8 @@
 //! The demo as a process of its own: what it says, the lines to paste as a shell runs them, its bars on a terminal; its
 //! schools' systems change, software pushes, and the hub tells without being asked to look.
 
+mod dossiers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +23,8 @@ struct Demo {
     address: String,
     /// What it says it did, before it says how to ask.
     did: Vec<String>,
+    /// How a dossier is told of.
+    table: Vec<String>,
     /// Of each block to paste: who asks, and its lines as they are printed.
     to_paste: Vec<(String, String)>,
 }
@@ -42,10 +46,11 @@ impl Demo {
             child,
             address: String::new(),
             did: Vec::new(),
+            table: Vec::new(),
             to_paste: Vec::new(),
         };
         let (mut persona, mut block) = (String::new(), Vec::new());
-        while demo.to_paste.len() < 4 {
+        while demo.to_paste.len() < 10 {
             let line = printed.recv().expect("it says how to ask");
             if line.is_empty() {
                 continue;
@@ -56,6 +61,8 @@ impl Demo {
                 name.clone_into(&mut persona);
             } else if demo.address.is_empty() {
                 demo.did.push(line);
+            } else if block.is_empty() && !line.starts_with("curl ") {
+                demo.table.push(line);
             } else {
                 let is_last = line.starts_with("  -d '");
                 block.push(line);
@@ -69,10 +76,21 @@ impl Demo {
     }
 
     async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
-        let body = json!({ "query": query, "variables": variables }).to_string();
+        self.said(token, "", &json!({ "query": query, "variables": variables }))
+            .await
+    }
+
+    /// The same for a purpose.
+    async fn ask_for(&self, token: &str, purpose: &str, query: &str) -> Value {
+        let header = format!("clb-purpose: {purpose}\r\n");
+        self.said(token, &header, &json!({ "query": query })).await
+    }
+
+    async fn said(&self, token: &str, header: &str, body: &Value) -> Value {
+        let body = body.to_string();
         let request = format!(
             "POST /graphql HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+             authorization: Bearer {token}\r\n{header}content-length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );
@@ -125,12 +143,10 @@ fn pasted(folder: &Folder, block: &str) -> Value {
 /// The blocks that are printed to be pasted show one question answered to four who may see different things.
 fn answered_differently(folder: &Folder, demo: &Demo) {
     let question = |block: &str| block.lines().last().unwrap().to_owned();
-    let same = demo
-        .to_paste
-        .windows(2)
-        .all(|pair| question(&pair[0].1) == question(&pair[1].1));
+    let four = &demo.to_paste[..4];
+    let same = four.windows(2).all(|pair| question(&pair[0].1) == question(&pair[1].1));
     assert!(same, "{:?}", demo.to_paste);
-    let blocks = demo.to_paste.iter();
+    let blocks = four.iter();
     let seen: BTreeMap<&str, Value> = blocks
         .map(|(who, block)| (who.as_str(), pasted(folder, block)))
         .collect();
@@ -196,6 +212,7 @@ async fn the_demo_comes_alive() {
     assert!(number("changed") > 8_000, "{summary}");
     // Whom Smartschool no longer lists waits for a roster that never names him: few have left.
     assert!(number("quarantined") < number("rows") / 50, "{summary}");
+    assert_eq!(summary["dossier"], dossiers::summed_up());
 
     // Again in the same folder: the systems stand elsewhere now, and what they say is known.
     let demo = Demo::start(&folder, &port);
@@ -211,6 +228,9 @@ async fn the_demo_comes_alive() {
     let standing: Vec<i64> = standing.map(|count| count.parse().unwrap()).collect();
     assert!(standing.len() == 2 && standing.iter().all(|count| *count > 0), "{did}");
     tokio::task::block_in_place(|| answered_differently(&folder, &demo));
+    // Made once, and asked for again.
+    tokio::task::block_in_place(|| dossiers::told_side_by_side(&folder, &demo));
+    dossiers::each_reads_the_own(&folder, &demo).await;
     let worker = token("clb-worker");
     let schools = "{ schools(first: 20) { edges { node { id institutionNumber } } } }";
     let schools = demo.ask(&worker, schools, Value::Null).await;

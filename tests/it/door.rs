@@ -6,6 +6,7 @@
 //! for everyone and that no stranger asked for in vain.
 
 mod anonymous;
+mod chat;
 mod clients;
 mod matching;
 

@@ -82,6 +82,7 @@ mod sets;
 mod signals;
 mod slow;
 mod sockets;
+mod step_up;
 mod stop;
 mod support;
 mod surface;

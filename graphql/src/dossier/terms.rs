@@ -160,7 +160,7 @@ pub enum WithheldCode {
     /// For a purpose that was not given: header `CLB-Purpose`.
     #[graphql(tag = "class:public")]
     NeedsPurpose,
-    /// With a stronger or fresher sign-in.
+    /// With a stronger or fresher sign-in: the header `WWW-Authenticate` of the answer says which.
     #[graphql(tag = "class:public")]
     NeedsStepUp,
 }

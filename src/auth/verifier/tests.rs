@@ -428,6 +428,7 @@ fn an_identity_does_not_print_its_subject() {
         issuer: ISSUER.to_owned(),
         subject: "canary".to_owned(),
         assured: false,
+        step_up: None,
         expires_at: at(0),
     };
     assert!(!format!("{identity:?}").contains("canary"));

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{FRONT_ENDS, Failure, Region};
+use crate::demo::side_by_side::Answers;
 
 const RUNS: &str = "query($after: String) { syncRuns(first: 100, after: $after) {
     edges { node { startedAt staged changed unchanged quarantined raised withdrawn } }
@@ -28,6 +29,8 @@ pub(super) struct Summary {
     signals_withdrawn: i64,
     /// Per CLB.
     signals_standing: Vec<i64>,
+    /// One dossier, as personas are answered who may see different things of it.
+    dossier: Value,
 }
 
 fn number(of: &Value, name: &str) -> i64 {
@@ -35,8 +38,12 @@ fn number(of: &Value, name: &str) -> i64 {
 }
 
 impl Summary {
-    /// From the runs that began then or later, and from `known`, which no run tells.
-    pub(super) async fn of(region: &Region<'_>, since: DateTime<Utc>, known: i64) -> Result<Self, Failure> {
+    /// From the runs that began then or later, and from what no run tells: what was `known`, and the answers about a dossier.
+    pub(super) async fn of(
+        region: &Region<'_>,
+        since: DateTime<Utc>,
+        (known, answers): (i64, &Answers),
+    ) -> Result<Self, Failure> {
         let population = region.population;
         let mut summary = Self {
             clbs: population.clbs.len(),
@@ -44,6 +51,7 @@ impl Summary {
             pupils: population.len(),
             rows: known,
             unchanged: known,
+            dossier: answers.to_json(),
             ..Self::default()
         };
         let mut after = Value::Null;

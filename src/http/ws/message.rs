@@ -1,8 +1,10 @@
 //! The messages of graphql-transport-ws, and the codes with which a socket is closed.
 
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use http::HeaderValue;
+use http::header::WWW_AUTHENTICATE;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::params::Params;
 
@@ -118,7 +120,10 @@ fn id(message: &Map<String, Value>) -> Result<String, Close> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Told<'a, P> {
-    ConnectionAck,
+    ConnectionAck {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<P>,
+    },
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<P>,
@@ -137,8 +142,11 @@ pub(super) enum Told<'a, P> {
 }
 
 impl Told<'_, Value> {
-    pub(super) fn acknowledged() -> Utf8Bytes {
-        Self::ConnectionAck.text()
+    /// With what an answer over HTTP would say in this header.
+    pub(super) fn acknowledged(step_up: Option<&HeaderValue>) -> Utf8Bytes {
+        let challenge = step_up.and_then(|challenge| challenge.to_str().ok());
+        let payload = challenge.map(|challenge| json!({ (WWW_AUTHENTICATE.as_str()): challenge }));
+        Self::ConnectionAck { payload }.text()
     }
 
     pub(super) fn pong(payload: Option<Value>) -> Utf8Bytes {
@@ -225,7 +233,11 @@ mod tests {
                 Told::next("1", serde_json::json!({ "data": null })),
                 r#"{"type":"next","id":"1","payload":{"data":null}}"#,
             ),
-            (Told::acknowledged(), r#"{"type":"connection_ack"}"#),
+            (Told::acknowledged(None), r#"{"type":"connection_ack"}"#),
+            (
+                Told::acknowledged(Some(&HeaderValue::from_static("Bearer max_age=\"1\""))),
+                r#"{"type":"connection_ack","payload":{"www-authenticate":"Bearer max_age=\"1\""}}"#,
+            ),
             (Told::pong(None), r#"{"type":"pong"}"#),
             (
                 Told::pong(Some(serde_json::json!({ "a": 1 }))),

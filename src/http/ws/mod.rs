@@ -19,7 +19,7 @@ use futures::stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, S
 use futures::{FutureExt as _, SinkExt as _};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
-use hub_entities::operation::Purpose;
+use hub_entities::operation::{Purpose, Realm};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ use super::answer::{Refusal, payload};
 use super::follow::{Piece, operate};
 use super::graphql::{PURPOSE, not_allowed};
 use super::negotiate::Media;
-use super::operation::{Asking, purpose_of, sign_in, token_refused};
+use super::operation::{Asking, has_secrets, purpose_of, sign_in, token_refused};
 use super::params::Params;
 use super::streams::{Entered, Held, Taking, taken_back};
 use crate::auth::{Identity, Refused};
@@ -83,6 +83,7 @@ async fn open(edge: &Edge, parts: &mut Parts) -> Result<(WebSocketUpgrade, Enter
 /// Whoever is at the other end.
 struct Client {
     identity: Identity,
+    realm: Realm,
     purpose: Option<Purpose>,
     /// Ends when the token is believed no longer.
     taken_back: BoxFuture<'static, Refused>,
@@ -242,8 +243,11 @@ impl Session {
                 if self.client.is_some() {
                     return Err(End::Close(Close::INIT_TWICE));
                 }
-                self.client = Some(identify(&self.edge, &payload).await.map_err(End::Close)?);
-                Ok(Some(Told::acknowledged()))
+                let client = identify(&self.edge, &payload).await.map_err(End::Close)?;
+                let step_up = client.identity.step_up.as_ref().filter(|_| has_secrets(client.realm));
+                let acknowledged = Told::acknowledged(step_up);
+                self.client = Some(client);
+                Ok(Some(acknowledged))
             }
             Said::Ping(payload) => Ok(Some(Told::pong(payload))),
             Said::Pong => Ok(None),
@@ -354,10 +358,11 @@ async fn identify(edge: &Arc<Edge>, payload: &Map<String, Value>) -> Result<Clie
         purpose,
         request: edge.ids.next(edge.clock.now()),
     };
-    sign_in(edge, &asking).await.map_err(|refusal| refused_by(&refusal))?;
+    let (realm, ..) = sign_in(edge, &asking).await.map_err(|refusal| refused_by(&refusal))?;
     let socket = edge.streams.socket(&asking.identity).ok_or(Close::SOCKETS)?;
     Ok(Client {
         identity: asking.identity,
+        realm,
         purpose,
         taken_back: taken_back(edge, token),
         _socket: socket,

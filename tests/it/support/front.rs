@@ -171,6 +171,23 @@ impl Events {
         }
     }
 
+    /// What is said before the first update, in lower case.
+    pub(crate) async fn head(address: &str, token: &str) -> String {
+        let body = json!({ "query": question(None) }).to_string();
+        let request = format!(
+            "POST /graphql/stream HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n\
+             accept: text/event-stream\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut events = Self {
+            body: BufReader::new(stream),
+            text: String::new(),
+        };
+        events.until("\r\n\r\n").await.unwrap().to_lowercase()
+    }
+
     /// Whether one with this token is refused.
     pub(crate) async fn refused(address: &str, token: &str) -> bool {
         let request = format!(

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clb_hub::auth::Verifier;
 use clb_hub::auth::demo_issuer::DemoIssuer;
+use clb_hub::auth::{Profile, Verifier};
 use clb_hub::http::documents::Documents;
 use clb_hub::http::house::House;
 use clb_hub::http::limits::{Limits, Lists};
@@ -13,7 +13,7 @@ use clb_hub::http::streams::{self, Streams};
 use clb_hub::http::{Bounds, Edge, router};
 use clb_hub::runtime::new_signing_key;
 use clb_hub::telemetry;
-use hub_entities::operation::Actor;
+use hub_entities::operation::{Actor, Purpose};
 use hub_entities::time::FixedClock;
 use hub_graphql::Options;
 use hub_graphql::page::CursorKey;
@@ -45,6 +45,15 @@ impl Listening {
 
     /// With these bounds.
     pub(crate) async fn with(town: &Town, limits: Limits, bounds: Bounds) -> Self {
+        Self::of(town, (limits, bounds), |_as_it_is| {}).await
+    }
+
+    /// Judging tokens otherwise.
+    pub(crate) async fn judging(town: &Town, otherwise: impl FnOnce(&mut Profile)) -> Self {
+        Self::of(town, (Limits::DEFAULT, Bounds::DEFAULT), otherwise).await
+    }
+
+    async fn of(town: &Town, (limits, bounds): (Limits, Bounds), otherwise: impl FnOnce(&mut Profile)) -> Self {
         let options = Options {
             introspection: limits.introspection,
         };
@@ -56,10 +65,12 @@ impl Listening {
         ));
         let key = new_signing_key().unwrap();
         let issuer = DemoIssuer::new("https://issuer.example", "clb-hub", &key).unwrap();
+        let (mut profile, keys) = issuer.trust().unwrap();
+        otherwise(&mut profile);
         let edge = Edge {
             service: house.clone(),
             principals: house.clone(),
-            verifier: Verifier::new([issuer.trust().unwrap()]),
+            verifier: Verifier::new([(profile, keys)]),
             ready: house,
             clock: Arc::new(FixedClock(town.world.now)),
             ids: town.world.ids.clone(),
@@ -125,6 +136,19 @@ impl Listening {
     pub(crate) async fn ask(&self, token: Option<&str>, question: &str) -> Answered {
         let body = json!({ "query": question }).to_string();
         self.send("POST", "/graphql", token, &body).await
+    }
+
+    /// The answer to a question of this viewer for a purpose.
+    pub(crate) async fn ask_for(&self, viewer: &Actor, purpose: Purpose, question: &str) -> Answered {
+        let body = json!({ "query": question }).to_string();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nhost: hub\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             accept: application/graphql-response+json\r\nauthorization: Bearer {}\r\nclb-purpose: {purpose}\r\n\
+             content-length: {}\r\n\r\n{body}",
+            self.token(viewer),
+            body.len()
+        );
+        self.raw(&request).await
     }
 
     /// Stops, in order.
