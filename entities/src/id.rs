@@ -153,6 +153,8 @@ ids! {
     DossierRequestId = "dsr";
     /// What was opened of a dossier to a person (inzage). UUIDv4.
     DossierAccessId = "dsa";
+    /// What a person asks of an entry (verzoek tot verbetering). UUIDv4.
+    CorrectionId = "cor";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -41,7 +41,9 @@ use crate::roster_submission::{RosterClassInput, RosterMembershipInput, RosterPu
 use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
-pub use guidance::{AccessLogs, Asking, Consents, Emergencies, Guidance, Referrals, Releases, Rights};
+pub use guidance::{
+    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, Referrals, Releases, Rights,
+};
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
 /// An answer, or a fault.
@@ -538,6 +540,8 @@ pub trait Hub:
     + AccessLogs
     + Emergencies
     + Rights
+    + Corrections
+    + Exports
 {
 }
 
@@ -561,5 +565,7 @@ impl<T> Hub for T where
         + AccessLogs
         + Emergencies
         + Rights
+        + Corrections
+        + Exports
 {
 }

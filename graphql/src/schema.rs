@@ -15,7 +15,9 @@ use crate::alert::AlertRoot;
 use crate::change::ChangeRoot;
 use crate::client::{ClientMutation, ClientRoot};
 use crate::delivery::DeliveryRoot;
+use crate::dossier::correction::{CorrectionMutation, CorrectionRoot, OwnCorrectionMutation};
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
+use crate::dossier::export::{ExportRoot, OwnExportRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
 use crate::dossier::rights::{RightsMutation, RightsRoot};
 use crate::dossier::{
@@ -80,6 +82,8 @@ struct ClbQuery(
     AccessRoot,
     EmergencyRoot,
     RightsRoot,
+    CorrectionRoot,
+    ExportRoot,
 );
 
 /// What schools may do.
@@ -111,6 +115,7 @@ struct ClbMutation(
     AccessMutation,
     EmergencyMutation,
     RightsMutation,
+    CorrectionMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -133,12 +138,12 @@ struct OperationsMutation(RunMutation);
 /// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot, OwnDossierRoot);
+struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot, OwnDossierRoot, OwnExportRoot);
 
 /// What persons may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct PersonMutation(OwnDossierMutation);
+struct PersonMutation(OwnDossierMutation, OwnCorrectionMutation);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -41,8 +41,8 @@ pub(super) struct Reader<'a> {
 /// A step in a dossier that a reader may take.
 pub(super) struct Allowed<'a> {
     pub(super) reader: Reader<'a>,
-    grant: Grant,
-    line: Line,
+    pub(super) grant: Grant,
+    pub(super) line: Line,
 }
 
 impl Allowed<'_> {
@@ -128,6 +128,8 @@ fn entry_row(one: Entry) -> EntryRow {
         author: one.author,
         written_at: one.written_at,
         version: one.version,
+        own_words: one.own_words,
+        adds_to: one.adds_to,
         text: one.text,
     }
 }

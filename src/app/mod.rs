@@ -13,9 +13,11 @@ mod changes;
 mod classes;
 mod clients;
 mod consents;
+mod corrections;
 mod deliveries;
 mod dossiers;
 mod emergencies;
+mod export;
 mod guidance;
 mod matching;
 mod operations;
@@ -47,6 +49,7 @@ use crate::store::{Db, DbError, Secrets, abandoned, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
 pub use alerts::Desk;
+pub use export::{EXPORTED, Said, Word};
 
 /// For how many minutes an emergency opens a dossier, where nothing is set: long enough to act, and within the hour of R34.
 pub const EMERGENCY_MINUTES: u16 = 30;

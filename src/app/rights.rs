@@ -7,7 +7,7 @@ use hub_entities::id::{ClbId, DecisionId, DossierAccessId, DossierRequestId, Pri
 use hub_entities::law::consent::Decides;
 use hub_entities::operation::{Actor, Discipline, Operation, Role};
 use hub_entities::policy::secret::{Asked, Class, Field, Grant, Protected, Step, Ties, Verdict, decide_batch};
-use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRow};
+use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRow, OwnRequestRows};
 use hub_graphql::dossier::rights::{EndAccess, OpenDossier, OpenedRow, StandingRow};
 use hub_graphql::dossier::{DossierRow, Stepped};
 use hub_graphql::hub::{Answer, Rights};
@@ -15,6 +15,7 @@ use hub_graphql::school::ClbRow;
 
 use super::asking::{askable, granted};
 use super::consents::Minority;
+use super::corrections;
 use super::dossiers::{Reader, stepped, values};
 use super::{App, failed};
 use crate::store::secret::access;
@@ -26,17 +27,17 @@ use crate::store::secret::{NOBODY, Secrets, What, opening};
 
 /// A person before the secrecy store.
 #[derive(Clone, Copy)]
-struct Myself<'a> {
-    secrets: &'a Secrets,
-    operation: &'a Operation,
-    principal: PrincipalId,
-    person: Person,
+pub(super) struct Myself<'a> {
+    pub(super) secrets: &'a Secrets,
+    pub(super) operation: &'a Operation,
+    pub(super) principal: PrincipalId,
+    pub(super) person: Person,
     assured: bool,
 }
 
 impl<'a> Myself<'a> {
     /// The same, for the log of this CLB.
-    const fn at(&self, clb: ClbId) -> Reader<'a> {
+    pub(super) const fn at(&self, clb: ClbId) -> Reader<'a> {
         Reader {
             secrets: self.secrets,
             operation: self.operation,
@@ -97,7 +98,7 @@ fn standing_row(one: Standing) -> StandingRow {
 
 impl App {
     /// Who asks, if it is a person and there is a secrecy store.
-    fn itself<'a>(&'a self, operation: &'a Operation) -> Answer<Option<Myself<'a>>> {
+    pub(super) fn itself<'a>(&'a self, operation: &'a Operation) -> Answer<Option<Myself<'a>>> {
         let assured = self.request(operation)?.assured;
         let Actor::Principal {
             id,
@@ -122,14 +123,14 @@ impl App {
     }
 
     /// The person's relations to the own pupil, and the CLBs in whose logs that pupil stands.
-    async fn own_ties(&self, of: &Myself<'_>) -> Answer<(Ties, Vec<ClbId>)> {
+    pub(super) async fn own_ties(&self, of: &Myself<'_>) -> Answer<(Ties, Vec<ClbId>)> {
         let law = self.book.laws().consent();
         let loaded = ties::of_person(&self.db, of.secrets, law, of.person, of.person.pupil).await;
         loaded.map_err(|fault| failed(&fault))
     }
 
     /// What is decided of these questions, with the line that is to tell of it in the log of this CLB.
-    fn decided_on(
+    pub(super) fn decided_on(
         &self,
         reader: &Reader<'_>,
         ties: &Ties,
@@ -150,9 +151,24 @@ impl App {
     }
 
     /// Writes a line that tells of a refusal.
-    async fn refused(&self, reader: &Reader<'_>, line: Line) -> Answer<()> {
+    pub(super) async fn refused(&self, reader: &Reader<'_>, line: Line) -> Answer<()> {
         let written = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
         written.map(|_| ()).map_err(|fault| failed(&fault))
+    }
+
+    /// What lets the reader answer persons about these pupils, and a line of each; one that it was asked where there is none.
+    pub(super) async fn answerable(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Grant>, Vec<Line>)> {
+        let (ties, _) = self.ties(reader, pupils).await?;
+        let (mut grants, mut lines) = (Vec::new(), Vec::new());
+        for ties in &ties {
+            let (verdicts, line) = self.decided_on(reader, ties, ("read", &answers()))?;
+            grants.extend(granted(&verdicts));
+            lines.push(line);
+        }
+        if lines.is_empty() {
+            lines.push(reader.line(self.ids.blind(), NOBODY, "read", &[]));
+        }
+        Ok((grants, lines))
     }
 
     /// The dossier of a person's own pupil at one CLB, as far as it is opened.
@@ -224,23 +240,26 @@ impl Rights for App {
         Ok(dossiers)
     }
 
-    async fn own_requests(&self, operation: &Operation) -> Answer<Option<Protected<Vec<OwnRequestRow>>>> {
+    async fn own_requests(&self, operation: &Operation) -> Answer<Option<Protected<OwnRequestRows>>> {
         let Some(of) = self.itself(operation)? else {
             return Ok(None);
         };
         let (ties, clbs) = self.own_ties(&of).await?;
         let organisations = self.organisations(operation, &clbs).await?;
         let asked = [Asked::Do(Step::FollowRequest, Class::Intake)];
-        let (mut told, mut withheld, mut by) = (Vec::new(), None, None);
+        let (mut told, mut withheld, mut by) = (OwnRequestRows::default(), None, None);
         for clb in &clbs {
             let reader = of.at(*clb);
             let (verdicts, line) = self.decided_on(&reader, &ties, (Step::FollowRequest.name(), &asked))?;
             match verdicts.into_iter().next() {
                 Some((_, Verdict::Granted(grant))) => {
                     let own = rights::own(of.secrets, *clb, &grant, &line).await;
-                    let own = own.map_err(|fault| failed(&fault))?;
+                    let (own, corrections) = own.map_err(|fault| failed(&fault))?;
                     if let Some(clb) = organisations.get(clb) {
-                        told.extend(own.into_iter().map(|one| own_row(one, clb)));
+                        told.requests.extend(own.into_iter().map(|one| own_row(one, clb)));
+                        let corrections = corrections.into_iter();
+                        told.corrections
+                            .extend(corrections.map(|one| corrections::own_row(one, clb)));
                     }
                     by = Some(grant);
                 }
@@ -305,17 +324,7 @@ impl Rights for App {
         let day = operation.today();
         let pupils = rights::standing(reader.secrets, reader.clb, day).await;
         let pupils = pupils.map_err(|fault| failed(&fault))?;
-        let (ties, _) = self.ties(&reader, &pupils).await?;
-        let (mut grants, mut lines) = (Vec::new(), Vec::new());
-        for ties in &ties {
-            let (verdicts, line) = self.decided_on(&reader, ties, ("read", &answers()))?;
-            grants.extend(granted(&verdicts));
-            lines.push(line);
-        }
-        if lines.is_empty() {
-            // That it was asked stands in the log, whatever there is.
-            lines.push(reader.line(self.ids.blind(), NOBODY, "read", &[]));
-        }
+        let (grants, lines) = self.answerable(&reader, &pupils).await?;
         let told = rights::open_standing(reader.secrets, (reader.clb, day), &grants, &lines).await;
         let told = told.map_err(|fault| failed(&fault))?;
         Ok(told.into_iter().map(standing_row).collect())

@@ -3,9 +3,11 @@
 
 mod asking;
 mod consents;
+mod corrections;
 mod emergencies;
 mod erasure;
 mod events;
+mod exports;
 mod leaks;
 mod log;
 mod referrals;
@@ -50,7 +52,7 @@ fn all_of(pupil: PupilId) -> String {
         .replace(
             "ENTRIES",
             &format!(
-                "{withheld} ... on GrantedEntries {{ value {{ id trajectoryId about closed authorId writtenAt version text }} }}"
+                "{withheld} ... on GrantedEntries {{ value {{ id trajectoryId about closed authorId writtenAt version ownWordsOf addsTo text }} }}"
             ),
         );
     let all = all
@@ -353,7 +355,8 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
         learning["entries"]["value"],
         json!([{
             "id": guided.entry, "trajectoryId": guided.learning, "about": "CONTEXT", "closed": ["COURT", "AGOGIC"],
-            "authorId": id_of(&staff.psychologist).to_string(), "writtenAt": AT, "version": 2, "text": "corrected",
+            "authorId": id_of(&staff.psychologist).to_string(), "writtenAt": AT, "version": 2, "ownWordsOf": null, "addsTo": null,
+            "text": "corrected",
         }])
     );
     let career = &answer["dossier"]["career"]["trajectories"]["value"][0];
@@ -379,6 +382,8 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     assert_eq!(told(&weak["dossier"])[0], "!NEEDS_STEP_UP !NEEDS_STEP_UP");
     let career = career["id"].as_str().unwrap();
     rights::brought_out(door, &guided, &[career]).await;
+    corrections::brought_out(door, &guided).await;
+    exports::brought_out(door, &guided).await;
     consents::brought_out(door, &guided).await;
     referrals::brought_out(door, &guided).await;
     releases::brought_out(door, &guided).await;

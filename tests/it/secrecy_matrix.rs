@@ -40,6 +40,7 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
             Step::JudgeCapability,
             Step::OpenAccess,
             Step::AnswerRequest,
+            Step::Export,
         ]),
         "ask" => in_learning(&[Step::AskAccess]),
         "urgency" => in_learning(&[Step::OpenInUrgency]),
@@ -53,6 +54,10 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
             (Step::AnswerRequest, Class::Intake),
         ],
         "follow" => vec![(Step::FollowRequest, Class::Intake)],
+        "correct" => in_learning(&[Step::AskCorrection]),
+        "correct-medical" => vec![(Step::AskCorrection, Class::Medical)],
+        "export" => vec![(Step::Export, Class::Case)],
+        "export-medical" => vec![(Step::Export, Class::Medical)],
         other => panic!("`{other}` is no column"),
     }
 }

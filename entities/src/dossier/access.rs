@@ -9,6 +9,8 @@ closed_enum! {
     Right {
         /// To read what is kept (recht op inzage).
         Access = "access",
+        /// To have it corrected or left out, and to add to it (recht op rectificatie en gegevenswissing).
+        Correction = "correction",
     }
 }
 

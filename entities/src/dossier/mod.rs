@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod consent;
+pub mod correction;
 pub mod emergency;
 pub mod entry;
 pub mod release;

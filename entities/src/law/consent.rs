@@ -6,7 +6,7 @@
 
 mod next;
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 use serde::Deserialize;
 
 pub use next::{Course, NextStep};
@@ -58,6 +58,9 @@ row!(FormRow, |row| format!("form of consent to `{}`", row.to));
 #[serde(deny_unknown_fields)]
 pub(super) struct TermRow {
     right: Right,
+    #[serde(default)]
+    months: u8,
+    #[serde(default)]
     days: u16,
     from: Option<SchoolYear>,
     until: Option<SchoolYear>,
@@ -157,7 +160,8 @@ impl ConsentLaw {
         }
     }
 
-    /// The last day on which a person who asked for this on that day is answered in time; none where no term is known.
+    /// The last day on which a person who asked for this on that day is answered in time; none where no term is known. A month
+    /// ends on the day of the same number, and on its own last day where it has none such (Regulation 1182/71 art. 3(2)(c)).
     ///
     /// ```
     /// use hub_entities::dossier::access::Right;
@@ -171,7 +175,10 @@ impl ConsentLaw {
         let year = SchoolYear::of(asked_on);
         let mut rows = self.terms.iter();
         let term = rows.find(|row| row.right == right && row.provenance().holds_in(year))?;
-        asked_on.checked_add_days(Days::new(term.days.into()))
+        let months = asked_on.checked_add_months(Months::new(term.months.into()))?;
+        let last = months.checked_add_days(Days::new(term.days.into()))?;
+        // A row that says neither knows no term.
+        (last > asked_on).then_some(last)
     }
 
     /// Who decides for this minor on this day: what the team decided, else the presumption by age.

@@ -6,7 +6,9 @@
 
 pub mod access;
 pub mod consent;
+pub mod correction;
 pub mod emergency;
+pub mod export;
 pub mod own;
 pub mod referral;
 pub mod release;
@@ -40,6 +42,7 @@ use terms::{About, AskedBy, ClosedGround, Domain, Obligation, Phase, TrajectoryS
 use crate::asked::{Asked, id};
 use crate::problem::Problem;
 use crate::scalar::Gid;
+use crate::viewer::Role;
 
 /// A trajectory, as the hub answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +88,10 @@ pub struct EntryRow {
     pub written_at: DateTime<Utc>,
     /// Which version it is.
     pub version: i32,
+    /// As whom the person speaks, where these are a person's own words.
+    pub own_words: Option<hub_entities::operation::Role>,
+    /// The entry to which they were added.
+    pub adds_to: Option<EntryId>,
     /// What stands in it.
     pub text: String,
 }
@@ -220,6 +227,12 @@ pub struct Entry {
     /// Which version it is; former ones are kept.
     #[graphql(tag = "class:secret.granted")]
     pub version: i32,
+    /// As whom the person speaks, where these are a person's own words: nobody corrects them.
+    #[graphql(tag = "class:secret.granted")]
+    pub own_words_of: Option<Role>,
+    /// The entry to which they were added; they are as open to the person as that one.
+    #[graphql(tag = "class:secret.granted")]
+    pub adds_to: Option<Gid<EntryId>>,
     /// What stands in it.
     #[graphql(tag = "class:secret.granted")]
     pub text: String,
@@ -258,6 +271,8 @@ impl From<EntryRow> for Entry {
             author_id: Gid(row.author),
             written_at: row.written_at,
             version: row.version,
+            own_words_of: row.own_words.map(Into::into),
+            adds_to: row.adds_to.map(Gid),
             text: row.text,
         }
     }

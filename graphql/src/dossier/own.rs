@@ -10,6 +10,7 @@ use hub_entities::dossier::access::DossierRequestState as AState;
 use hub_entities::id::{DecisionId, DossierRequestId, EntryId, TrajectoryId};
 use hub_entities::policy::secret::{Class, Part, Protected};
 
+use super::correction::{OwnCorrection, OwnCorrectionRow};
 use super::step::{Stepped, is_text};
 use super::terms::{About, AskedBy, Domain, Obligation, Phase, TrajectoryState};
 use super::{DossierRow, EntryRow, TrajectoryRow, Values, Withheld, asked_for};
@@ -18,6 +19,7 @@ use crate::outcome::{Invalid, NotPossible, Reason};
 use crate::problem::Problem;
 use crate::scalar::Gid;
 use crate::school::ClbRow;
+use crate::viewer::Role;
 
 /// The dossier of a person's own pupil at one CLB, as the hub answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,15 @@ impl std::fmt::Debug for OwnRequestRow {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// What a person asked, as the hub answers it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnRequestRows {
+    /// To read.
+    pub requests: Vec<OwnRequestRow>,
+    /// Of entries.
+    pub corrections: Vec<OwnCorrectionRow>,
 }
 
 /// What was asked.
@@ -142,6 +153,9 @@ pub struct OwnEntry {
     /// Which version it is.
     #[graphql(tag = "class:secret.granted")]
     pub version: i32,
+    /// As whom the person speaks, where these are a person's own words.
+    #[graphql(tag = "class:secret.granted")]
+    pub own_words_of: Option<Role>,
     /// What stands in it. Confidential, and for youth help alone.
     #[graphql(tag = "class:secret.granted")]
     pub text: String,
@@ -155,6 +169,7 @@ impl From<EntryRow> for OwnEntry {
             about: row.about.into(),
             written_at: row.written_at,
             version: row.version,
+            own_words_of: row.own_words.map(Into::into),
             text: row.text,
         }
     }
@@ -345,9 +360,12 @@ impl From<OwnRequestRow> for OwnRequest {
 /// What was asked in the viewer's own name.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct GrantedOwnRequests {
-    /// The requests: of each CLB the oldest first.
+    /// The requests to read: of each CLB the oldest first.
     #[graphql(tag = "class:secret.granted")]
     pub value: Vec<OwnRequest>,
+    /// What was asked of entries: of each CLB the oldest first.
+    #[graphql(tag = "class:secret.granted")]
+    pub corrections: Vec<OwnCorrection>,
 }
 
 /// What was asked in the viewer's own name, or why it is not told.
@@ -385,9 +403,13 @@ impl OwnDossierRoot {
         let asked = Asked::of(context)?;
         let told = asked.hub.own_requests(asked.operation).await?;
         Ok(told.map(|told| match told {
-            Protected::Granted(opened) => ProtectedOwnRequests::Granted(GrantedOwnRequests {
-                value: opened.into_inner().into_iter().map(OwnRequest::from).collect(),
-            }),
+            Protected::Granted(opened) => {
+                let told = opened.into_inner();
+                ProtectedOwnRequests::Granted(GrantedOwnRequests {
+                    value: told.requests.into_iter().map(OwnRequest::from).collect(),
+                    corrections: told.corrections.into_iter().map(OwnCorrection::from).collect(),
+                })
+            }
             Protected::Withheld { why, decision } => ProtectedOwnRequests::Withheld(Withheld::of(why, decision)),
         }))
     }

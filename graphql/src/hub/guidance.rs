@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::ReferralState;
 use hub_entities::id::{
-    AccessRequestId, ConsentId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId, PupilId, ReferralId,
-    ReleaseId, SchoolId, TrajectoryId,
+    AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId,
+    PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -13,8 +13,10 @@ use hub_entities::policy::secret::{Field, Protected};
 use super::Answer;
 use crate::access_log::{LogFilter, LookRow};
 use crate::dossier::access::AccessRow;
+use crate::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
-use crate::dossier::own::{Asks, OwnDossierRow, OwnRequestRow};
+use crate::dossier::export::ExportRow;
+use crate::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
 use crate::dossier::release::NewRelease;
 use crate::dossier::request::{Answered, RequestRow, TakeIn};
@@ -144,7 +146,7 @@ pub trait Rights: Send + Sync {
     async fn own_dossiers(&self, operation: &Operation, fields: &[Field]) -> Answer<Vec<OwnDossierRow>>;
 
     /// What the person asked, or why it is not told; nothing where there is no CLB to ask.
-    async fn own_requests(&self, operation: &Operation) -> Answer<Option<Protected<Vec<OwnRequestRow>>>>;
+    async fn own_requests(&self, operation: &Operation) -> Answer<Option<Protected<OwnRequestRows>>>;
 
     /// A person asks to read the own dossier, with a decision that withheld something of it.
     async fn ask_to_read(&self, operation: &Operation, decision: DecisionId, reason: &str) -> Answer<Stepped<Asks>>;
@@ -165,6 +167,38 @@ pub trait Rights: Send + Sync {
 
     /// Ends what was opened.
     async fn end_access(&self, operation: &Operation, end: EndAccess) -> Answer<Stepped<DossierAccessId>>;
+}
+
+/// What persons ask of entries that were opened to them.
+#[async_trait]
+pub trait Corrections: Send + Sync {
+    /// A person asks something of an entry.
+    async fn ask_correction(&self, operation: &Operation, ask: AskCorrection) -> Answer<Stepped<AskedCorrection>>;
+
+    /// What persons ask and waits for the viewer.
+    async fn standing_corrections(&self, operation: &Operation) -> Answer<Vec<CorrectionRow>>;
+
+    /// Does what was asked.
+    async fn grant_correction(&self, operation: &Operation, grant: GrantCorrection) -> Answer<Stepped<CorrectionId>>;
+
+    /// Refuses a request of this version, for this reason.
+    async fn refuse_correction(
+        &self,
+        operation: &Operation,
+        of: (CorrectionId, i32),
+        reason: &str,
+    ) -> Answer<Stepped<CorrectionId>>;
+}
+
+/// Exports of all data of one pupil.
+#[async_trait]
+pub trait Exports: Send + Sync {
+    /// All that a person may read of the own pupil; nothing for who is no person. It is written down before anything is read.
+    async fn own_export(&self, operation: &Operation) -> Answer<Option<ExportRow>>;
+
+    /// All that a worker may read of a pupil, or why it is withheld; nothing for whom there is no such pupil. It is written down
+    /// before anything is read.
+    async fn pupil_export(&self, operation: &Operation, pupil: PupilId) -> Answer<Option<Protected<ExportRow>>>;
 }
 
 /// Opening in an emergency.

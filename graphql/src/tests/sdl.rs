@@ -274,10 +274,18 @@ fn each_realm_has_its_roots_and_no_other() {
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
+        &["correctionRequests", "pupilExport"],
         &["emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
-    let of_person = ["viewer", "accessLog", "emergencies", "dossiers", "ownRequests"];
+    let of_person = [
+        "viewer",
+        "accessLog",
+        "emergencies",
+        "dossiers",
+        "ownRequests",
+        "ownExport",
+    ];
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
     let expected: [(Realm, &[&str], Vec<&str>); 4] = [
         (
@@ -314,10 +322,11 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["releaseToSchool", "revokeRelease"],
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
+                &["grantCorrection", "refuseCorrection"],
             ]
             .concat(),
         ),
-        (Realm::Person, &of_person, vec!["requestAccess"]),
+        (Realm::Person, &of_person, vec!["requestAccess", "requestCorrection"]),
         (
             Realm::Operations,
             &[

@@ -13,6 +13,7 @@ pub mod enrolment;
 pub mod event;
 pub mod gap;
 pub mod operations;
+pub mod own;
 pub mod pupil;
 pub mod quarantine;
 pub mod report;

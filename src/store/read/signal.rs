@@ -70,10 +70,11 @@ pub struct Filter {
     pub year: Option<SchoolYear>,
 }
 
-const COLUMNS: &str = "s.id, s.kind, s.pupil_id, s.school_year, s.generation, s.state, s.half_days, s.reached_on,
+pub(super) const COLUMNS: &str =
+    "s.id, s.kind, s.pupil_id, s.school_year, s.generation, s.state, s.half_days, s.reached_on,
     s.raised_at, s.withdrawn_at, s.backfill, s.version";
 
-fn signal(row: &QueryResult) -> Result<Signal, DbError> {
+pub(super) fn signal(row: &QueryResult) -> Result<Signal, DbError> {
     Ok(Signal {
         id: row.try_get_by_index(0)?,
         kind: row.try_get_by_index(1)?,

@@ -8,6 +8,7 @@ pub mod access;
 pub mod brought_out;
 pub mod chain;
 pub mod consent;
+pub mod correction;
 pub mod emergency;
 mod following;
 pub mod key;

@@ -7,6 +7,7 @@ use hub_entities::dossier::Domain;
 use hub_entities::dossier::entry::{About, ClosedGrounds};
 use hub_entities::dossier::trajectory::{AskedBy, Obligation, Phase, TrajectoryState};
 use hub_entities::id::{ClbId, EntryId, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
@@ -79,6 +80,10 @@ pub struct Entry {
     pub written_at: DateTime<Utc>,
     /// Which version it is.
     pub version: i32,
+    /// As whom the person speaks, where these are a person's own words.
+    pub own_words: Option<Role>,
+    /// The entry to which they were added.
+    pub adds_to: Option<EntryId>,
     /// What stands in it.
     pub text: String,
 }
@@ -249,6 +254,12 @@ async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -
     Ok(all)
 }
 
+/// Whom an entry `e` is about, and what closes it: what was added to another, `o`, is as open as that one is now.
+pub(super) const OPENNESS: &str = "coalesce(o.about, e.about), e.closed | coalesce(o.closed, 0)";
+
+/// The entry to which another one, `e`, was added.
+pub(super) const ADDED_TO: &str = "left join entry o on o.id = e.adds_to and o.clb_id = e.clb_id";
+
 /// An entry whose text is not opened yet.
 struct Sealed {
     entry: Entry,
@@ -270,11 +281,11 @@ async fn entries(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Res
         })
     });
     let text = format!(
-        "select e.id, e.pupil_id, e.trajectory_id, t.domain, e.medical, e.about, e.closed, x.author, x.written_at,
-                e.version, x.id, x.text
+        "select e.id, e.pupil_id, e.trajectory_id, t.domain, e.medical, {OPENNESS}, x.author, x.written_at,
+                e.version, x.id, x.text, e.own_words, e.adds_to
          from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id
-         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id
-         where e.clb_id = ? and ({reached}) order by x.written_at, e.id"
+         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id {ADDED_TO}
+         where e.clb_id = ? and e.left_out_at is null and ({reached}) order by x.written_at, e.id"
     );
     let mut all = Vec::new();
     for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
@@ -290,6 +301,8 @@ async fn entries(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Res
             author: row.try_get_by_index(7)?,
             written_at: row.try_get_by_index(8)?,
             version: row.try_get_by_index(9)?,
+            own_words: row.try_get_by_index(12)?,
+            adds_to: row.try_get_by_index(13)?,
             text: String::new(),
         };
         let facts = EntryFacts {

@@ -14,7 +14,7 @@ use sea_orm::{DatabaseTransaction, QueryResult, Value};
 use super::line::{self, Line};
 use super::opening::text_in;
 use super::writing::{Changed, Stepping};
-use super::{Secrets, key};
+use super::{Secrets, correction, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
@@ -193,8 +193,13 @@ pub async fn ask(
     Ok((waits.try_get_by_index(0)?, waits.try_get_by_index(1)?))
 }
 
-/// Writes the line, and opens what the person of the grant asked of this CLB, the oldest first.
-pub async fn own(secrets: &Secrets, clb: ClbId, grant: &Grant, line: &Line) -> Result<Vec<Own>, DbError> {
+/// Writes the line, and opens what the person of the grant asked of this CLB, the oldest first: to read, and of entries.
+pub async fn own(
+    secrets: &Secrets,
+    clb: ClbId,
+    grant: &Grant,
+    line: &Line,
+) -> Result<(Vec<Own>, Vec<correction::Own>), DbError> {
     if grant.asked() != Asked::Do(Step::FollowRequest, Class::Intake) {
         return Err(DbError::OutOfScope);
     }
@@ -204,6 +209,7 @@ pub async fn own(secrets: &Secrets, clb: ClbId, grant: &Grant, line: &Line) -> R
     let text = "select id, requested_at, answer_by, state, answered_at, answer from dossier_request
          where clb_id = ? and requested_by = ? and pupil_id = ? order by requested_at, id";
     let found = rows(&tx, text, vec![clb.into(), grant.viewer().into(), pupil.into()]).await?;
+    let corrections = correction::own(&tx, clb, grant).await?;
     let wrapped = key::of_pupils(&tx, clb, [pupil]).await?;
     tx.commit().await?;
     let data_keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
@@ -224,7 +230,9 @@ pub async fn own(secrets: &Secrets, clb: ClbId, grant: &Grant, line: &Line) -> R
             answer: answer.transpose()?,
         });
     }
-    Ok(all)
+    let opened = corrections.into_iter();
+    let opened = opened.map(|one| one.open(clb, pupil, data_keys.get(&pupil)));
+    Ok((all, opened.collect::<Result<_, _>>()?))
 }
 
 /// About whom a request is, and as what it was made: what is decided on.

@@ -5,6 +5,7 @@ use hub_entities::dossier::Domain;
 use hub_entities::dossier::entry::{About, ClosedGrounds};
 use hub_entities::dossier::trajectory::{AskedBy, Obligation, Phase, TrajectoryState};
 use hub_entities::id::{ClbId, EntryId, Ids, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Asked, Class, Grant, Step};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
@@ -385,7 +386,7 @@ pub(super) async fn first_entry(
     Ok(id)
 }
 
-async fn put_entry(
+pub(super) async fn put_entry(
     tx: &DatabaseTransaction,
     ids: &dyn Ids,
     by: &Stepping<'_>,
@@ -423,9 +424,9 @@ pub async fn correct_entry(
     let tx = by.begin(secrets, Step::WriteEntry).await?;
     let lock = secrets.apart.dialect.for_update();
     let text = format!(
-        "select e.version, e.trajectory_id, e.medical, t.domain from entry e
+        "select e.version, e.trajectory_id, e.medical, t.domain, e.own_words from entry e
          join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id
-         where e.clb_id = ? and e.pupil_id = ? and e.id = ? {lock}"
+         where e.clb_id = ? and e.pupil_id = ? and e.id = ? and e.left_out_at is null {lock}"
     );
     let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), entry.into()];
     let Some(found) = row(&tx, &text, values).await? else {
@@ -434,9 +435,13 @@ pub async fn correct_entry(
     };
     let (version, trajectory): (i32, TrajectoryId) = (found.try_get_by_index(0)?, found.try_get_by_index(1)?);
     let (medical, domain): (bool, Domain) = (found.try_get_by_index(2)?, found.try_get_by_index(3)?);
+    let own_words: Option<Role> = found.try_get_by_index(4)?;
     let class = if medical { Class::Medical } else { Class::of(domain) };
     let changed = if class != by.grant.asked().class() || !by.reaches(trajectory) {
         Changed::Unknown
+    } else if own_words.is_some() {
+        // Nobody puts words into a person's mouth.
+        Changed::NotNow
     } else if version != read {
         Changed::Stale(version)
     } else {
@@ -457,7 +462,7 @@ pub async fn correct_entry(
     Ok(changed)
 }
 
-async fn put_text(
+pub(super) async fn put_text(
     tx: &DatabaseTransaction,
     secrets: &Secrets,
     ids: &dyn Ids,

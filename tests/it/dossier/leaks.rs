@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::asking::{self, WHY};
 use super::consents::{self, NOTES};
+use super::corrections::{self, SAID_OF_ENTRIES};
 use super::emergencies::{self, NEED};
+use super::exports;
 use super::referrals::{self, REFERRED};
 use super::releases::{self, RELEASED};
 use super::rights::{self, SAID_OF_RIGHTS};
@@ -343,6 +345,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     asking::brought_out(&mut door, &guided).await;
     emergencies::brought_out(&mut door, &guided).await;
     rights::brought_out(&mut door, &guided, &[]).await;
+    corrections::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
     crate::guidance::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
@@ -353,6 +356,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(SAID)
         .chain(RELEASED)
         .chain(SAID_OF_RIGHTS)
+        .chain(SAID_OF_ENTRIES)
         .chain([WHY, NEED])
     {
         let found: Vec<&String> = all
@@ -379,7 +383,11 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         &town.viewers.chat,
     ];
     for reader in everyone {
-        let answer = town.answer_for(reader, GUIDANCE, true, &ask).await.to_string();
+        let mut answer = town.answer_for(reader, GUIDANCE, true, &ask).await.to_string();
+        answer += &town
+            .answer_for(reader, GUIDANCE, true, &exports::export(town.ada))
+            .await
+            .to_string();
         let mut canaries = CANARIES
             .iter()
             .chain(&NOTES)
@@ -387,6 +395,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&SAID)
             .chain(&RELEASED)
             .chain(&SAID_OF_RIGHTS)
+            .chain(&SAID_OF_ENTRIES)
             .chain(&[WHY, NEED]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }

@@ -15,21 +15,21 @@ use crate::support::world::at;
 /// What a person says, and what is answered: nowhere else.
 pub(super) const SAID_OF_RIGHTS: [&str; 2] = ["canary-of-a-question", "canary-of-a-refusal"];
 
-const RIGHTS: Option<Purpose> = Some(Purpose::RightsOfThePerson);
+pub(super) const RIGHTS: Option<Purpose> = Some(Purpose::RightsOfThePerson);
 
 const OPENED: &str = "DossierOpened { accessId version }";
 const REFUSED: &str = "DossierRequestRefused { requestId version }";
 const ENDED: &str = "DossierAccessEnded { accessId version }";
 
 /// All there is to read of the own dossiers.
-fn dossiers() -> String {
+pub(super) fn dossiers() -> String {
     let withheld = "__typename ... on Withheld { code canAsk decisionId }";
     let trajectories = format!(
         "trajectories {{ {withheld} ... on GrantedOwnTrajectories {{ value {{ id domain phase state askedBy obligation openedAt
          closedAt }} }} }}"
     );
     let entries = format!(
-        "{{ {withheld} ... on GrantedOwnEntries {{ value {{ id trajectoryId about writtenAt version text }} }} }}"
+        "{{ {withheld} ... on GrantedOwnEntries {{ value {{ id trajectoryId about writtenAt version ownWordsOf text }} }} }}"
     );
     let domains = ["learning", "career", "health", "wellbeing"];
     let domains = domains.map(|domain| format!("{domain} {{ {trajectories} entries {entries} }}"));
@@ -39,8 +39,9 @@ fn dossiers() -> String {
     )
 }
 
-const OWN: &str = "{ ownRequests { __typename ... on Withheld { code canAsk }
-    ... on GrantedOwnRequests { value { id clb { id } requestedAt answerBy state answeredAt answer } } } }";
+pub(super) const OWN: &str = "{ ownRequests { __typename ... on Withheld { code canAsk }
+    ... on GrantedOwnRequests { value { id clb { id } requestedAt answerBy state answeredAt answer }
+    corrections { id clb { id } entryId kind requestedAt answerBy text state answeredAt answer } } } }";
 
 const STANDING: &str = "{ dossierRequests { id pupilId requestedBy askedAs requestedAt answerBy state version reason
     opened { id trajectoryId medical openedBy talkOn begins ends pupilObjects version } } }";
@@ -54,7 +55,7 @@ fn ask(decision: &Value) -> String {
 }
 
 /// Opening: until the first of November unless it is said otherwise.
-fn opening(request: &Value, version: i32, trajectory: &str, more: &str) -> String {
+pub(super) fn opening(request: &Value, version: i32, trajectory: &str, more: &str) -> String {
     let until = if more.contains("ends:") {
         ""
     } else {
@@ -77,7 +78,7 @@ fn refusing(request: &Value, version: i32) -> String {
     step("refuseDossierRequest", REFUSED, &input)
 }
 
-fn ending(access: &Value, version: i32, more: &str) -> String {
+pub(super) fn ending(access: &Value, version: i32, more: &str) -> String {
     step(
         "endDossierAccess",
         ENDED,
@@ -94,7 +95,7 @@ async fn decision(town: &Town, person: &Actor) -> Value {
 }
 
 /// A person asks; the number of the request.
-async fn asked(town: &Town, person: &Actor) -> Value {
+pub(super) async fn asked(town: &Town, person: &Actor) -> Value {
     let decision = decision(town, person).await;
     let answer = town.ask_for(person, RIGHTS, true, &ask(&decision)).await;
     assert_eq!(answer["requestAccess"]["__typename"], "AskedToRead", "{answer}");
@@ -102,20 +103,20 @@ async fn asked(town: &Town, person: &Actor) -> Value {
 }
 
 /// What a person reads of the one dossier there is.
-async fn read(town: &Town, person: &Actor) -> Vec<String> {
+pub(super) async fn read(town: &Town, person: &Actor) -> Vec<String> {
     let answer = town.ask_for(person, RIGHTS, true, &dossiers()).await;
     assert_eq!(answer["dossiers"].as_array().unwrap().len(), 1, "{answer}");
     told(&answer["dossiers"][0])
 }
 
-async fn take(town: &Town, by: &Actor, question: &str) -> Value {
+pub(super) async fn take(town: &Town, by: &Actor, question: &str) -> Value {
     let mut answer = town.ask_for(by, GUIDANCE, true, question).await;
     let answers = answer.as_object_mut().unwrap();
     answers.values_mut().next().unwrap().take()
 }
 
 /// A doctor in the team of health.
-async fn doctor(town: &Town, guided: &Guided) -> Actor {
+pub(super) async fn doctor(town: &Town, guided: &Guided) -> Actor {
     let doctor = town.world.worker(town.first, Discipline::Doctor).await;
     let assigned = assign(&guided.health, 1, &doctor, FROM_NOW);
     let assigned = take(town, &guided.staff.director, &assigned).await;
@@ -131,15 +132,15 @@ const NOTHING: [&str; 5] = [
     "!THROUGH_DOCTOR?",
 ];
 
-fn unknown() -> Value {
+pub(super) fn unknown() -> Value {
     json!({ "__typename": "NotPossible", "reason": "UNKNOWN" })
 }
 
-fn not_now() -> Value {
+pub(super) fn not_now() -> Value {
     json!({ "__typename": "NotPossible", "reason": "STATE" })
 }
 
-fn invalid(field: &str) -> Value {
+pub(super) fn invalid(field: &str) -> Value {
     json!({ "__typename": "Invalid", "field": field })
 }
 

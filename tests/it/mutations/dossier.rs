@@ -131,6 +131,37 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "secrecy.dossier_request.version",
         ],
     ),
+    (
+        "requestCorrection",
+        &["+secrecy.access_line", "+secrecy.correction_request"],
+    ),
+    // A correction is another version, own words are an entry, and of what is left out no version stays.
+    (
+        "grantCorrection",
+        &[
+            "+secrecy.access_line",
+            "+secrecy.entry",
+            "+secrecy.entry_text",
+            "-secrecy.entry_text",
+            "secrecy.correction_request.answered_at",
+            "secrecy.correction_request.answered_by",
+            "secrecy.correction_request.state",
+            "secrecy.correction_request.version",
+            "secrecy.entry.left_out_at",
+            "secrecy.entry.version",
+        ],
+    ),
+    (
+        "refuseCorrection",
+        &[
+            "+secrecy.access_line",
+            "secrecy.correction_request.answer",
+            "secrecy.correction_request.answered_at",
+            "secrecy.correction_request.answered_by",
+            "secrecy.correction_request.state",
+            "secrecy.correction_request.version",
+        ],
+    ),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
         "submitGuidanceRequest",
@@ -223,9 +254,44 @@ pub(super) async fn to_the_person(steps: &mut Steps<'_>, anchor: &Actor, traject
         let opened = steps
             .take(anchor, "openDossier", "DossierOpened { accessId }", &input)
             .await;
+        if ends.is_empty() {
+            corrected(steps, anchor, trajectory, person).await;
+        }
         let input = format!("accessId: \"{}\" version: 1 {ends}", text(&opened["accessId"]));
         steps
             .take(anchor, "endDossierAccess", "DossierAccessEnded { accessId }", &input)
+            .await;
+    }
+}
+
+/// A pupil asks something of an entry that was opened: each kind is done once, and one is refused.
+async fn corrected(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str, pupil: &Actor) {
+    let written = "EntryWritten { entryId }";
+    let input = format!("{trajectory} about: PUPIL text: \"words\"");
+    let entry = steps.take(anchor, "writeEntry", written, &input).await;
+    let entry = text(&entry["entryId"]).to_owned();
+    for (kind, how) in [
+        ("CORRECT", "entryVersion: 1 text: \"words\""),
+        ("ADD", "entryVersion: 2"),
+        ("CORRECT", ""),
+        ("LEAVE_OUT", "entryVersion: 2 seriousReason: true"),
+    ] {
+        let input = format!("entryId: \"{entry}\" kind: {kind} text: \"words\"");
+        let asked = steps
+            .take(pupil, "requestCorrection", "CorrectionRequested { requestId }", &input)
+            .await;
+        let request = format!("requestId: \"{}\" version: 1", text(&asked["requestId"]));
+        let (mutation, how) = match how {
+            "" => ("refuseCorrection", "reason: \"words\""),
+            how => ("grantCorrection", how),
+        };
+        steps
+            .take(
+                anchor,
+                mutation,
+                "CorrectionAnswered { version }",
+                &format!("{request} {how}"),
+            )
             .await;
     }
 }

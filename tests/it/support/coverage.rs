@@ -149,6 +149,17 @@ impl<'a> Door<'a> {
         // Whoever may sign for a school or a CLB may propose an agreement for it, and each officer has a log to read, of what
         // is tried here: these are no stranger's questions.
         let own_log = *role == Role::DataProtectionOfficer && question.contains("accessLog(");
+        // A document of one's own is no leak, as long as it speaks of oneself alone.
+        if question.contains("ownExport") {
+            let answer = self.town.answer_for(&stranger, purpose, assured, question).await;
+            let told = answer["data"]["ownExport"]["document"].as_str().unwrap_or_default();
+            let own = matches!(&stranger, Actor::Principal { pupil: Some(own), .. } if told.contains(&own.to_string()));
+            if !own || told.contains("114711") || told.contains("123456") {
+                self.leaks.push(format!("{role} {answer} by {question}"));
+            }
+            self.note_refused(role.realm(), "Query", selected, &Value::Null, &mut Vec::new());
+            return;
+        }
         if own_log || (root == "mutation" && question.contains("proposeAgreement")) {
             return;
         }

@@ -265,6 +265,17 @@ fn a_request_is_answered_within_the_term() {
     let on = |asked: &str| law().answer_by(Right::Access, day(asked));
     assert_eq!(on("2026-10-01"), Some(day("2026-10-16")));
     assert_eq!(on("2027-02-20"), Some(day("2027-03-07")));
+    // GDPR art. 12(3), and of a month without such a day the last one.
+    let corrected = |asked: &str| law().answer_by(Right::Correction, day(asked));
+    assert_eq!(corrected("2026-10-01"), Some(day("2026-11-01")));
+    assert_eq!(corrected("2027-01-31"), Some(day("2027-02-28")));
+    let none = Texts::EMBEDDED.consent.replace("months = 1", "");
+    let none = Laws::parse(Texts {
+        consent: &none,
+        ..Texts::EMBEDDED
+    });
+    let none = none.unwrap();
+    assert_eq!(none.consent().answer_by(Right::Correction, day("2026-10-01")), None);
     let text = Texts::EMBEDDED.consent.replace("certainty = \"OK\"", "");
     let laws = Laws::parse(Texts {
         consent: &text,

@@ -21,6 +21,7 @@ mod m20261126_000066_emergency;
 mod m20261126_000067_releases;
 mod m20261126_000080_facts;
 mod m20261127_000090_dossier_access;
+mod m20261127_000092_corrections;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000067_releases::Migration),
             Box::new(m20261126_000080_facts::Migration),
             Box::new(m20261127_000090_dossier_access::Migration),
+            Box::new(m20261127_000092_corrections::Migration),
         ]
     }
 }

@@ -50,13 +50,19 @@ impl Case<'_> {
         matches!(self.asked, Asked::Read(_))
     }
 
+    /// What a person reads, or asks to be corrected: who may not read it may not ask that either.
+    pub(super) fn reads_or_corrects(&self) -> bool {
+        self.reads() || self.does(&[Step::AskCorrection])
+    }
+
     /// What one plans by, and nothing of what was said.
     pub(super) const fn reads_plan(&self) -> bool {
         matches!(self.asked, Asked::Read(field) if field.part().is_plan())
     }
 
-    pub(super) fn reads_entries(&self) -> bool {
-        matches!(self.asked, Asked::Read(field) if field.part() == Part::Entries)
+    /// Whether it is entries that are read, or one of them that is to be corrected.
+    pub(super) fn is_of_entries(&self) -> bool {
+        self.does(&[Step::AskCorrection]) || matches!(self.asked, Asked::Read(field) if field.part() == Part::Entries)
     }
 
     /// Whether it is the list of emergencies that is read.

@@ -196,8 +196,12 @@ closed_enum! {
         AnswerRequest = "answer_request",
         /// Ask for access where a field was withheld.
         AskAccess = "ask_access",
+        /// Ask that an entry be corrected, added to or left out.
+        AskCorrection = "ask_correction",
         /// See what one asked in one's own name, and what was answered.
         FollowRequest = "follow_request",
+        /// Take along what is kept, as one document (uitvoer): basic data as the person, a dossier as its team.
+        Export = "export",
         /// Ask for guidance (aanmelding).
         RequestGuidance = "request_guidance",
         /// Take in or decline a request for guidance.

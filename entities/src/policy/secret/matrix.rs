@@ -431,6 +431,7 @@ const TEAM: &[Step] = &[
     Step::JudgeCapability,
     Step::OpenAccess,
     Step::AnswerRequest,
+    Step::Export,
 ];
 
 /// The columns of the second table: steps, each in the class in which it means most.
@@ -447,6 +448,10 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("open-medical", &[Step::OpenAccess], Class::Medical),
     ("urgency-medical", &[Step::OpenInUrgency], Class::Medical),
     ("follow", &[Step::FollowRequest], Class::Intake),
+    ("correct", &[Step::AskCorrection], Class::Learning),
+    ("correct-medical", &[Step::AskCorrection], Class::Medical),
+    ("export", &[Step::Export], Class::Case),
+    ("export-medical", &[Step::Export], Class::Medical),
 ];
 
 /// A verdict as one word: `-` for nothing, `!…` for a reason (with `?` where one may ask), else the capacity.

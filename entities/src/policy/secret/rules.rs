@@ -54,6 +54,7 @@ const TEAM_STEPS: &[Step] = &[
     Step::JudgeCapability,
     Step::OpenAccess,
     Step::AnswerRequest,
+    Step::Export,
 ];
 
 /// All of them, in the order in which they are read.
@@ -214,7 +215,7 @@ pub const RULES: &[Rule] = &[
         says: Says::Withhold(Code::Secrecy, true),
         applies: |case| {
             let person = case.is_the_pupil() || case.is_a_parent();
-            person && case.reads() && !case.pupil_decides() && !case.parents_decide()
+            person && case.reads_or_corrects() && !case.pupil_decides() && !case.parents_decide()
         },
     },
     Rule {
@@ -224,7 +225,10 @@ pub const RULES: &[Rule] = &[
         says: Says::Withhold(Code::ThroughDoctor, true),
         applies: |case| {
             let person = case.is_the_pupil() || case.is_a_parent();
-            person && case.reads() && case.class().is_medical() && !case.opened(|access| access.through_doctor)
+            person
+                && case.reads_or_corrects()
+                && case.class().is_medical()
+                && !case.opened(|access| access.through_doctor)
         },
     },
     Rule {
@@ -234,7 +238,7 @@ pub const RULES: &[Rule] = &[
         says: Says::Withhold(Code::Secrecy, true),
         applies: |case| {
             let person = case.is_the_pupil() || case.is_a_parent();
-            person && case.reads() && case.class().is_secret() && !case.opened(|_| true)
+            person && case.reads_or_corrects() && case.class().is_secret() && !case.opened(|_| true)
         },
     },
     Rule {
@@ -243,9 +247,9 @@ pub const RULES: &[Rule] = &[
         ground: "domain facts §4.4 (H)",
         says: Says::Withhold(Code::Secrecy, true),
         applies: |case| {
-            let reads = case.is_a_parent() && case.reads() && case.class().is_secret();
+            let reads = case.is_a_parent() && case.reads_or_corrects() && case.class().is_secret();
             let consents = case.opened(|access| access.pupil_consents);
-            reads && case.pupil_decides() && !consents && !case.reads_entries()
+            reads && case.pupil_decides() && !consents && !case.is_of_entries()
         },
     },
     Rule {
@@ -254,7 +258,7 @@ pub const RULES: &[Rule] = &[
         ground: "domain facts §4.4 (H: only in the pupil's interest and if the pupil does not expressly object)",
         says: Says::Withhold(Code::Secrecy, true),
         applies: |case| {
-            let reads = case.is_a_parent() && case.reads() && case.class().is_secret();
+            let reads = case.is_a_parent() && case.reads_or_corrects() && case.class().is_secret();
             reads && case.parents_decide() && !case.opened(|access| !access.pupil_objects)
         },
     },
@@ -270,12 +274,13 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "step-up",
-        sentence: "What is under secrecy, and the log of it, needs a strong and fresh sign-in.",
+        sentence: "What is under secrecy, the log of it, and whatever is taken along need a strong and fresh sign-in.",
         ground: "R24; RFC 9470",
         says: Says::Withhold(Code::NeedsStepUp, false),
         applies: |case| {
             let asks = case.does(&[Step::AskAccess]);
-            (case.class().is_secret() || case.class() == Class::Audit) && !asks && !case.viewer.assured
+            let secret = case.class().is_secret() || case.class() == Class::Audit || case.does(&[Step::Export]);
+            secret && !asks && !case.viewer.assured
         },
     },
     // --------------------------------------------------------------------------------------- granted
@@ -326,7 +331,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "team",
-        sentence: "A worker in the team, of a discipline that fits, reads and writes in the own trajectories.",
+        sentence: "A worker in the team, of a discipline that fits, reads, writes and exports in the own trajectories.",
         ground: "domain facts §3.5 and §4.4 (H); design §3",
         says: Says::Grant(Reader::Team),
         applies: |case| {
@@ -388,6 +393,54 @@ pub const RULES: &[Rule] = &[
         ground: "domain facts §4.4 (H)",
         says: Says::Grant(Reader::ParentOfSelf),
         applies: |case| case.is_a_parent() && case.reads() && case.class().is_secret(),
+    },
+    Rule {
+        name: "pupil-corrects",
+        sentence: "A pupil who decides asks to correct, to add to or to leave out what was opened.",
+        ground: "domain facts §4.1 (H); GDPR art. 16 and 17",
+        says: Says::Grant(Reader::Pupil),
+        applies: |case| {
+            let corrects = case.does(&[Step::AskCorrection]) && case.class().is_secret();
+            case.is_the_pupil() && corrects && case.pupil_decides()
+        },
+    },
+    Rule {
+        name: "parent-corrects",
+        sentence: "A parent asks the same of what that parent reads, while the parents decide or the pupil consents.",
+        ground: "domain facts §4.1 (H) and §4.4 (H); GDPR art. 16 and 17",
+        says: Says::Grant(Reader::Parent),
+        applies: |case| {
+            let corrects = case.does(&[Step::AskCorrection]) && case.class().is_secret();
+            let may = case.parents_decide() || case.opened(|access| access.pupil_consents);
+            case.is_a_parent() && corrects && may
+        },
+    },
+    Rule {
+        name: "parent-corrects-of-self",
+        sentence: "A parent asks the same of entries about that parent that were opened, whoever decides.",
+        ground: "domain facts §4.4 (H); GDPR art. 16 and 17",
+        says: Says::Grant(Reader::ParentOfSelf),
+        applies: |case| case.is_a_parent() && case.does(&[Step::AskCorrection]) && case.class().is_secret(),
+    },
+    Rule {
+        name: "pupil-exports",
+        sentence: "A pupil who decides takes along what schools say of that pupil, and what was counted and signalled of it.",
+        ground: "GDPR art. 15 and 20; R62; domain facts §4.4 (H: context is open to the pupil)",
+        says: Says::Grant(Reader::Person),
+        applies: |case| {
+            let exports = case.does(&[Step::Export]) && case.class() == Class::Case;
+            case.is_the_pupil() && exports && case.pupil_decides()
+        },
+    },
+    Rule {
+        name: "parent-exports",
+        sentence: "While the parents decide a parent takes the same along, without what concerns the other parent.",
+        ground: "GDPR art. 15 and 20; R62; domain facts §4.4 (H: from twelve only with the pupil's consent)",
+        says: Says::Grant(Reader::Parent),
+        applies: |case| {
+            let exports = case.does(&[Step::Export]) && case.class() == Class::Case;
+            case.is_a_parent() && exports && case.parents_decide()
+        },
     },
     Rule {
         name: "school-reads-releases",

@@ -6,15 +6,17 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
-    AccessRequestId, ConsentId, DecisionId, DossierAccessId, DossierRequestId, EntryId, GuidanceRequestId, PostId,
-    PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, EntryId,
+    GuidanceRequestId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
 use hub_graphql::access_log::{LogFilter, LookRow};
 use hub_graphql::dossier::access::AccessRow;
+use hub_graphql::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
-use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRow};
+use hub_graphql::dossier::export::ExportRow;
+use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::release::NewRelease;
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
@@ -25,7 +27,8 @@ use hub_graphql::dossier::{
 };
 use hub_graphql::guidance::{Ask, Received};
 use hub_graphql::hub::{
-    AccessLogs, Answer, Asking, Consents, Dossiers, Emergencies, Guidance, Referrals, Releases, Rights,
+    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, Referrals, Releases,
+    Rights,
 };
 use hub_graphql::page::{Page, Slice};
 use hub_graphql::release::SharedRow;
@@ -220,7 +223,7 @@ impl Rights for Fake {
         Ok(Vec::new())
     }
 
-    async fn own_requests(&self, _: &Operation) -> Answer<Option<Protected<Vec<OwnRequestRow>>>> {
+    async fn own_requests(&self, _: &Operation) -> Answer<Option<Protected<OwnRequestRows>>> {
         self.count()?;
         Ok(None)
     }
@@ -253,6 +256,47 @@ impl Rights for Fake {
     async fn end_access(&self, _: &Operation, _: EndAccess) -> Answer<dossier::Stepped<DossierAccessId>> {
         self.count()?;
         Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Corrections for Fake {
+    async fn ask_correction(&self, _: &Operation, _: AskCorrection) -> Answer<dossier::Stepped<AskedCorrection>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn standing_corrections(&self, _: &Operation) -> Answer<Vec<CorrectionRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn grant_correction(&self, _: &Operation, _: GrantCorrection) -> Answer<dossier::Stepped<CorrectionId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn refuse_correction(
+        &self,
+        _: &Operation,
+        _: (CorrectionId, i32),
+        _: &str,
+    ) -> Answer<dossier::Stepped<CorrectionId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Exports for Fake {
+    async fn own_export(&self, _: &Operation) -> Answer<Option<ExportRow>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn pupil_export(&self, _: &Operation, _: PupilId) -> Answer<Option<Protected<ExportRow>>> {
+        self.count()?;
+        Ok(None)
     }
 }
 
