@@ -127,7 +127,7 @@ impl Document {
     pub(super) fn own_dossiers(&mut self, fields: &[Field], dossiers: Vec<OwnDossierRow>) {
         let mut all = Vec::with_capacity(dossiers.len());
         for mut one in dossiers {
-            let parts = self.parts(fields, &mut one.row, |document, values| document.own_values(values));
+            let parts = self.parts(fields, &mut one.row, Self::own_values);
             all.push(json!({ "clb": clb(&one.clb), "parts": parts }));
         }
         self.put("dossiers", Value::Array(all));
@@ -135,7 +135,7 @@ impl Document {
 
     /// The dossier as its teams read it.
     pub(super) fn dossier(&mut self, fields: &[Field], row: Option<DossierRow>) {
-        let parts = row.map(|mut row| self.parts(fields, &mut row, |document, values| document.values(values)));
+        let parts = row.map(|mut row| self.parts(fields, &mut row, Self::values));
         self.put("dossier", json!({ "parts": parts.unwrap_or_default() }));
     }
 

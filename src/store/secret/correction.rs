@@ -433,14 +433,13 @@ pub async fn refuse(
     reason: &str,
 ) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::AnswerRequest).await?;
-    let changed = match locked(secrets, &tx, &by, of).await? {
-        Err(changed) => changed,
-        Ok(_) => {
-            let pupil = by.grant.pupil();
-            let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
-            let reason = keys::seal_afresh(&data_key, &place(by.clb, pupil, of.0, "answer"), reason.as_bytes())?;
-            answered(&tx, &by, of, (CorrectionState::Refused, Some(reason))).await?
-        }
+    let changed = if let Err(changed) = locked(secrets, &tx, &by, of).await? {
+        changed
+    } else {
+        let pupil = by.grant.pupil();
+        let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
+        let reason = keys::seal_afresh(&data_key, &place(by.clb, pupil, of.0, "answer"), reason.as_bytes())?;
+        answered(&tx, &by, of, (CorrectionState::Refused, Some(reason))).await?
     };
     tx.commit().await?;
     Ok(changed)
