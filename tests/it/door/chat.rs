@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{ids, matching, principal, raised};
 use crate::support::coverage::Door;
 use crate::support::database::both_databases;
+use crate::support::look::meddle;
 use crate::support::town::Town;
 use crate::support::wire::Listening;
 use crate::support::world::{am, born};
@@ -67,6 +68,12 @@ both_databases!(a_chat_worker_has_no_pupil_at_all, async |database: &TestDatabas
     matching::waits(&mut door).await;
     matching::ties(&mut door).await;
     contradicted(&town).await;
+    // All that was asked to be put right has been answered; one waits again.
+    let look = database.look_apart().await;
+    let waits = "update correction_request set state = 'waiting' where id in (select id from correction_request where state = 'refused'
+                 and kind = 'correct')";
+    assert_eq!(meddle(&look, waits).await, 1);
+    look.close().await.unwrap();
     town.tell().await;
     let hub = Listening::new(&town).await;
     let class = ClassId(ids(&town, "select id from class_group where name = '1A'").await[0]);
@@ -150,6 +157,18 @@ both_databases!(a_chat_worker_has_no_pupil_at_all, async |database: &TestDatabas
             "dossierRequests { id }".to_owned(),
             &staff.anchor,
             json!([]),
+        ),
+        (
+            "correctionRequests",
+            "correctionRequests { id }".to_owned(),
+            &staff.anchor,
+            json!([]),
+        ),
+        (
+            "pupilExport",
+            format!("pupilExport(pupilId: \"{ada}\") {{ __typename }}"),
+            &staff.anchor,
+            Value::Null,
         ),
     ];
     for (root, question, rightful, expected) in &rows {

@@ -254,9 +254,7 @@ pub(super) async fn to_the_person(steps: &mut Steps<'_>, anchor: &Actor, traject
         let opened = steps
             .take(anchor, "openDossier", "DossierOpened { accessId }", &input)
             .await;
-        if ends.is_empty() {
-            corrected(steps, anchor, trajectory, person).await;
-        }
+        corrected(steps, anchor, trajectory, person).await;
         let input = format!("accessId: \"{}\" version: 1 {ends}", text(&opened["accessId"]));
         steps
             .take(anchor, "endDossierAccess", "DossierAccessEnded { accessId }", &input)
@@ -264,8 +262,8 @@ pub(super) async fn to_the_person(steps: &mut Steps<'_>, anchor: &Actor, traject
     }
 }
 
-/// A pupil asks something of an entry that was opened: each kind is done once, and one is refused.
-async fn corrected(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str, pupil: &Actor) {
+/// A pupil or a parent asks something of an entry that was opened: each kind is done once, and one is refused.
+async fn corrected(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str, person: &Actor) {
     let written = "EntryWritten { entryId }";
     let input = format!("{trajectory} about: PUPIL text: \"words\"");
     let entry = steps.take(anchor, "writeEntry", written, &input).await;
@@ -278,7 +276,7 @@ async fn corrected(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str, pupi
     ] {
         let input = format!("entryId: \"{entry}\" kind: {kind} text: \"words\"");
         let asked = steps
-            .take(pupil, "requestCorrection", "CorrectionRequested { requestId }", &input)
+            .take(person, "requestCorrection", "CorrectionRequested { requestId }", &input)
             .await;
         let request = format!("requestId: \"{}\" version: 1", text(&asked["requestId"]));
         let (mutation, how) = match how {
