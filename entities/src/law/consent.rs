@@ -285,7 +285,7 @@ impl ConsentLaw {
 
 /// The day on which someone born on this day reaches this age. Who is born on 29 February does on
 /// 1 March of a common year.
-fn reaches(born: NaiveDate, age: u8) -> Option<NaiveDate> {
+pub(super) fn reaches(born: NaiveDate, age: u8) -> Option<NaiveDate> {
     let year = born.year().checked_add(i32::from(age))?;
     born.with_year(year).or_else(|| NaiveDate::from_ymd_opt(year, 3, 1))
 }

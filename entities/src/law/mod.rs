@@ -9,6 +9,7 @@ pub mod code;
 pub mod compulsory;
 pub mod consent;
 mod grade;
+pub mod retention;
 pub mod sourced;
 pub mod threshold;
 
@@ -21,10 +22,11 @@ use code::{Level, OfficialCode};
 use compulsory::Compulsory;
 use consent::ConsentLaw;
 use grade::GradeRow;
+use retention::RetentionLaw;
 use sourced::Row;
 use threshold::{Threshold, ThresholdRow};
 
-/// The texts of the seven data files.
+/// The texts of the eight data files.
 #[derive(Debug, Clone, Copy)]
 pub struct Texts<'a> {
     /// Official absence codes.
@@ -41,6 +43,8 @@ pub struct Texts<'a> {
     pub grades: &'a str,
     /// Consent, and the rights that follow from age.
     pub consent: &'a str,
+    /// How long something is kept.
+    pub retention: &'a str,
 }
 
 impl Texts<'static> {
@@ -53,6 +57,7 @@ impl Texts<'static> {
         compulsory: include_str!("../../data/compulsory.toml"),
         grades: include_str!("../../data/grades.toml"),
         consent: include_str!("../../data/consent.toml"),
+        retention: include_str!("../../data/retention.toml"),
     };
 }
 
@@ -76,6 +81,7 @@ pub struct Laws {
     compulsory: Compulsory,
     grades: Vec<GradeRow>,
     consent: ConsentLaw,
+    retention: RetentionLaw,
     unknown: Vec<String>,
 }
 
@@ -119,6 +125,12 @@ impl Laws {
             known("consent.toml", consent.form, &mut unknown)?,
             known("consent.toml", consent.term, &mut unknown)?,
         );
+        let retention = read::<retention::File>("retention.toml", texts.retention)?;
+        let retention = RetentionLaw::of(
+            known("retention.toml", retention.after_contact, &mut unknown)?,
+            known("retention.toml", retention.birthday, &mut unknown)?,
+            known("retention.toml", retention.term, &mut unknown)?,
+        );
         let mut tables: Vec<LetterTable> = Vec::new();
         for table in read::<letters::File>("letters.toml", texts.letters)?.table {
             let broken = |problem| LawError {
@@ -139,6 +151,7 @@ impl Laws {
             compulsory,
             grades,
             consent,
+            retention,
             unknown,
         })
     }
@@ -198,6 +211,11 @@ impl Laws {
     /// Who consents, to what, in which form (toestemming).
     pub const fn consent(&self) -> &ConsentLaw {
         &self.consent
+    }
+
+    /// How long something is kept (bewaartermijn).
+    pub const fn retention(&self) -> &RetentionLaw {
+        &self.retention
     }
 
     /// The rows that lack a source or a certainty, by file and name. Their rules are off.
