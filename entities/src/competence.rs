@@ -77,7 +77,7 @@ pub struct Derived {
     pub clb: ClbId,
     /// From when until when.
     pub period: Period,
-    /// `Enrolment` or `LastEnrolment`.
+    /// Why: of what is derived `Enrolment` or `LastEnrolment`.
     pub ground: Ground,
 }
 
@@ -155,6 +155,42 @@ fn overlap(one: Period, other: Period) -> Option<Period> {
     ends.is_none_or(|ends| begins < ends).then_some(Period { begins, ends })
 }
 
+/// Who is to keep the dossier that a CLB has of a pupil.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// That CLB, still: it is competent, or no other is by enrolment (domain facts §4.2).
+    Stays,
+    /// The CLB of the school where the pupil is enrolled now, competent so since that day.
+    GoesTo(ClbId, NaiveDate),
+    /// One of several CLBs, and nobody says which.
+    OneOfSeveral,
+}
+
+/// Who is to keep the dossier of a pupil with these ties that this CLB has, on this day.
+pub fn keeper(ties: &[Derived], clb: ClbId, day: NaiveDate) -> Keeper {
+    let mut now: Vec<&Derived> = ties.iter().filter(|tie| tie.period.contains(day)).collect();
+    if now.iter().any(|tie| tie.clb == clb) {
+        return Keeper::Stays;
+    }
+    now.retain(|tie| tie.ground == Ground::Enrolment);
+    let others: BTreeSet<ClbId> = now.iter().map(|tie| tie.clb).collect();
+    match (
+        others.len(),
+        now.iter().map(|tie| tie.period.begins).min(),
+        others.first(),
+    ) {
+        (1, Some(since), Some(to)) => Keeper::GoesTo(*to, since),
+        (0, ..) => Keeper::Stays,
+        _ => Keeper::OneOfSeveral,
+    }
+}
+
+/// Whether this CLB was competent on any day after this one.
+pub fn since(ties: &[Derived], clb: ClbId, day: NaiveDate) -> bool {
+    let mut own = ties.iter().filter(|tie| tie.clb == clb);
+    own.any(|tie| tie.period.ends.is_none_or(|ends| ends > day))
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -176,6 +212,54 @@ mod tests {
     const SOUTH: SchoolId = SchoolId(Uuid::from_u128(2));
     const RED: ClbId = ClbId(Uuid::from_u128(1));
     const BLUE: ClbId = ClbId(Uuid::from_u128(2));
+    const GREEN: ClbId = ClbId(Uuid::from_u128(3));
+
+    fn tie(clb: ClbId, ground: Ground, begins: &str, ends: &str) -> Derived {
+        Derived {
+            clb,
+            period: period(begins, ends),
+            ground,
+        }
+    }
+
+    /// Domain facts §4.2: the old CLB stays competent until the pupil is enrolled with another one.
+    #[test]
+    fn the_dossier_goes_to_the_clb_of_the_new_school() {
+        use Ground::{Enrolment, HomeEducation, LastEnrolment, OwnRequest};
+        let of_red = tie(RED, Enrolment, "2026-09-01", "2026-10-05");
+        let to_blue = tie(BLUE, Enrolment, "2026-10-05", "");
+        let on = |ties: &[Derived], text: &str| keeper(ties, RED, day(text));
+        assert_eq!(on(&[of_red, to_blue], "2026-10-04"), Keeper::Stays);
+        let goes = Keeper::GoesTo(BLUE, day("2026-10-05"));
+        assert_eq!(on(&[of_red, to_blue], "2026-10-05"), goes);
+        assert_eq!(on(&[to_blue], "2026-10-05"), goes, "as if it had never been red's");
+        // Enrolled nowhere, or at home, or by its own request: nothing goes.
+        let last = tie(RED, LastEnrolment, "2026-10-05", "");
+        assert_eq!(on(&[of_red, last], "2026-10-05"), Keeper::Stays);
+        for ground in [HomeEducation, OwnRequest, LastEnrolment] {
+            let other = tie(BLUE, ground, "2026-10-05", "");
+            assert_eq!(on(&[of_red, other], "2026-10-05"), Keeper::Stays, "{ground}");
+        }
+        // At both, and where the pupil asked red.
+        let asked = tie(RED, OwnRequest, "2026-10-01", "");
+        assert_eq!(on(&[of_red, asked, to_blue], "2026-10-05"), Keeper::Stays);
+        let to_green = tie(GREEN, Enrolment, "2026-10-06", "");
+        assert_eq!(on(&[of_red, to_blue, to_green], "2026-10-05"), goes);
+        assert_eq!(on(&[of_red, to_blue, to_green], "2026-10-06"), Keeper::OneOfSeveral);
+    }
+
+    #[test]
+    fn who_was_competent_since() {
+        let ties = [tie(RED, Ground::Enrolment, "2026-09-01", "2026-10-05")];
+        assert!(since(&ties, RED, day("2026-10-04")));
+        assert!(!since(&ties, RED, day("2026-10-05")));
+        assert!(!since(&ties, BLUE, day("2026-01-01")));
+        assert!(since(
+            &[tie(RED, Ground::OwnRequest, "2026-09-01", "")],
+            RED,
+            day("2030-01-01")
+        ));
+    }
 
     #[test]
     fn follows_the_enrolment_and_outlives_it_until_another_takes_over() {

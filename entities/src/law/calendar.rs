@@ -256,7 +256,7 @@ impl Calendar {
 }
 
 /// Easter Sunday of a calendar year (Gregorian, the anonymous algorithm of Meeus and Butcher).
-fn easter(year: i32) -> Option<NaiveDate> {
+pub(super) fn easter(year: i32) -> Option<NaiveDate> {
     let golden = year % 19;
     let (century, rest) = (year / 100, year % 100);
     let lunar = (century - (century + 8) / 25 + 1) / 3;

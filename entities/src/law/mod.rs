@@ -12,6 +12,7 @@ mod grade;
 pub mod retention;
 pub mod sourced;
 pub mod threshold;
+pub mod transfer;
 
 use serde::de::DeserializeOwned;
 
@@ -25,8 +26,9 @@ use grade::GradeRow;
 use retention::RetentionLaw;
 use sourced::Row;
 use threshold::{Threshold, ThresholdRow};
+use transfer::TransferLaw;
 
-/// The texts of the eight data files.
+/// The texts of the data files.
 #[derive(Debug, Clone, Copy)]
 pub struct Texts<'a> {
     /// Official absence codes.
@@ -45,6 +47,8 @@ pub struct Texts<'a> {
     pub consent: &'a str,
     /// How long something is kept.
     pub retention: &'a str,
+    /// Transfer of a dossier to another CLB.
+    pub transfer: &'a str,
 }
 
 impl Texts<'static> {
@@ -58,6 +62,7 @@ impl Texts<'static> {
         grades: include_str!("../../data/grades.toml"),
         consent: include_str!("../../data/consent.toml"),
         retention: include_str!("../../data/retention.toml"),
+        transfer: include_str!("../../data/transfer.toml"),
     };
 }
 
@@ -82,6 +87,7 @@ pub struct Laws {
     grades: Vec<GradeRow>,
     consent: ConsentLaw,
     retention: RetentionLaw,
+    transfer: TransferLaw,
     unknown: Vec<String>,
 }
 
@@ -131,6 +137,14 @@ impl Laws {
             known("retention.toml", retention.birthday, &mut unknown)?,
             known("retention.toml", retention.term, &mut unknown)?,
         );
+        let transfer = read::<transfer::File>("transfer.toml", texts.transfer)?;
+        let transfer = TransferLaw {
+            terms: known("transfer.toml", transfer.term, &mut unknown)?,
+            weeks: known("transfer.toml", transfer.week, &mut unknown)?,
+            holidays: known("transfer.toml", transfer.holiday, &mut unknown)?,
+            next_years: known("transfer.toml", transfer.next_year, &mut unknown)?,
+            parts: known("transfer.toml", transfer.obligatory, &mut unknown)?,
+        };
         let mut tables: Vec<LetterTable> = Vec::new();
         for table in read::<letters::File>("letters.toml", texts.letters)?.table {
             let broken = |problem| LawError {
@@ -152,6 +166,7 @@ impl Laws {
             grades,
             consent,
             retention,
+            transfer,
             unknown,
         })
     }
@@ -216,6 +231,11 @@ impl Laws {
     /// How long something is kept (bewaartermijn).
     pub const fn retention(&self) -> &RetentionLaw {
         &self.retention
+    }
+
+    /// When a dossier goes to another CLB (overdracht).
+    pub const fn transfer(&self) -> &TransferLaw {
+        &self.transfer
     }
 
     /// The rows that lack a source or a certainty, by file and name. Their rules are off.

@@ -276,6 +276,13 @@ fn a_broken_file_is_an_error_that_names_it() {
             },
         ),
         (
+            "transfer.toml",
+            Texts {
+                transfer: "[[term]]\nworking_days = \"ten\"\n",
+                ..embedded
+            },
+        ),
+        (
             "letters.toml",
             Texts {
                 letters: &twice,
