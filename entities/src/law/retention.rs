@@ -206,13 +206,12 @@ impl RetentionLaw {
         let year = SchoolYear::of(today);
         let mut rows = self.after_contact.iter();
         let rule = rows.find(|row| row.provenance().holds_in(year)).ok_or(Stays::NoTerm)?;
-        let age = match facts.education {
-            Some(education) => self.age(education, settings, year),
-            None => {
-                let both = Education::ALL.iter().map(|one| self.age(*one, settings, year));
-                both.collect::<Option<Vec<u8>>>()
-                    .and_then(|ages| ages.into_iter().max())
-            }
+        let age = if let Some(education) = facts.education {
+            self.age(education, settings, year)
+        } else {
+            let both = Education::ALL.iter().map(|one| self.age(*one, settings, year));
+            both.collect::<Option<Vec<u8>>>()
+                .and_then(|ages| ages.into_iter().max())
         };
         let age = age.ok_or(Stays::NoTerm)?;
         let contact = facts.last_contact.ok_or(Stays::ContactUnknown)?;

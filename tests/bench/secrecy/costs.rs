@@ -130,6 +130,8 @@ fn entry(number: u128) -> EntryRow {
         written_at: DateTime::<Utc>::UNIX_EPOCH,
         version: 1,
         text: "Een eerste gesprek van een half uur.".to_owned(),
+        own_words: None,
+        adds_to: None,
     }
 }
 
