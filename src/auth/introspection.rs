@@ -1,8 +1,9 @@
 //! Tokens that say nothing themselves: their issuer is asked (R13, RFC 7662), as ACM/IDM wants it.
 //!
 //! An answer counts for a minute and never beyond the token's own end, so that a revoked token is refused within that
-//! minute; a no counts for ten seconds. What stays open asks sooner, as a stream ends with its token (R22). Of those who come with one token at once, one asks. While the issuer does not
-//! answer nobody is let in, and after five failures in a row it is only knocked at. Of a token its hash is kept.
+//! minute; a no counts for ten seconds. What stays open asks sooner, as a stream ends with its token (R22). Of those who
+//! come with one token at once, one asks. While the issuer does not answer nobody is let in, and after five failures in a
+//! row it is only knocked at. Of a token its hash is kept.
 
 use std::collections::HashMap;
 use std::fmt;
