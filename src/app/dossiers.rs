@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hub_entities::id::{ClbId, DecisionId, EntryId, PostId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::{Actor, Operation, Role};
-use hub_entities::policy::Action;
 use hub_entities::policy::secret::{
     Asked, Class, Facts, Field, Grant, Part, Protected, Step, Ties, Verdict, decide_batch,
 };
+use hub_entities::policy::{Action, Relations};
 use hub_entities::time::Period;
 use hub_graphql::dossier::{
     CorrectEntry, DossierRow, EntryRow, NewTrajectory, PutPost, PutWorker, Stepped, TrajectoryRow, Values, WriteEntry,
@@ -23,7 +23,7 @@ use crate::store::post::{self, Posted};
 use crate::store::secret::consent::MayGoOn;
 use crate::store::secret::line::Line;
 use crate::store::secret::opening::{self, Entry, Found, Trajectory};
-use crate::store::secret::ties::{self, Asker, Known};
+use crate::store::secret::ties::{self, Asker, Basic, Known};
 use crate::store::secret::writing::{self, Changed, Stepping, Written};
 use crate::store::secret::{NOBODY, Secrets, What};
 
@@ -65,6 +65,16 @@ impl Allowed<'_> {
 }
 
 impl Reader<'_> {
+    /// For whom relations are read.
+    fn asker(&self) -> Asker {
+        Asker {
+            principal: self.principal,
+            clb: self.clb,
+            day: self.operation.today(),
+            now: self.operation.now,
+        }
+    }
+
     /// The line of one question about one pupil.
     pub(super) fn line(&self, id: Uuid, pupil: PupilId, action: &str, verdicts: &[(Asked, Verdict)]) -> Line {
         let mut line = Line {
@@ -95,6 +105,12 @@ impl Reader<'_> {
         }
         line
     }
+}
+
+/// What a decision about these relations rests on, as its line keeps it.
+fn decided_on(operation: &Operation, relations: &Relations, ties: &Ties) -> String {
+    let facts = Facts::of(operation, relations, ties);
+    facts.map(|facts| facts.to_string()).unwrap_or_default()
 }
 
 /// What every database keeps of an instant.
@@ -188,14 +204,8 @@ impl App {
     }
 
     pub(super) async fn ties(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Ties>, Vec<Known>)> {
-        let asker = Asker {
-            principal: reader.principal,
-            clb: reader.clb,
-            day: reader.operation.today(),
-            now: reader.operation.now,
-        };
         let law = self.book.laws().consent();
-        let loaded = ties::load(&self.db, reader.secrets, law, asker, pupils).await;
+        let loaded = ties::load(&self.db, reader.secrets, law, reader.asker(), pupils).await;
         loaded.map_err(|fault| failed(&fault))
     }
 
@@ -245,8 +255,7 @@ impl App {
 
     /// What a decision about these relations rests on, as its line keeps it.
     pub(super) fn facts(&self, operation: &Operation, ties: &Ties) -> Answer<String> {
-        let facts = Facts::of(operation, &self.request(operation)?.relations, ties);
-        Ok(facts.map(|facts| facts.to_string()).unwrap_or_default())
+        Ok(decided_on(operation, &self.request(operation)?.relations, ties))
     }
 
     /// Where something of the asker's CLB is; something unknown is nowhere, and goes the same way.
@@ -269,28 +278,32 @@ impl Dossiers for App {
             return Ok(HashMap::new());
         };
         let request = self.request(operation)?;
-        let (ties, minors) = self.ties(&reader, pupils).await?;
         // Whether the pupil is the CLB's is asked with a field that everyone of a CLB may read.
         let known = Field::new(Class::Case, Part::States).map(Asked::Read);
         let asked: Vec<Asked> = fields.iter().copied().map(Asked::Read).chain(known).collect();
-        let decided = decide_batch(operation, &request.relations, reader.assured, &ties, &asked);
-        let mut grants: Vec<Grant> = Vec::new();
-        let mut lines: Vec<Line> = Vec::new();
         let mut all: Vec<(PupilId, DecisionId, Vec<(Asked, Verdict)>)> = Vec::new();
-        for (ties, verdicts) in ties.iter().zip(decided) {
-            let of_each: Vec<(Asked, Verdict)> = asked.iter().copied().zip(verdicts).collect();
-            let secret = of_each.get(..fields.len()).unwrap_or_default();
-            let line = reader.line(self.ids.blind(), ties.pupil(), "read", secret);
-            let line = line.on(self.facts(operation, ties)?);
-            grants.extend(secret.iter().filter_map(|(_, verdict)| match verdict {
-                Verdict::Granted(grant) => Some(grant.clone()),
-                Verdict::Withheld(_) | Verdict::Nothing => None,
-            }));
-            all.push((ties.pupil(), line.id, of_each));
-            lines.push(line);
-        }
-        let opened = opening::open(reader.secrets, reader.clb, &grants, &lines).await;
-        let mut found = opened.map_err(|fault| failed(&fault))?;
+        let decide = |ties: &[Ties]| {
+            let decided = decide_batch(operation, &request.relations, reader.assured, ties, &asked);
+            let mut grants: Vec<Grant> = Vec::new();
+            let mut lines: Vec<Line> = Vec::new();
+            for (ties, verdicts) in ties.iter().zip(decided) {
+                let of_each: Vec<(Asked, Verdict)> = asked.iter().copied().zip(verdicts).collect();
+                let secret = of_each.get(..fields.len()).unwrap_or_default();
+                let line = reader.line(self.ids.blind(), ties.pupil(), "read", secret);
+                grants.extend(secret.iter().filter_map(|(_, verdict)| match verdict {
+                    Verdict::Granted(grant) => Some(grant.clone()),
+                    Verdict::Withheld(_) | Verdict::Nothing => None,
+                }));
+                all.push((ties.pupil(), line.id, of_each));
+                lines.push(line.on(decided_on(operation, &request.relations, ties)));
+            }
+            (grants, lines)
+        };
+        let law = self.book.laws().consent();
+        let basic = Basic::load(&self.db, reader.asker(), pupils).await;
+        let basic = basic.map_err(|fault| failed(&fault))?;
+        let opened = opening::decide_and_open(reader.secrets, law, basic, decide).await;
+        let (minors, mut found) = opened.map_err(|fault| failed(&fault))?;
         let mut dossiers = HashMap::new();
         for ((pupil, decision, verdicts), minor) in all.into_iter().zip(&minors) {
             if verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Nothing) {

@@ -16,6 +16,9 @@ const LOOKED_UP: usize = 100;
 /// A statement and its values. `?` becomes `$1`, `$2` … on PostgreSQL. A [`list`] after `in` becomes one array there, and
 /// elsewhere as many values, the last one repeated up to a power of two: whatever the length of a list, a statement has one
 /// text or a few, and each stays prepared.
+///
+/// A list of one is that one on PostgreSQL: an index is then searched by it under any plan. One that was made while the
+/// table was empty may read every row before the array and compare it with that.
 pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>) -> Statement {
     let postgres = backend == DatabaseBackend::Postgres;
     let mut out = String::with_capacity(text.len().saturating_mul(2));
@@ -38,6 +41,11 @@ pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>
                 out.push_str(&list_of(count));
                 let last = all.last().cloned();
                 given.extend(all.into_iter().chain(last.into_iter().cycle()).take(count));
+            }
+            Some(Value::Array(_, Some(all))) if all.len() == 1 && before.ends_with("in ") => {
+                out.push_str(before.strip_suffix("in ").unwrap_or(before));
+                given.extend(*all);
+                out.push_str(&format!("= ${}", given.len()));
             }
             value => {
                 let is_list = matches!(value, Some(Value::Array(..)));
@@ -299,10 +307,12 @@ mod tests {
             let made = statement(backend, text, values);
             (made.sql, made.values.map_or(0, |values| values.0.len()))
         };
-        let one = "select a from b where c = any($1) and d = $2 and e in ($3, $4)".to_owned();
-        for ids in [&[][..], &[1], &[1, 2, 3]] {
-            assert_eq!(of(DatabaseBackend::Postgres, ids), (one.clone(), 4));
+        let many = "select a from b where c = any($1) and d = $2 and e in ($3, $4)".to_owned();
+        for ids in [&[][..], &[1, 2, 3]] {
+            assert_eq!(of(DatabaseBackend::Postgres, ids), (many.clone(), 4));
         }
+        let one = "select a from b where c = $1 and d = $2 and e in ($3, $4)".to_owned();
+        assert_eq!(of(DatabaseBackend::Postgres, &[1]), (one, 4));
         let keys: Vec<String> = (0..100).map(|key: u8| key.to_string()).collect();
         let asked = |keys: &[String]| {
             let keys = list_from(keys.iter().cloned());

@@ -4,6 +4,7 @@
 mod asking;
 mod consents;
 mod corrections;
+mod costs;
 mod emergencies;
 mod erasure;
 mod events;

@@ -214,44 +214,44 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
     }
     let (reached, values) = reached(grants, |_| None);
     let values = [vec![Value::from(clb)], values].concat();
+    // A course of guidance with the answers about it, or with none.
     let text = format!(
-        "select t.pupil_id, t.domain, t.id, t.state, t.obligation, t.lapsed_at is not null from trajectory t
+        "select {ANSWER}, t.pupil_id, t.domain, t.id, t.state, t.obligation, t.lapsed_at is not null, c.id, c.version,
+             x.author, x.written_at, x.id, x.note
+         from trajectory t left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
+         left join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
          where t.clb_id = ? and ({reached}) order by t.opened_at, t.id"
     );
     for row in rows(tx, &text, values.clone()).await? {
-        let state: TrajectoryState = row.try_get_by_index(3)?;
-        let course = Course {
-            open: state == TrajectoryState::Open,
-            obligation: row.try_get_by_index(4)?,
-            lapsed: row.try_get_by_index(5)?,
-        };
-        let id = row.try_get_by_index(2)?;
-        let of = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        sealed.courses.push((of.0, of.1, id, course));
-    }
-    let text = format!(
-        "select {ANSWER}, t.pupil_id, t.domain, c.id, t.id, x.author, x.written_at, c.version, x.id, x.note
-         from consent c join trajectory t on t.id = c.trajectory_id and t.clb_id = c.clb_id
-         join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
-         where c.clb_id = ? and ({reached}) order by x.given_on, x.written_at, c.id"
-    );
-    for row in rows(tx, &text, values.clone()).await? {
+        let (pupil, domain) = (row.try_get_by_index(7)?, row.try_get_by_index(8)?);
+        let trajectory = row.try_get_by_index(9)?;
+        if sealed.courses.last().is_none_or(|(_, _, last, _)| *last != trajectory) {
+            let state: TrajectoryState = row.try_get_by_index(10)?;
+            let course = Course {
+                open: state == TrajectoryState::Open,
+                obligation: row.try_get_by_index(11)?,
+                lapsed: row.try_get_by_index(12)?,
+            };
+            sealed.courses.push((pupil, domain, trajectory, course));
+        }
+        let Some(id) = row.try_get_by_index(13)? else { continue };
         let said = Said {
             consent: answer(&row)?,
-            id: row.try_get_by_index(9)?,
-            trajectory: row.try_get_by_index(10)?,
-            author: row.try_get_by_index(11)?,
-            written_at: row.try_get_by_index(12)?,
-            version: row.try_get_by_index(13)?,
+            id,
+            trajectory,
+            version: row.try_get_by_index(14)?,
+            author: row.try_get_by_index(15)?,
+            written_at: row.try_get_by_index(16)?,
             note: None,
         };
-        let of = (row.try_get_by_index(7)?, row.try_get_by_index(8)?);
-        let (at, note) = (row.try_get_by_index(14)?, row.try_get_by_index(15)?);
-        sealed.said.push((of.0, of.1, said, at, note));
+        let (at, note) = (row.try_get_by_index(17)?, row.try_get_by_index(18)?);
+        sealed.said.push((pupil, domain, said, at, note));
     }
+    let order = |said: &Said| (said.consent.given_on, said.written_at, said.id);
+    sealed.said.sort_by_key(|(_, _, said, ..)| order(said));
     let text = format!(
         "select t.pupil_id, t.domain, t.id, j.judged, j.judged_on, j.author, j.id, j.reason
-         from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id
+         from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id
          where j.clb_id = ? and ({reached}) order by j.judged_on, j.written_at, j.id"
     );
     for row in rows(tx, &text, values).await? {

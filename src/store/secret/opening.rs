@@ -7,8 +7,9 @@ use hub_entities::dossier::Domain;
 use hub_entities::dossier::entry::{About, ClosedGrounds};
 use hub_entities::dossier::trajectory::{AskedBy, Obligation, Phase, TrajectoryState};
 use hub_entities::id::{ClbId, EntryId, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::law::consent::ConsentLaw;
 use hub_entities::operation::Role;
-use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows};
+use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows, Ties};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
 
@@ -16,7 +17,9 @@ use super::consent::{self, Consents};
 use super::line::{self, Line};
 use super::referral::{self, Referral};
 use super::release::{self, Release};
+use super::ties::{Basic, Known};
 use super::{Secrets, What, key};
+use crate::keys::vault::{Owner, Wrapped};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{list, row, rows};
@@ -141,55 +144,108 @@ pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Res
 /// opens nothing either.
 pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line]) -> Result<Found, DbError> {
     let tx = secrets.apart.within(&[clb]).await?;
-    line::write(&tx, lines).await?;
-    let of = |part: Part| -> Vec<&Grant> {
-        let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
-        grants.iter().filter(of_part).collect()
-    };
-    let trajectories = trajectories(&tx, clb, &of(Part::Trajectories)).await?;
-    let sealed = entries(&tx, clb, &of(Part::Entries)).await?;
-    let consents = consent::read(&tx, clb, &of(Part::Consents)).await?;
-    let referrals = referral::read(&tx, clb, &of(Part::Referrals)).await?;
-    let releases = release::read(&tx, clb, &of(Part::Releases)).await?;
-    let pupils = sealed.iter().map(|one| one.entry.pupil);
-    let pupils = pupils.chain(consents.pupils()).chain(referrals.pupils());
-    let pupils: BTreeSet<PupilId> = pupils.chain(releases.pupils()).collect();
-    let wrapped = key::of_pupils(&tx, clb, pupils).await?;
+    let closed = Closed::read(&tx, clb, grants, lines).await?;
     tx.commit().await?;
-
-    let mut found = Found::default();
-    for one in trajectories {
-        if let Some(field) = Field::new(Class::of(one.domain), Part::Trajectories) {
-            found.trajectories.entry((one.pupil, field)).or_default().push(one);
-        }
-    }
-    let data_keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
-    let with = Unsealing { clb, keys: &data_keys };
-    found.consents = consents.open(&with)?;
-    found.referrals = referrals.open(&with)?;
-    found.releases = releases.open(&with)?;
-    for Sealed {
-        mut entry,
-        row,
-        envelope,
-    } in sealed
-    {
-        let place = Place {
-            clb,
-            dossier: entry.pupil,
-            table: "entry_text",
-            column: "text",
-            row,
-        };
-        entry.text = with.text(&place, &envelope)?;
-        if let Some(field) = Field::new(entry.class, Part::Entries) {
-            found.entries.entry((entry.pupil, field)).or_default().push(entry);
-        }
-    }
-    Ok(found)
+    closed.open(secrets).await
 }
 
-/// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class.
+/// The same, but in that one transaction the relations are read first, and `decide` says of them what is granted and which
+/// lines tell of it. With what is known of each pupil as a minor, in the order asked for.
+///
+/// # Errors
+/// As of [`open`].
+pub async fn decide_and_open(
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    basic: Basic,
+    decide: impl FnOnce(&[Ties]) -> (Vec<Grant>, Vec<Line>) + Send,
+) -> Result<(Vec<Known>, Found), DbError> {
+    let clb = basic.asker.clb;
+    let tx = secrets.apart.within(&[clb]).await?;
+    let (ties, minors) = basic.with_secrets(&tx, secrets, law).await?;
+    let (grants, lines) = decide(&ties);
+    let closed = Closed::read(&tx, clb, &grants, &lines).await?;
+    tx.commit().await?;
+    Ok((minors, closed.open(secrets).await?))
+}
+
+/// What was read of some grants behind lines that are not committed yet: nothing of it leaves before they are.
+struct Closed {
+    clb: ClbId,
+    trajectories: Vec<Trajectory>,
+    entries: Vec<Sealed>,
+    consents: consent::Sealed,
+    referrals: referral::Sealed,
+    releases: release::Sealed,
+    keys: Vec<(Owner, Wrapped)>,
+}
+
+impl Closed {
+    async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[Grant], lines: &[Line]) -> Result<Self, DbError> {
+        line::write(tx, lines).await?;
+        let of = |part: Part| -> Vec<&Grant> {
+            let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
+            grants.iter().filter(of_part).collect()
+        };
+        let trajectories = trajectories(tx, clb, &of(Part::Trajectories)).await?;
+        let entries = entries(tx, clb, &of(Part::Entries)).await?;
+        let consents = consent::read(tx, clb, &of(Part::Consents)).await?;
+        let referrals = referral::read(tx, clb, &of(Part::Referrals)).await?;
+        let releases = release::read(tx, clb, &of(Part::Releases)).await?;
+        let pupils = entries.iter().map(|one| one.entry.pupil);
+        let pupils = pupils.chain(consents.pupils()).chain(referrals.pupils());
+        let pupils: BTreeSet<PupilId> = pupils.chain(releases.pupils()).collect();
+        let keys = key::of_pupils(tx, clb, pupils).await?;
+        Ok(Self {
+            clb,
+            trajectories,
+            entries,
+            consents,
+            referrals,
+            releases,
+            keys,
+        })
+    }
+
+    async fn open(self, secrets: &Secrets) -> Result<Found, DbError> {
+        let mut found = Found::default();
+        for one in self.trajectories {
+            if let Some(field) = Field::new(Class::of(one.domain), Part::Trajectories) {
+                found.trajectories.entry((one.pupil, field)).or_default().push(one);
+            }
+        }
+        let data_keys = key::unwrapped(&*secrets.vault, &self.keys).await?;
+        let with = Unsealing {
+            clb: self.clb,
+            keys: &data_keys,
+        };
+        found.consents = self.consents.open(&with)?;
+        found.referrals = self.referrals.open(&with)?;
+        found.releases = self.releases.open(&with)?;
+        for Sealed {
+            mut entry,
+            row,
+            envelope,
+        } in self.entries
+        {
+            let place = Place {
+                clb: self.clb,
+                dossier: entry.pupil,
+                table: "entry_text",
+                column: "text",
+                row,
+            };
+            entry.text = with.text(&place, &envelope)?;
+            if let Some(field) = Field::new(entry.class, Part::Entries) {
+                found.entries.entry((entry.pupil, field)).or_default().push(entry);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class. What joins it names
+/// the pupil too: the indexes of what hangs on a trajectory begin with the pupil, and without it all of the CLB is read.
 pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> (String, Vec<Value>) {
     let mut any: Vec<String> = Vec::new();
     let mut values: Vec<Value> = Vec::new();
@@ -283,7 +339,7 @@ async fn entries(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Res
     let text = format!(
         "select e.id, e.pupil_id, e.trajectory_id, t.domain, e.medical, {OPENNESS}, x.author, x.written_at,
                 e.version, x.id, x.text, e.own_words, e.adds_to
-         from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id
+         from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
          join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id {ADDED_TO}
          where e.clb_id = ? and e.left_out_at is null and ({reached}) order by x.written_at, e.id"
     );

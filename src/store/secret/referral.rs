@@ -172,7 +172,7 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
     let (reached, values) = reached(grants, |_| None);
     let text = format!(
         "select {SAID}, t.pupil_id, t.domain, r.id, t.id, r.version
-         from referral r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id
+         from referral r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
          join referral_said x on x.referral_id = r.id and x.version = r.version and x.clb_id = r.clb_id
          where r.clb_id = ? and ({reached}) order by t.opened_at, x.written_at, r.id"
     );

@@ -155,7 +155,7 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
     let text = format!(
         "select r.pupil_id, r.id, r.trajectory_id, r.school_id, r.health, r.author, r.released_at, r.ends_on, r.over_for,
                 r.over_at, r.version, r.title, r.advice, r.purpose
-         from school_release r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id
+         from school_release r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
          where r.clb_id = ? and ({reached}) order by r.released_at, r.id"
     );
     let mut sealed = Vec::new();

@@ -10,7 +10,7 @@ use hub_entities::law::consent::{ConsentLaw, Decides, Judged, Minor};
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
-use sea_orm::{QueryResult, Value};
+use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use super::{Secrets, consent, emergency, rights};
 use crate::store::sql::{list, rows};
@@ -55,18 +55,54 @@ pub async fn load(
     asker: Asker,
     pupils: &[PupilId],
 ) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
-    let mut of: HashMap<PupilId, (TieRows, Known)> = pupils
-        .iter()
-        .map(|pupil| (*pupil, (TieRows::none(), Known::default())))
-        .collect();
-    of_basic_data(db, asker, pupils, &mut of).await?;
-    of_secrets(secrets, asker, pupils, &mut of).await?;
-    let one = |pupil: &PupilId| {
-        let (mut rows, known) = of.get(pupil).cloned().unwrap_or((TieRows::none(), Known::default()));
-        rows.decides = law.decides(known.minor(), asker.day);
-        (Ties::of_rows(*pupil, rows), known)
-    };
-    Ok(pupils.iter().map(one).unzip())
+    let basic = Basic::load(db, asker, pupils).await?;
+    let tx = secrets.apart.within(&[asker.clb]).await?;
+    let ties = basic.with_secrets(&tx, secrets, law).await?;
+    tx.commit().await?;
+    Ok(ties)
+}
+
+/// The half of the relations that the main store keeps.
+pub struct Basic {
+    /// Who asks.
+    pub(super) asker: Asker,
+    /// About whom.
+    pupils: Vec<PupilId>,
+    of: HashMap<PupilId, (TieRows, Known)>,
+}
+
+impl Basic {
+    /// Reads it.
+    pub async fn load(db: &Db, asker: Asker, pupils: &[PupilId]) -> Result<Self, DbError> {
+        let none = pupils.iter().map(|pupil| (*pupil, (TieRows::none(), Known::default())));
+        let mut of = none.collect();
+        of_basic_data(db, asker, pupils, &mut of).await?;
+        Ok(Self {
+            asker,
+            pupils: pupils.to_vec(),
+            of,
+        })
+    }
+
+    /// The whole: with what the secrecy store keeps, as this transaction reads it.
+    pub(super) async fn with_secrets(
+        mut self,
+        tx: &DatabaseTransaction,
+        secrets: &Secrets,
+        law: &ConsentLaw,
+    ) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
+        of_secrets(tx, secrets, self.asker, &self.pupils, &mut self.of).await?;
+        let one = |pupil: &PupilId| {
+            let (mut rows, known) = self
+                .of
+                .get(pupil)
+                .cloned()
+                .unwrap_or((TieRows::none(), Known::default()));
+            rows.decides = law.decides(known.minor(), self.asker.day);
+            (Ties::of_rows(*pupil, rows), known)
+        };
+        Ok(self.pupils.iter().map(one).unzip())
+    }
 }
 
 /// Someone who asks for what concerns one pupil: that pupil, or a parent. The tie is the principal's own row, whose begin
@@ -279,76 +315,66 @@ fn both(one: Period, other: Period) -> Option<Period> {
 
 /// The asker's places in teams, and what teams decided of the pupils, from the secrecy store.
 async fn of_secrets(
+    tx: &DatabaseTransaction,
     secrets: &Secrets,
     asker: Asker,
     pupils: &[PupilId],
     of: &mut HashMap<PupilId, (TieRows, Known)>,
 ) -> Result<(), DbError> {
-    let tx = secrets.apart.within(&[asker.clb]).await?;
-    let text = "select m.pupil_id, m.begins_on, m.ends_on, t.id, t.domain from team_member m
-         join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id
-         where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?";
-    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
-    let found = rows(&tx, text, values).await?;
-    let text = "select pupil_id, class, trajectory_id, from_at, until_at from access_lent
-         where clb_id = ? and principal_id = ? and pupil_id in ?";
-    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
-    let lent = rows(&tx, text, values).await?;
     let present = secrets.apart.dialect.now();
+    // One statement: each of a transaction costs the server and the hub as much as a short one takes.
     let text = format!(
-        "select pupil_id, classes, from_at, until_at, {present} from emergency
-         where clb_id = ? and principal_id = ? and pupil_id in ?"
+        "select m.pupil_id, 'place', t.id, t.domain, m.begins_on, m.ends_on, cast(null as timestamptz),
+             cast(null as timestamptz), {present}
+           from team_member m join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id and t.pupil_id = m.pupil_id
+           where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?
+         union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, {present}
+           from access_lent where clb_id = ? and principal_id = ? and pupil_id in ?
+         union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, {present}
+           from emergency where clb_id = ? and principal_id = ? and pupil_id in ?
+         union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, {present}
+           from capability where clb_id = ? and pupil_id in ?
+         order by 2, 5, 7, 3"
     );
-    let values = vec![asker.clb.into(), asker.principal.into(), list(pupils)];
-    let emergencies = rows(&tx, &text, values).await?;
-    let text = "select pupil_id, judged, judged_on from capability where clb_id = ? and pupil_id in ?
-         order by judged_on, written_at, id";
-    let judged = rows(&tx, text, vec![asker.clb.into(), list(pupils)]).await?;
-    tx.commit().await?;
-    for row in lent {
-        let lent = Lent {
-            class: row.try_get_by_index(1)?,
-            trajectory: row.try_get_by_index(2)?,
-            from: row.try_get_by_index(3)?,
-            until: row.try_get_by_index(4)?,
-        };
-        if let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) {
-            ties.lent.push(lent);
-        }
-    }
-    for row in emergencies {
-        let present: DateTime<Utc> = row.try_get_by_index(4)?;
-        // The instants are the database's; a decision is of the instant that the operation began, wherever it did.
-        let here = |at: DateTime<Utc>| asker.now.checked_add_signed(at.signed_duration_since(present));
-        let (from, until) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
-        let (Some(from), Some(until), Some((ties, _))) =
-            (here(from), here(until), of.get_mut(&row.try_get_by_index(0)?))
-        else {
+    let own = || [Value::from(asker.clb), asker.principal.into(), list(pupils)];
+    let values = own().into_iter().chain(own()).chain(own());
+    let values: Vec<Value> = values.chain([asker.clb.into(), list(pupils)]).collect();
+    for row in rows(tx, &text, values).await? {
+        let Some((ties, known)) = of.get_mut(&row.try_get_by_index(0)?) else {
             continue;
         };
-        let classes = emergency::classes(&row, 1)?.into_iter();
-        ties.urgencies
-            .extend(classes.map(|class| Urgency { class, from, until }));
-    }
-    for row in judged {
-        let judged = Judged {
-            capability: row.try_get_by_index(1)?,
-            from: row.try_get_by_index(2)?,
-        };
-        if let Some((_, known)) = of.get_mut(&row.try_get_by_index(0)?) {
-            known.judged.push(judged);
-        }
-    }
-    for row in found {
-        let place = period(&row, 1)?.map(|period| {
-            Ok::<_, DbError>(Place {
-                trajectory: row.try_get_by_index(3)?,
-                domain: row.try_get_by_index(4)?,
-                period,
-            })
-        });
-        if let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) {
-            ties.places.extend(place.transpose()?);
+        let what: String = row.try_get_by_index(1)?;
+        match what.as_str() {
+            "place" => {
+                if let Some(period) = period(&row, 4)? {
+                    ties.places.push(Place {
+                        trajectory: row.try_get_by_index(2)?,
+                        domain: row.try_get_by_index(3)?,
+                        period,
+                    });
+                }
+            }
+            "lent" => ties.lent.push(Lent {
+                class: row.try_get_by_index(3)?,
+                trajectory: row.try_get_by_index(2)?,
+                from: row.try_get_by_index(6)?,
+                until: row.try_get_by_index(7)?,
+            }),
+            "emergency" => {
+                let present: DateTime<Utc> = row.try_get_by_index(8)?;
+                // The instants are the database's; a decision is of the instant that the operation began, wherever it did.
+                let here = |at: DateTime<Utc>| asker.now.checked_add_signed(at.signed_duration_since(present));
+                let (from, until) = (row.try_get_by_index(6)?, row.try_get_by_index(7)?);
+                if let (Some(from), Some(until)) = (here(from), here(until)) {
+                    let classes = emergency::classes(&row, 3)?.into_iter();
+                    ties.urgencies
+                        .extend(classes.map(|class| Urgency { class, from, until }));
+                }
+            }
+            _ => known.judged.push(Judged {
+                capability: row.try_get_by_index(3)?,
+                from: row.try_get_by_index(4)?,
+            }),
         }
     }
     Ok(())

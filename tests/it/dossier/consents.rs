@@ -24,11 +24,11 @@ pub(super) const CONSENTS: &str = "__typename ... on Withheld { code canAsk deci
     guidance { trajectoryId decides standing next }
     judgements { trajectoryId capability from authorId reason } }";
 
-fn answer(to: &str, by: &str, reply: &str, on: &str) -> String {
+pub(super) fn answer(to: &str, by: &str, reply: &str, on: &str) -> String {
     format!("answer: {{ to: {to} by: {by} form: NOTED reply: {reply} givenOn: \"{on}\" @ }}")
 }
 
-fn record(trajectory: &str, answer: &str) -> String {
+pub(super) fn record(trajectory: &str, answer: &str) -> String {
     let input = format!("trajectoryId: \"{trajectory}\" {}", answer.replace('@', ""));
     step("recordConsent", DONE, &input)
 }
