@@ -128,7 +128,7 @@ const MOST_ROWS: usize = 10_000;
 /// in which they are a table.
 ///
 /// On PostgreSQL rows without nulls go as one array a column, and others as one document: planning a list of thousands of
-/// tuples costs it more than inserting them.
+/// tuples costs it more than inserting them. One row that is inserted goes as itself.
 pub(super) async fn bulk<C: ConnectionTrait>(
     db: &C,
     head: &str,
@@ -148,7 +148,9 @@ pub(super) async fn bulk<C: ConnectionTrait>(
         if some.is_empty() {
             return Ok(());
         }
-        if !arrays {
+        // What is only a table there has no columns that tell of what kind its values are.
+        let alone = some.len() == 1 && head.starts_with("insert into ");
+        if !arrays || alone {
             insert_tuples(db, head, columns, some, tail).await?;
         } else if let Some(types) = column_types(&some) {
             let text = format!("{head} select * from unnest{} {tail}", list_of(columns));

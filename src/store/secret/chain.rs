@@ -14,7 +14,7 @@ use super::line::{self, Line};
 use crate::keys::framed;
 use crate::keys::heads::Head;
 use crate::store::DbError;
-use crate::store::sql::{execute, list, row, rows};
+use crate::store::sql::{bulk, execute, list, row, rows};
 
 /// What the first line of a log is linked to.
 pub const BEGINNING: [u8; 32] = [0; 32];
@@ -85,21 +85,17 @@ pub async fn link_some(apart: &SecretDb, scope: &Scope, clb: ClbId, most: u32) -
         line::ALL
     );
     let found = rows(&tx, &text, vec![clb.into(), i64::from(most).into()]).await?;
-    let mut links: Vec<Value> = Vec::with_capacity(found.len().saturating_mul(3));
+    let mut links: Vec<Vec<Value>> = Vec::with_capacity(found.len());
     for row in &found {
         let line = line::read(row)?;
         seq = seq.saturating_add(1);
         before = link(&before, seq, &line);
-        links.extend([Value::from(line.id), seq.into(), before.to_vec().into()]);
+        links.push(vec![line.id.into(), seq.into(), before.to_vec().into()]);
     }
     if !found.is_empty() {
-        // Both databases call the columns of a list of values so.
-        let values = vec!["(?, ?, ?)"; found.len()].join(", ");
-        let text = format!(
-            "update access_line set seq = v.column2, hash = v.column3 from (values {values}) as v
-             where access_line.id = v.column1 and access_line.seq is null"
-        );
-        execute(&tx, &text, links).await?;
+        let tail = ") update access_line set seq = linked.seq, hash = linked.hash from linked
+             where access_line.id = linked.id and access_line.seq is null";
+        bulk(&tx, "with linked (id, seq, hash) as (", 3, links.into_iter(), tail).await?;
         let text = "update chain_head set seq = ?, hash = ? where clb_id = ?";
         execute(&tx, text, vec![seq.into(), before.to_vec().into(), clb.into()]).await?;
     }
