@@ -155,6 +155,8 @@ ids! {
     DossierAccessId = "dsa";
     /// What a person asks of an entry (verzoek tot verbetering). UUIDv4.
     CorrectionId = "cor";
+    /// That the access log is held back from parents (veiligheidsstop). UUIDv4.
+    LogHoldId = "hld";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

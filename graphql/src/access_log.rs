@@ -1,5 +1,5 @@
 //! The access log (toegangslog) in realm `person`: who looked, for the person it tells of and for the data protection officer
-//! of the controller. Nobody else has a word for it, the CLB's own workers included.
+//! of the controller; for a parent after a review. Nobody else has a word for it, the CLB's own workers included.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
@@ -51,6 +51,8 @@ pub struct LookRow {
 pub struct LookDetail {
     /// The line.
     pub id: DecisionId,
+    /// Its number in the log of its CLB; none while it is not linked, and past what a number of an answer can be.
+    pub position: Option<i32>,
     /// Who.
     pub by: PrincipalId,
     /// Of which discipline that is now.
@@ -154,7 +156,7 @@ pub struct AccessLine {
     /// Whether it is sealed into the log by now; a line is, within a second after it was written.
     #[graphql(tag = "class:audit")]
     pub sealed: bool,
-    /// Whether it was opened, or read, in an emergency (noodtoegang).
+    /// Whether it was opened, or read, in an emergency (noodtoegang). A parent is told that somebody looked, and not this.
     #[graphql(tag = "class:audit")]
     pub emergency: bool,
     /// What the data protection officer of the controller sees beyond that; null for a person.
@@ -168,6 +170,9 @@ pub struct AccessLineDetail {
     /// The line: the decision that a withheld field names.
     #[graphql(tag = "class:audit")]
     pub id: Gid<DecisionId>,
+    /// Its place in the log of the controller, from 1: none while it is not sealed. `reviewAccessLog` takes it.
+    #[graphql(tag = "class:audit")]
+    pub position: Option<i32>,
     /// Who: the principal's id, which says nothing more.
     #[graphql(tag = "class:audit")]
     pub by: Gid<PrincipalId>,
@@ -195,6 +200,7 @@ impl From<LookRow> for AccessLine {
     fn from(row: LookRow) -> Self {
         let detail = |detail: LookDetail| AccessLineDetail {
             id: Gid(detail.id),
+            position: detail.position,
             by: Gid(detail.by),
             discipline: detail.discipline.map(Into::into),
             pupil_id: detail.pupil.map(Gid),
@@ -257,8 +263,10 @@ pub struct AccessLogRoot;
 
 #[Object]
 impl AccessLogRoot {
-    /// Who looked, the latest first: a pupil who decides sees by which roles, of which organisation, when and why; the data
-    /// protection officer sees the log of the own controller. Null where there is none for this viewer. Being asked is in it too.
+    /// Who looked, the latest first: a pupil who decides sees by which roles, of which organisation, when and why; while the
+    /// parents decide a parent sees as much, as far as it was reviewed, but nothing of what the pupil or the other parent did; the
+    /// data protection officer sees the log of the own controller. Null where there is none for this viewer. Being asked is in it
+    /// too.
     #[graphql(tag = "class:audit")]
     async fn access_log(
         &self,

@@ -18,7 +18,9 @@ use crate::delivery::DeliveryRoot;
 use crate::dossier::correction::{CorrectionMutation, CorrectionRoot, OwnCorrectionMutation};
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::export::{ExportRoot, OwnExportRoot};
+use crate::dossier::hold::{HoldMutation, HoldRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
+use crate::dossier::review::{ReviewMutation, ReviewRoot};
 use crate::dossier::rights::{RightsMutation, RightsRoot};
 use crate::dossier::{
     AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, ReleaseMutation,
@@ -84,6 +86,7 @@ struct ClbQuery(
     RightsRoot,
     CorrectionRoot,
     ExportRoot,
+    HoldRoot,
 );
 
 /// What schools may do.
@@ -116,6 +119,7 @@ struct ClbMutation(
     EmergencyMutation,
     RightsMutation,
     CorrectionMutation,
+    HoldMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -138,12 +142,19 @@ struct OperationsMutation(RunMutation);
 /// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot, OwnDossierRoot, OwnExportRoot);
+struct PersonQuery(
+    ViewerRoot,
+    AccessLogRoot,
+    EmergencyRoot,
+    OwnDossierRoot,
+    OwnExportRoot,
+    ReviewRoot,
+);
 
-/// What persons may do.
+/// What persons may do, and data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct PersonMutation(OwnDossierMutation, OwnCorrectionMutation);
+struct PersonMutation(OwnDossierMutation, OwnCorrectionMutation, ReviewMutation);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

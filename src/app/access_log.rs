@@ -45,9 +45,11 @@ fn is_emergency(line: &Line) -> bool {
     line.granted.iter().any(urgent)
 }
 
-fn detail(line: &Line, discipline: Option<Discipline>) -> LookDetail {
+fn detail(look: &Look, discipline: Option<Discipline>) -> LookDetail {
+    let line = &look.line;
     LookDetail {
         id: line.id,
+        position: look.position.and_then(|position| i32::try_from(position).ok()),
         by: line.by,
         discipline,
         pupil: Some(line.pupil).filter(|pupil| *pupil != NOBODY),
@@ -66,7 +68,10 @@ impl App {
         operation: &Operation,
         asked: Option<PupilId>,
     ) -> Answer<Option<(Ties, Vec<ClbId>)>> {
-        let Actor::Principal { role, clb, pupil, .. } = &operation.actor else {
+        let Actor::Principal {
+            id, role, clb, pupil, ..
+        } = &operation.actor
+        else {
             return Ok(None);
         };
         match (role, clb, pupil) {
@@ -75,6 +80,7 @@ impl App {
             }
             (Role::Pupil | Role::Parent, _, Some(own)) => {
                 let person = Person {
+                    principal: *id,
                     role: *role,
                     pupil: *own,
                     day: operation.today(),
@@ -107,6 +113,8 @@ impl App {
     ) -> Answer<Vec<(Look, LookRow)>> {
         let organisations = self.organisations(operation, clbs).await?;
         let officer = grant.reader() == Capacity::Officer;
+        // A parent is told that somebody looked, and not that the hub was told of danger.
+        let parent = grant.reader() == Capacity::Parent;
         let mut disciplines = HashMap::new();
         if officer {
             let by: BTreeSet<PrincipalId> = looks.iter().map(|look| look.line.by).collect();
@@ -122,9 +130,9 @@ impl App {
                 clb: organisations.get(&line.clb)?.clone(),
                 role: line.role,
                 purpose: line.purpose,
-                linked: look.linked,
-                emergency: is_emergency(line),
-                detail: officer.then(|| detail(line, discipline)),
+                linked: look.position.is_some(),
+                emergency: !parent && is_emergency(line),
+                detail: officer.then(|| detail(&look, discipline)),
             };
             Some((look, row))
         };

@@ -91,7 +91,7 @@ impl Corrections for App {
             return Ok(Stepped::Unknown);
         };
         let law = self.book.laws().consent();
-        let loaded = ties::of_person_by_clb(&self.db, of.secrets, law, of.person, of.principal).await;
+        let loaded = ties::of_person_by_clb(&self.db, of.secrets, law, of.person).await;
         let loaded = loaded.map_err(|fault| failed(&fault))?;
         let Some((first, _)) = loaded.first() else {
             return Ok(Stepped::Unknown);

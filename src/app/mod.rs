@@ -21,6 +21,7 @@ mod export;
 mod guidance;
 mod matching;
 mod operations;
+mod parents_log;
 mod pupils;
 mod referrals;
 mod releases;

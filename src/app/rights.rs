@@ -114,6 +114,7 @@ impl App {
             operation,
             principal: *id,
             person: Person {
+                principal: *id,
                 role: *role,
                 pupil: *pupil,
                 day: operation.today(),
@@ -225,7 +226,7 @@ impl Rights for App {
             return Ok(Vec::new());
         };
         let law = self.book.laws().consent();
-        let loaded = ties::of_person_by_clb(&self.db, of.secrets, law, of.person, of.principal).await;
+        let loaded = ties::of_person_by_clb(&self.db, of.secrets, law, of.person).await;
         let loaded = loaded.map_err(|fault| failed(&fault))?;
         let clbs: Vec<ClbId> = loaded.iter().map(|(clb, _)| *clb).collect();
         let organisations = self.organisations(operation, &clbs).await?;

@@ -11,12 +11,14 @@ mod events;
 mod exports;
 mod leaks;
 mod log;
+mod parents_log;
 mod referrals;
 mod releases;
 mod replayed;
 mod rights;
 
-pub(crate) use leaks::{cost, every_byte, has};
+pub(crate) use leaks::{cost, every_byte, has, sealed};
+pub(crate) use parents_log::last_sealed;
 
 use hub_entities::id::{PrincipalId, PupilId};
 use hub_entities::operation::{Actor, Discipline, Purpose, Role};
@@ -70,6 +72,7 @@ pub(crate) fn id_of(actor: &Actor) -> PrincipalId {
 }
 
 /// Who works at the first CLB.
+#[derive(Clone)]
 pub(crate) struct Staff {
     pub(crate) director: Actor,
     pub(crate) administration: Actor,
@@ -390,6 +393,7 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     releases::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
     emergencies::brought_out(door, &guided).await;
+    parents_log::brought_out(door, &guided).await;
     log::brought_out(door).await;
     crate::intents::brought_out(door, staff).await;
     crate::guidance::brought_out(door, staff).await;

@@ -41,6 +41,7 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
             Step::OpenAccess,
             Step::AnswerRequest,
             Step::Export,
+            Step::HoldLog,
         ]),
         "ask" => in_learning(&[Step::AskAccess]),
         "urgency" => in_learning(&[Step::OpenInUrgency]),
@@ -58,6 +59,7 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
         "correct-medical" => vec![(Step::AskCorrection, Class::Medical)],
         "export" => vec![(Step::Export, Class::Case)],
         "export-medical" => vec![(Step::Export, Class::Medical)],
+        "review" => vec![(Step::ReviewLog, Class::Audit)],
         other => panic!("`{other}` is no column"),
     }
 }
@@ -162,6 +164,7 @@ fn somebody_reads_each_field_and_does_each_step() {
         let class = match step {
             Step::RequestGuidance => Class::Case,
             Step::AnswerGuidance | Step::FollowRequest => Class::Intake,
+            Step::ReviewLog => Class::Audit,
             _ => Class::Learning,
         };
         assert!(granted(Asked::Do(*step, class)), "{step}");

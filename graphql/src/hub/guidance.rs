@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::ReferralState;
 use hub_entities::id::{
     AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId,
-    PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    LogHoldId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -16,10 +16,12 @@ use crate::dossier::access::AccessRow;
 use crate::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use crate::dossier::export::ExportRow;
+use crate::dossier::hold::HoldRow;
 use crate::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
 use crate::dossier::release::NewRelease;
 use crate::dossier::request::{Answered, RequestRow, TakeIn};
+use crate::dossier::review::ParentsLogRow;
 use crate::dossier::rights::{EndAccess, OpenDossier, StandingRow};
 use crate::dossier::{CorrectConsent, JudgeCapability, RecordConsent, Stepped};
 use crate::guidance::{Ask, Received};
@@ -221,4 +223,28 @@ pub trait AccessLogs: Send + Sync {
         filter: &LogFilter,
         page: &Page,
     ) -> Answer<Option<Protected<Slice<LookRow>>>>;
+}
+
+/// What parents are told of the access log.
+#[async_trait]
+pub trait ParentsLogs: Send + Sync {
+    /// Opens the log of a pupil to parents, up to the line of this number; done with that number, or changed with a higher one.
+    async fn review_log(&self, operation: &Operation, pupil: PupilId, up_to: i32) -> Answer<Stepped<PupilId>>;
+
+    /// How far it was reviewed and when it was held back, or why that is withheld; nothing for whom it is not.
+    async fn parents_log(&self, operation: &Operation, pupil: PupilId) -> Answer<Option<Protected<ParentsLogRow>>>;
+
+    /// Holds the log of the pupil of this trajectory back, for this reason.
+    async fn hold_log(
+        &self,
+        operation: &Operation,
+        trajectory: TrajectoryId,
+        reason: &str,
+    ) -> Answer<Stepped<LogHoldId>>;
+
+    /// When and why it is or was held back under the viewer's own trajectories.
+    async fn log_holds(&self, operation: &Operation, pupil: PupilId) -> Answer<Vec<HoldRow>>;
+
+    /// Lets it go, in this version.
+    async fn lift_log_hold(&self, operation: &Operation, of: (LogHoldId, i32)) -> Answer<Stepped<LogHoldId>>;
 }

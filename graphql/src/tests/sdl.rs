@@ -242,13 +242,14 @@ fn filters_and_sort_keys_are_closed() {
 }
 
 /// What a person can ask.
-const OF_PERSON: [&str; 6] = [
+const OF_PERSON: [&str; 7] = [
     "viewer",
     "accessLog",
     "emergencies",
     "dossiers",
     "ownRequests",
     "ownExport",
+    "parentsLog",
 ];
 
 /// What each realm can name, written by hand from design §3, §8 and issue 2: nothing else is there.
@@ -284,7 +285,7 @@ fn each_realm_has_its_roots_and_no_other() {
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
-        &["correctionRequests", "pupilExport"],
+        &["correctionRequests", "pupilExport", "accessLogHolds"],
         &["emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
@@ -325,10 +326,15 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
                 &["grantCorrection", "refuseCorrection"],
+                &["holdAccessLog", "liftAccessLogHold"],
             ]
             .concat(),
         ),
-        (Realm::Person, &OF_PERSON, vec!["requestAccess", "requestCorrection"]),
+        (
+            Realm::Person,
+            &OF_PERSON,
+            vec!["requestAccess", "requestCorrection", "reviewAccessLog"],
+        ),
         (
             Realm::Operations,
             &[

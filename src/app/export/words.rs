@@ -206,6 +206,14 @@ pub const EXPORTED: &[Said] = &[
         "told to director and officer of the controller; that it was opened so stands in the access log",
     ),
     neither(
+        "secrecy.log_review",
+        "how far the log was reviewed is the officer's; what a parent reads of it stands in the document",
+    ),
+    neither(
+        "secrecy.log_hold",
+        "that the log is held back is told to no person: for a pupil's safety",
+    ),
+    neither(
         "secrecy.guidance_request",
         "what a CLB is asked is read by the anchor of the school, and is an entry once it is taken in",
     ),

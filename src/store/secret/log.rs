@@ -10,7 +10,7 @@ use hub_entities::policy::secret::{Class, Field, Grant, Part, Reader};
 use sea_orm::Value;
 
 use super::line::{self, Line};
-use super::{NOBODY, Secrets};
+use super::{NOBODY, Secrets, parents_log};
 use crate::store::sql::{list, row, rows};
 use crate::store::{Db, DbError};
 
@@ -29,26 +29,28 @@ pub struct Which {
     pub count: bool,
 }
 
-/// A line, and whether it is linked to the ones before it: one that was just written is not yet.
+/// A line, and its place among those that are linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// The line.
     pub line: Line,
-    /// Whether it is linked.
-    pub linked: bool,
+    /// Its number in the log of its CLB, from one on; none while it is not linked to the ones before it, as one that was just
+    /// written is.
+    pub position: Option<i64>,
 }
 
 /// What the grant reaches of the logs, as a condition on a line.
 ///
-/// A person sees by whom something was seen or done; that somebody was refused tells of no look. The officer of a controller
-/// sees that too; a grant about nobody reaches the whole log.
-fn reached(grant: &Grant) -> Result<(&'static str, Vec<Value>), DbError> {
+/// A person sees by whom something was seen or done; that somebody was refused tells of no look. A parent sees of that what
+/// was reviewed. The officer of a controller sees refusals too; a grant about nobody reaches the whole log.
+fn reached(grant: &Grant, clbs: &[ClbId]) -> Result<(&'static str, Vec<Value>), DbError> {
     if grant.field() != Field::new(Class::Audit, Part::Lines) {
         return Err(DbError::OutOfScope);
     }
     let of_pupil = vec![grant.pupil().into()];
     match grant.reader() {
         Reader::Person => Ok(("pupil_id = ? and granted <> ''", of_pupil)),
+        Reader::Parent => Ok(parents_log::told(clbs, grant.pupil(), grant.viewer())),
         Reader::Officer if grant.pupil() == NOBODY => Ok(("1 = 1", Vec::new())),
         Reader::Officer => Ok(("pupil_id = ?", of_pupil)),
         _ => Err(DbError::OutOfScope),
@@ -65,7 +67,7 @@ pub async fn read(
     grant: Option<&Grant>,
     which: Which,
 ) -> Result<(Vec<Look>, Option<i64>), DbError> {
-    let reached = grant.map(reached).transpose()?;
+    let reached = grant.map(|grant| reached(grant, clbs)).transpose()?;
     let tx = secrets.apart.within(clbs).await?;
     line::write(&tx, lines).await?;
     let mut found = Vec::new();
@@ -96,10 +98,7 @@ pub async fn read(
         for row in rows(&tx, &text, values).await? {
             let seq: Option<i64> = row.try_get_by_index(line::COUNT)?;
             let line = line::read(&row)?;
-            found.push(Look {
-                line,
-                linked: seq.is_some(),
-            });
+            found.push(Look { line, position: seq });
         }
     }
     tx.commit().await?;

@@ -17,6 +17,7 @@ pub mod line;
 pub mod log;
 pub mod obligation;
 pub mod opening;
+pub mod parents_log;
 pub mod referral;
 pub mod release;
 pub mod release_intent;
@@ -29,7 +30,9 @@ pub mod writing;
 
 use std::sync::Arc;
 
-use hub_entities::id::{ClbId, ConsentId, DossierAccessId, EntryId, PupilId, ReferralId, ReleaseId, TrajectoryId};
+use hub_entities::id::{
+    ClbId, ConsentId, DossierAccessId, EntryId, LogHoldId, PupilId, ReferralId, ReleaseId, TrajectoryId,
+};
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
@@ -98,6 +101,8 @@ pub enum What {
     Release(ReleaseId),
     /// What was opened to a person.
     Access(DossierAccessId),
+    /// That the access log is held back from parents.
+    LogHold(LogHoldId),
 }
 
 impl std::fmt::Debug for SecretDb {

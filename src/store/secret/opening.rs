@@ -410,6 +410,11 @@ pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Optio
              join trajectory t on t.id = a.trajectory_id where a.clb_id = ? and a.id = ?",
             id.into(),
         ),
+        What::LogHold(id) => (
+            "select h.pupil_id, t.domain, false from log_hold h join trajectory t on t.id = h.trajectory_id
+             where h.clb_id = ? and h.id = ?",
+            id.into(),
+        ),
         What::Consent(id) => (
             "select c.pupil_id, t.domain, false from consent c join trajectory t on t.id = c.trajectory_id
              where c.clb_id = ? and c.id = ?",

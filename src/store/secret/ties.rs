@@ -12,7 +12,7 @@ use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, U
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
-use super::{Secrets, consent, emergency, rights};
+use super::{Secrets, consent, emergency, parents_log, rights};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -109,6 +109,8 @@ impl Basic {
 /// and end every decision reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Person {
+    /// Who.
+    pub principal: PrincipalId,
     /// In which role.
     pub role: Role,
     /// The pupil in that row.
@@ -118,7 +120,7 @@ pub struct Person {
 }
 
 /// The relations of a person to a pupil, and the CLBs that have or had the person's own pupil and keep dossiers here; as
-/// many statements whoever is asked about.
+/// many statements whoever is asked about, and whether or not the access log was reviewed or is held back.
 pub async fn of_person(
     db: &Db,
     secrets: &Secrets,
@@ -137,6 +139,7 @@ pub async fn of_person(
     let tx = secrets.apart.within(&clbs).await?;
     let text = "select judged, judged_on from capability where clb_id in ? and pupil_id = ? order by judged_on, written_at, id";
     let judged = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
+    let log_reviewed = person.role == Role::Parent && parents_log::is_told(&tx, &clbs, &person).await?;
     tx.commit().await?;
     for row in judged {
         known.judged.push(Judged {
@@ -148,6 +151,7 @@ pub async fn of_person(
     if person.pupil == pupil {
         ties = itself(person);
         ties.decides = law.decides(known.minor(), person.day);
+        ties.log_reviewed = log_reviewed;
     }
     Ok((Ties::of_rows(pupil, ties), clbs))
 }
@@ -176,7 +180,6 @@ pub async fn of_person_by_clb(
     secrets: &Secrets,
     law: &ConsentLaw,
     person: Person,
-    principal: PrincipalId,
 ) -> Result<Vec<(ClbId, Ties)>, DbError> {
     let (competent, born) = competent(db, person.pupil).await?;
     let today = competent.into_iter().filter(|(_, period)| period.contains(person.day));
@@ -187,7 +190,7 @@ pub async fn of_person_by_clb(
     let text = "select clb_id, judged, judged_on from capability where clb_id in ? and pupil_id = ?
          order by judged_on, written_at, id";
     let found = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
-    let opened = rights::opened_to(&tx, &clbs, (principal, person.pupil)).await?;
+    let opened = rights::opened_to(&tx, &clbs, (person.principal, person.pupil)).await?;
     let said = consent::on_parents(&tx, &clbs, person.pupil).await?;
     tx.commit().await?;
     let mut judged: Vec<(ClbId, Judged)> = Vec::with_capacity(found.len());

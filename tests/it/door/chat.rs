@@ -165,6 +165,12 @@ both_databases!(a_chat_worker_has_no_pupil_at_all, async |database: &TestDatabas
             json!([]),
         ),
         (
+            "accessLogHolds",
+            format!("accessLogHolds(pupilId: \"{ada}\") {{ id }}"),
+            &staff.anchor,
+            json!([]),
+        ),
+        (
             "pupilExport",
             format!("pupilExport(pupilId: \"{ada}\") {{ __typename }}"),
             &staff.anchor,

@@ -46,7 +46,7 @@ fn withdraw(consent: &str, version: i32, on: &str) -> String {
     step("withdrawConsent", DONE, &input)
 }
 
-fn judge(trajectory: &str, capability: &str, reason: &str) -> String {
+pub(super) fn judge(trajectory: &str, capability: &str, reason: &str) -> String {
     let input = format!("trajectoryId: \"{trajectory}\" capability: {capability} reason: \"{reason}\"");
     step("judgeCapability", "TrajectoryStepped { trajectoryId version }", &input)
 }

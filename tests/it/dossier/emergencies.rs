@@ -20,7 +20,7 @@ pub(super) const NEED: &str = "canary-of-a-need";
 /// What a third person asked to keep confidential.
 const CONFIDENCE: &str = "canary-of-a-confidence";
 
-fn open(pupil: PupilId, reason: &str) -> String {
+pub(super) fn open(pupil: PupilId, reason: &str) -> String {
     let input = format!("pupilId: \"{pupil}\" ground: DANGER_TO_LIFE reason: \"{reason}\"");
     step("openInEmergency", "EmergencyOpened { emergencyId until }", &input)
 }

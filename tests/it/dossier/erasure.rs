@@ -4,7 +4,9 @@ use clb_hub::custody::Custody;
 use clb_hub::custody::log::Sealer;
 use clb_hub::keys::heads::Heads;
 
-use super::{CANARIES, GUIDANCE, Guided, all_of, consents, emergencies, open, referrals, releases, told, write};
+use super::{
+    CANARIES, GUIDANCE, Guided, all_of, consents, emergencies, open, parents_log, referrals, releases, told, write,
+};
 use crate::support::coverage::Door;
 use crate::support::database::both_databases;
 use crate::support::look::{list, meddle, number};
@@ -23,6 +25,7 @@ both_databases!(what_was_erased_stays_gone, async |database: &TestDatabase| {
     referrals::noted(&mut door, &guided).await;
     releases::noted(&mut door, &guided).await;
     emergencies::brought_out(&mut door, &guided).await;
+    parents_log::brought_out(&mut door, &guided).await;
     let tables = [
         "dossier_key",
         "trajectory",
@@ -36,6 +39,8 @@ both_databases!(what_was_erased_stays_gone, async |database: &TestDatabase| {
         "referral_said",
         "emergency",
         "school_release",
+        "log_hold",
+        "log_review",
     ];
     for table in tables {
         meddle(&look, &format!("create table before_{table} as select * from {table}")).await;
@@ -47,7 +52,7 @@ both_databases!(what_was_erased_stays_gone, async |database: &TestDatabase| {
         }
         counts
     };
-    assert_eq!(counted().await, [2, 3, 4, 3, 3, 3, 3, 1, 1, 3, 1, 2]);
+    assert_eq!(counted().await, [2, 3, 4, 3, 3, 3, 3, 1, 1, 3, 1, 2, 2, 1]);
     let read = async |pupil| told(&town.ask_for(anchor, GUIDANCE, true, &all_of(pupil)).await["dossier"])[0].clone();
     assert_eq!(read(town.ada).await, format!("1 [{}]", CANARIES[0]), "the control");
 
@@ -61,7 +66,7 @@ both_databases!(what_was_erased_stays_gone, async |database: &TestDatabase| {
             .await
             .unwrap()
     );
-    assert_eq!(counted().await, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(counted().await, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     // As if nobody had ever guided her; of Bo nothing was lost.
     assert_eq!(read(town.ada).await, "!NOT_IN_TEAM? !NOT_IN_TEAM?");
     assert_eq!(read(town.bo).await, "1 [of-bo]");
@@ -103,7 +108,7 @@ both_databases!(what_was_erased_stays_gone, async |database: &TestDatabase| {
             .unwrap()
     );
     assert_eq!(custody.restored(folder.path()).await.unwrap(), 0);
-    assert_eq!(counted().await, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(counted().await, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let listed = std::fs::read_to_string(folder.path().join("shredded")).unwrap();
     assert_eq!(
         listed.lines().filter(|line| !line.is_empty()).count(),

@@ -45,7 +45,7 @@ async fn of_worker(town: &Town, by: &Actor) -> Value {
 }
 
 /// The document without what differs from one export to the next: its request, and the decisions of what is withheld.
-fn settled(mut document: Value) -> Value {
+pub(super) fn settled(mut document: Value) -> Value {
     fn without(value: &mut Value) {
         match value {
             Value::Object(all) => {
@@ -63,7 +63,7 @@ fn settled(mut document: Value) -> Value {
 }
 
 /// Where two documents differ: the pointers, down to the part.
-fn differences(one: &Value, other: &Value) -> BTreeSet<String> {
+pub(super) fn differences(one: &Value, other: &Value) -> BTreeSet<String> {
     fn differ(at: &str, one: &Value, other: &Value, found: &mut BTreeSet<String>) {
         match (one, other) {
             (Value::Object(ones), Value::Object(others)) => {

@@ -15,6 +15,7 @@ use super::consents::{self, NOTES};
 use super::corrections::{self, SAID_OF_ENTRIES};
 use super::emergencies::{self, NEED};
 use super::exports;
+use super::parents_log::{self, DANGER};
 use super::referrals::{self, REFERRED};
 use super::releases::{self, RELEASED};
 use super::rights::{self, SAID_OF_RIGHTS};
@@ -320,7 +321,7 @@ pub(crate) async fn every_byte(database: &TestDatabase, town: &Town) -> Vec<(Str
 }
 
 /// Links the lines there are, so that the log has a head.
-pub(super) async fn sealed(town: &Town) {
+pub(crate) async fn sealed(town: &Town) {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("heads");
     Heads::make(folder.path(), &place).unwrap();
@@ -346,6 +347,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     emergencies::brought_out(&mut door, &guided).await;
     rights::brought_out(&mut door, &guided, &[]).await;
     corrections::brought_out(&mut door, &guided).await;
+    parents_log::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
     crate::guidance::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
@@ -357,7 +359,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(RELEASED)
         .chain(SAID_OF_RIGHTS)
         .chain(SAID_OF_ENTRIES)
-        .chain([WHY, NEED])
+        .chain([WHY, NEED, DANGER])
     {
         let found: Vec<&String> = all
             .iter()
@@ -396,7 +398,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&RELEASED)
             .chain(&SAID_OF_RIGHTS)
             .chain(&SAID_OF_ENTRIES)
-            .chain(&[WHY, NEED]);
+            .chain(&[WHY, NEED, DANGER]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }
     // A school and an operator cannot even ask.

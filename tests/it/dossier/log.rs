@@ -17,7 +17,7 @@ use crate::support::world::at;
 const RIGHTS: Option<Purpose> = Some(Purpose::RightsOfThePerson);
 
 const LINE: &str = "at clb { id institutionNumber name } role purpose sealed emergency
-    detail { id by discipline pupilId action assured decided { what granted ground } requestId }";
+    detail { id position by discipline pupilId action assured decided { what granted ground } requestId }";
 
 pub(super) fn log(arguments: &str) -> String {
     format!(
@@ -33,7 +33,7 @@ pub(super) fn lines(answer: &Value) -> Vec<Value> {
     edges.iter().map(|edge| edge["node"].clone()).collect()
 }
 
-async fn officer(town: &Town) -> Actor {
+pub(super) async fn officer(town: &Town) -> Actor {
     let world = &town.world;
     world.someone(Role::DataProtectionOfficer, None, Some(town.first)).await
 }
@@ -119,7 +119,7 @@ both_databases!(
             "detail": detail })
         };
         let by = |who: &Actor, discipline: Value, pupil: Value, decided: Value| {
-            json!({ "by": id_of(who).to_string(), "discipline": discipline, "pupilId": pupil, "action": "read", "assured": true,
+            json!({ "position": null, "by": id_of(who).to_string(), "discipline": discipline, "pupilId": pupil, "action": "read", "assured": true,
             "decided": decided })
         };
         let expected = [

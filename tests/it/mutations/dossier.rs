@@ -3,6 +3,7 @@
 use hub_entities::operation::{Actor, Discipline, Purpose, Role};
 
 use super::{Steps, text};
+use crate::dossier::{last_sealed, sealed};
 
 /// As [`super::MAY_CHANGE`].
 pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
@@ -162,6 +163,19 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "secrecy.correction_request.version",
         ],
     ),
+    ("holdAccessLog", &["+secrecy.access_line", "+secrecy.log_hold"]),
+    // That it was held, by whom and why, stays.
+    (
+        "liftAccessLogHold",
+        &[
+            "+secrecy.access_line",
+            "secrecy.log_hold.lifted_at",
+            "secrecy.log_hold.lifted_by",
+            "secrecy.log_hold.version",
+        ],
+    ),
+    // Each review is a row of its own: none is written over.
+    ("reviewAccessLog", &["+secrecy.access_line", "+secrecy.log_review"]),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
         "submitGuidanceRequest",
@@ -292,6 +306,23 @@ async fn corrected(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str, pers
             )
             .await;
     }
+}
+
+/// The log is held back from parents and let go, and reviewed for them.
+pub(super) async fn for_parents(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str) {
+    let (town, noted) = (steps.town, "AccessLogHoldNoted { holdId }");
+    let held = format!("{trajectory} reason: \"words\"");
+    let held = steps.take(anchor, "holdAccessLog", noted, &held).await;
+    let lift = format!("holdId: \"{}\" version: 1", text(&held["holdId"]));
+    steps.take(anchor, "liftAccessLogHold", noted, &lift).await;
+    sealed(town).await;
+    let world = &town.world;
+    let officer = world.someone(Role::DataProtectionOfficer, None, Some(town.first)).await;
+    let up_to = last_sealed(town, &officer, town.ada).await;
+    let input = format!("pupilId: \"{}\" upTo: {up_to}", town.ada);
+    steps
+        .take(&officer, "reviewAccessLog", "AccessLogReviewed { position }", &input)
+        .await;
 }
 
 /// Two releases to the school, under a consent that stands; one is taken back.

@@ -128,7 +128,8 @@ impl<'a> Functions<'a> {
             return known.clone();
         }
         let other = match role {
-            Role::Pupil | Role::Parent => world.person(role, pupil.unwrap()).await,
+            // Beside an officer: of the pupil whose log it is.
+            Role::Pupil | Role::Parent => world.person(role, pupil.unwrap_or(self.town.ada)).await,
             Role::DataProtectionOfficer => world.someone(role, None, Some(self.town.first)).await,
             Role::ClbWorker => world.worker(clb.unwrap(), Discipline::Psychologist).await,
             _ => world.someone(role, school, clb).await,

@@ -208,6 +208,10 @@ closed_enum! {
         AnswerGuidance = "answer_guidance",
         /// Open in an emergency, for minutes (noodtoegang).
         OpenInUrgency = "open_in_urgency",
+        /// Hold the access log back from parents for the pupil's safety, or let it go again.
+        HoldLog = "hold_log",
+        /// Review the access log for parents.
+        ReviewLog = "review_log",
     }
 }
 

@@ -362,6 +362,11 @@ fn parents() -> Vec<Persona> {
             rows.log_reviewed = true;
         }),
         of_parent("parent_of_15", Decides::Pupil, Vec::new()),
+        of_role("parent_of_15_log_reviewed", Role::Parent, |_, rows| {
+            rows.authority.push(holds());
+            rows.decides = Decides::Pupil;
+            rows.log_reviewed = true;
+        }),
         of_parent("parent_of_15_opened", Decides::Pupil, vec![learning()]),
         of_parent(
             "parent_of_15_pupil_consents",
@@ -432,6 +437,7 @@ const TEAM: &[Step] = &[
     Step::OpenAccess,
     Step::AnswerRequest,
     Step::Export,
+    Step::HoldLog,
 ];
 
 /// The columns of the second table: steps, each in the class in which it means most.
@@ -452,6 +458,7 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("correct-medical", &[Step::AskCorrection], Class::Medical),
     ("export", &[Step::Export], Class::Case),
     ("export-medical", &[Step::Export], Class::Medical),
+    ("review", &[Step::ReviewLog], Class::Audit),
 ];
 
 /// A verdict as one word: `-` for nothing, `!…` for a reason (with `?` where one may ask), else the capacity.

@@ -55,6 +55,7 @@ const TEAM_STEPS: &[Step] = &[
     Step::OpenAccess,
     Step::AnswerRequest,
     Step::Export,
+    Step::HoldLog,
 ];
 
 /// All of them, in the order in which they are read.
@@ -331,7 +332,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "team",
-        sentence: "A worker in the team, of a discipline that fits, reads, writes and exports in the own trajectories.",
+        sentence: "A worker in the team, of a discipline that fits, reads, writes, exports and holds the log back in the own trajectories.",
         ground: "domain facts §3.5 and §4.4 (H); design §3",
         says: Says::Grant(Reader::Team),
         applies: |case| {
@@ -468,12 +469,26 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "own-log",
-        sentence: "A person sees who looked: roles, organisation, time and purpose.",
+        sentence: "A pupil who decides sees who looked: roles, organisation, time and purpose.",
         ground: "design §3, class audit; GDPR art. 15; CJEU C-579/21; R32",
         says: Says::Grant(Reader::Person),
+        applies: |case| case.reads_lines() && case.is_the_pupil() && case.pupil_decides(),
+    },
+    Rule {
+        name: "reviewed-log",
+        sentence: "While the parents decide a parent sees the same as far as it was reviewed.",
+        ground: "design §3, class audit; domain facts §4.4 (H: only in the pupil's interest); GDPR art. 15(4)",
+        says: Says::Grant(Reader::Parent),
+        applies: |case| case.reads_lines() && case.is_a_parent(),
+    },
+    Rule {
+        name: "officer-reviews-the-log",
+        sentence: "The data protection officer of the controller reviews the log for parents, and sees when it was held back.",
+        ground: "design §3, class audit (parents after review, safety hold); GDPR art. 39",
+        says: Says::Grant(Reader::Officer),
         applies: |case| {
-            let person = (case.is_the_pupil() && case.pupil_decides()) || case.is_a_parent();
-            case.reads_lines() && person
+            let reviews = case.does(&[Step::ReviewLog]) && case.class() == Class::Audit;
+            case.is(&[Role::DataProtectionOfficer]) && reviews
         },
     },
     Rule {

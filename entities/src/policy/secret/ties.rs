@@ -94,7 +94,7 @@ pub struct TieRows {
     pub decides: Decides,
     /// Whether the viewer's CLB or school is the controller of the access log asked for, or of what was done in an emergency.
     pub controls: bool,
-    /// Whether the access log was reviewed for the parents, and no safety hold stands.
+    /// Whether something of the access log was reviewed for this parent, and no safety hold stands.
     pub log_reviewed: bool,
     /// Whether school and CLB agreed that software of the school may read releases.
     pub machines_agreed: bool,

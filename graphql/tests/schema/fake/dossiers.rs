@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
     AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, EntryId,
-    GuidanceRequestId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    GuidanceRequestId, LogHoldId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -17,9 +17,11 @@ use hub_graphql::dossier::correction::{AskCorrection, AskedCorrection, Correctio
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use hub_graphql::dossier::export::ExportRow;
 use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
+use hub_graphql::dossier::hold::HoldRow;
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::release::NewRelease;
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
+use hub_graphql::dossier::review::ParentsLogRow;
 use hub_graphql::dossier::rights::{EndAccess, OpenDossier, StandingRow};
 use hub_graphql::dossier::{
     self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
@@ -27,8 +29,8 @@ use hub_graphql::dossier::{
 };
 use hub_graphql::guidance::{Ask, Received};
 use hub_graphql::hub::{
-    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, Referrals, Releases,
-    Rights,
+    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, ParentsLogs, Referrals,
+    Releases, Rights,
 };
 use hub_graphql::page::{Page, Slice};
 use hub_graphql::release::SharedRow;
@@ -318,5 +320,33 @@ impl AccessLogs for Fake {
     async fn access_log(&self, _: &Operation, _: &LogFilter, _: &Page) -> Answer<Option<Protected<Slice<LookRow>>>> {
         self.count()?;
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl ParentsLogs for Fake {
+    async fn review_log(&self, _: &Operation, _: PupilId, _: i32) -> Answer<dossier::Stepped<PupilId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn parents_log(&self, _: &Operation, _: PupilId) -> Answer<Option<Protected<ParentsLogRow>>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn hold_log(&self, _: &Operation, _: TrajectoryId, _: &str) -> Answer<dossier::Stepped<LogHoldId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn log_holds(&self, _: &Operation, _: PupilId) -> Answer<Vec<HoldRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn lift_log_hold(&self, _: &Operation, _: (LogHoldId, i32)) -> Answer<dossier::Stepped<LogHoldId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
     }
 }
