@@ -155,6 +155,8 @@ ids! {
     DossierAccessId = "dsa";
     /// What a person asks of an entry (verzoek tot verbetering). UUIDv4.
     CorrectionId = "cor";
+    /// A transfer of a dossier to another CLB (overdracht). UUIDv4.
+    TransferId = "trf";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -42,7 +42,7 @@ use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
 pub use guidance::{
-    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, Referrals, Releases, Rights,
+    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, Referrals, Releases, Rights, Transfers,
 };
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
@@ -542,6 +542,7 @@ pub trait Hub:
     + Rights
     + Corrections
     + Exports
+    + Transfers
 {
 }
 
@@ -567,5 +568,6 @@ impl<T> Hub for T where
         + Rights
         + Corrections
         + Exports
+        + Transfers
 {
 }

@@ -20,6 +20,7 @@ use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::export::{ExportRoot, OwnExportRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
 use crate::dossier::rights::{RightsMutation, RightsRoot};
+use crate::dossier::transfer::{OwnTransferMutation, OwnTransferRoot, TransferMutation, TransferRoot};
 use crate::dossier::{
     AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, ReleaseMutation,
     RequestMutation, RequestRoot,
@@ -84,6 +85,7 @@ struct ClbQuery(
     RightsRoot,
     CorrectionRoot,
     ExportRoot,
+    TransferRoot,
 );
 
 /// What schools may do.
@@ -116,6 +118,7 @@ struct ClbMutation(
     EmergencyMutation,
     RightsMutation,
     CorrectionMutation,
+    TransferMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -138,12 +141,19 @@ struct OperationsMutation(RunMutation);
 /// What may be asked by persons of what concerns them, and by data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-struct PersonQuery(ViewerRoot, AccessLogRoot, EmergencyRoot, OwnDossierRoot, OwnExportRoot);
+struct PersonQuery(
+    ViewerRoot,
+    AccessLogRoot,
+    EmergencyRoot,
+    OwnDossierRoot,
+    OwnExportRoot,
+    OwnTransferRoot,
+);
 
 /// What persons may do.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct PersonMutation(OwnDossierMutation, OwnCorrectionMutation);
+struct PersonMutation(OwnDossierMutation, OwnCorrectionMutation, OwnTransferMutation);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

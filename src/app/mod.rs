@@ -28,6 +28,7 @@ mod rights;
 mod schools;
 mod signals;
 mod submissions;
+mod transfers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -16,6 +16,7 @@ pub mod request;
 pub mod rights;
 pub mod step;
 pub mod terms;
+pub mod transfer;
 
 use std::collections::HashMap;
 use std::sync::Arc;

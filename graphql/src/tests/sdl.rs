@@ -242,14 +242,18 @@ fn filters_and_sort_keys_are_closed() {
 }
 
 /// What a person can ask.
-const OF_PERSON: [&str; 6] = [
+const OF_PERSON: [&str; 7] = [
     "viewer",
     "accessLog",
     "emergencies",
     "dossiers",
     "ownRequests",
     "ownExport",
+    "ownTransfers",
 ];
+
+/// What a person does.
+const BY_PERSON: [&str; 3] = ["requestAccess", "requestCorrection", "objectToTransfer"];
 
 /// What each realm can name, written by hand from design §3, §8 and issue 2: nothing else is there.
 #[test]
@@ -284,7 +288,7 @@ fn each_realm_has_its_roots_and_no_other() {
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
-        &["correctionRequests", "pupilExport"],
+        &["correctionRequests", "pupilExport", "transfers"],
         &["emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
@@ -324,11 +328,11 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["releaseToSchool", "revokeRelease"],
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
-                &["grantCorrection", "refuseCorrection"],
+                &["grantCorrection", "refuseCorrection", "recordTransferObjection"],
             ]
             .concat(),
         ),
-        (Realm::Person, &OF_PERSON, vec!["requestAccess", "requestCorrection"]),
+        (Realm::Person, &OF_PERSON, BY_PERSON.to_vec()),
         (
             Realm::Operations,
             &[

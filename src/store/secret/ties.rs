@@ -12,7 +12,7 @@ use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, U
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
 
-use super::{Secrets, consent, emergency, rights};
+use super::{Secrets, consent, emergency, rights, transfer};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -55,6 +55,29 @@ pub async fn load(
     asker: Asker,
     pupils: &[PupilId],
 ) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
+    loaded(db, secrets, law, asker, (pupils, &[])).await
+}
+
+/// The same, of a CLB that keeps a dossier on its way to another, or has one that came from another: what is said of that
+/// transfer it hears, competent or not.
+pub async fn load_as_party(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    asker: Asker,
+    pupils: &[PupilId],
+) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
+    let parties = transfer::of_these(secrets, asker.clb, pupils).await?;
+    loaded(db, secrets, law, asker, (pupils, &parties)).await
+}
+
+async fn loaded(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    asker: Asker,
+    (pupils, parties): (&[PupilId], &[PupilId]),
+) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
     let mut of: HashMap<PupilId, (TieRows, Known)> = pupils
         .iter()
         .map(|pupil| (*pupil, (TieRows::none(), Known::default())))
@@ -64,6 +87,7 @@ pub async fn load(
     let one = |pupil: &PupilId| {
         let (mut rows, known) = of.get(pupil).cloned().unwrap_or((TieRows::none(), Known::default()));
         rows.decides = law.decides(known.minor(), asker.day);
+        rows.controls = parties.contains(pupil);
         (Ties::of_rows(*pupil, rows), known)
     };
     Ok(pupils.iter().map(one).unzip())

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
     AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, EntryId,
-    GuidanceRequestId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    GuidanceRequestId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId, TransferId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -21,6 +21,7 @@ use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::release::NewRelease;
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
 use hub_graphql::dossier::rights::{EndAccess, OpenDossier, StandingRow};
+use hub_graphql::dossier::transfer::{RecordObjection, TransferRow};
 use hub_graphql::dossier::{
     self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
     WriteEntry,
@@ -28,7 +29,7 @@ use hub_graphql::dossier::{
 use hub_graphql::guidance::{Ask, Received};
 use hub_graphql::hub::{
     AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, Referrals, Releases,
-    Rights,
+    Rights, Transfers,
 };
 use hub_graphql::page::{Page, Slice};
 use hub_graphql::release::SharedRow;
@@ -318,5 +319,37 @@ impl AccessLogs for Fake {
     async fn access_log(&self, _: &Operation, _: &LogFilter, _: &Page) -> Answer<Option<Protected<Slice<LookRow>>>> {
         self.count()?;
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl Transfers for Fake {
+    async fn transfers(&self, _: &Operation) -> Answer<Vec<TransferRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn own_transfers(&self, _: &Operation) -> Answer<Option<Protected<Vec<TransferRow>>>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn object_to_transfer(
+        &self,
+        _: &Operation,
+        _: TransferId,
+        _: Option<&str>,
+    ) -> Answer<dossier::Stepped<TransferId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn record_transfer_objection(
+        &self,
+        _: &Operation,
+        _: RecordObjection,
+    ) -> Answer<dossier::Stepped<TransferId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
     }
 }
