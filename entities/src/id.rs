@@ -157,6 +157,8 @@ ids! {
     CorrectionId = "cor";
     /// That the access log is held back from parents (veiligheidsstop). UUIDv4.
     LogHoldId = "hld";
+    /// A transfer of a dossier to another CLB (overdracht). UUIDv4.
+    TransferId = "trf";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

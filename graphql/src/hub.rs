@@ -42,7 +42,8 @@ use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
 pub use guidance::{
-    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, ParentsLogs, Referrals, Releases, Rights,
+    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, ParentsLogs, Referrals, Releases,
+    Rights, Transfers,
 };
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
@@ -543,6 +544,7 @@ pub trait Hub:
     + Corrections
     + Exports
     + ParentsLogs
+    + Transfers
 {
 }
 
@@ -569,5 +571,6 @@ impl<T> Hub for T where
         + Corrections
         + Exports
         + ParentsLogs
+        + Transfers
 {
 }

@@ -22,6 +22,7 @@ use crate::dossier::hold::{HoldMutation, HoldRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
 use crate::dossier::review::{ReviewMutation, ReviewRoot};
 use crate::dossier::rights::{RightsMutation, RightsRoot};
+use crate::dossier::transfer::{OwnTransferMutation, OwnTransferRoot, TransferMutation, TransferRoot};
 use crate::dossier::{
     AccessMutation, AccessRoot, ConsentMutation, DossierMutation, DossierRoot, ReferralMutation, ReleaseMutation,
     RequestMutation, RequestRoot,
@@ -87,6 +88,7 @@ struct ClbQuery(
     CorrectionRoot,
     ExportRoot,
     HoldRoot,
+    TransferRoot,
 );
 
 /// What schools may do.
@@ -120,6 +122,7 @@ struct ClbMutation(
     RightsMutation,
     CorrectionMutation,
     HoldMutation,
+    TransferMutation,
 );
 
 /// What may be asked by operators: no pupil content.
@@ -149,12 +152,18 @@ struct PersonQuery(
     OwnDossierRoot,
     OwnExportRoot,
     ReviewRoot,
+    OwnTransferRoot,
 );
 
 /// What persons may do, and data protection officers.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-struct PersonMutation(OwnDossierMutation, OwnCorrectionMutation, ReviewMutation);
+struct PersonMutation(
+    OwnDossierMutation,
+    OwnCorrectionMutation,
+    ReviewMutation,
+    OwnTransferMutation,
+);
 
 /// How quiet the schemas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

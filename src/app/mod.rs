@@ -29,6 +29,7 @@ mod rights;
 mod schools;
 mod signals;
 mod submissions;
+mod transfers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

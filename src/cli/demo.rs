@@ -38,7 +38,6 @@ use super::{Failure, say};
 use crate::app::EMERGENCY_MINUTES;
 use crate::auth::Verifier;
 use crate::auth::demo_issuer::{self, DemoIssuer};
-use crate::custody::intents::Applier;
 use crate::demo::dossiers::Dossiers;
 use crate::demo::feed::{Change, Feed};
 use crate::demo::parties::Way;
@@ -207,7 +206,7 @@ impl Demo {
         let (secrets, sealer) = apart::open(&self.folder, &db, clock.now()).await?;
         let kept = Some((secrets.clone(), EMERGENCY_MINUTES));
         let running = Running::by(Arc::new(clock), db, kept, Settings::default(), Some(blind_index))?;
-        let applier = Applier::open(&running.db, secrets, running.clock.clone(), running.ids.clone()).await?;
+        let beside = running.apart(secrets).await?;
         let (now, ids) = (running.clock.now(), running.ids.clone());
         let today = brussels_day(now);
         let calendar = Laws::embedded()?.calendar(SchoolYear::of(today));
@@ -277,7 +276,7 @@ impl Demo {
         let until = streams.until(stopped(&stopping));
         let serving = tokio::spawn(serve(listener, routes, until, Patience::DEFAULT));
         let wake = running.sequencer.waker();
-        let working = running.beside_the_door().begin(Some(sealer), Some(applier));
+        let working = running.beside_the_door().begin(Some(sealer), Some(beside));
         let outcome = tokio::select! {
             biased;
             () = stopped(&stopping) => Ok(()),

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use hub_entities::law::Laws;
+use hub_entities::time::Clock as _;
 
 use super::house::{key, secret_text};
 use super::serve::guarded;
 use super::{Failure, open, open_apart, say, sources};
 use crate::config::Config;
+use crate::custody::Custody;
+use crate::runtime::SystemClock;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let mut wrong = 0_u32;
@@ -48,6 +51,9 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
             Err(fault) => Err(fault.to_string()),
         },
     );
+    if let Some(waiting) = waiting_transfers(config).await.transpose() {
+        line("transfers", waiting);
+    }
     line(
         "laws",
         match Laws::embedded() {
@@ -100,6 +106,28 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What was announced to go to other CLBs, where anything was; what waits although its day has come is told as wrong.
+async fn waiting_transfers(config: &Config) -> Result<Option<String>, String> {
+    let counted = async {
+        let (db, Some(apart)) = (open(config).await?, open_apart(config).await?) else {
+            return Ok(None);
+        };
+        let custody = Custody::open(&db, &apart, SystemClock.now()).await?;
+        Ok::<_, Failure>(Some(custody.transfers().await?))
+    };
+    // What fails here has been told above.
+    let Ok(Some([announced, receiver, several])) = counted.await else {
+        return Ok(None);
+    };
+    match (announced, receiver.saturating_add(several)) {
+        (0, _) => Ok(None),
+        (_, 0) => Ok(Some(format!("{announced} dossiers are announced to go to other CLBs"))),
+        _ => Err(format!(
+            "{receiver} dossiers wait until the new CLB keeps its dossiers here, and {several} until one CLB alone is competent"
+        )),
+    }
 }
 
 /// Whether there is a secrecy store; what `serve` would refuse it for is a failure.

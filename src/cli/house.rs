@@ -20,6 +20,7 @@ use crate::auth::Verifier;
 use crate::config::Config;
 use crate::custody::intents::Applier;
 use crate::custody::log::Sealer;
+use crate::custody::transfers::Mover;
 use crate::deliver::audience::Days;
 use crate::deliver::follower::Follower;
 use crate::deliver::sequencer::Sequencer;
@@ -61,8 +62,9 @@ pub(super) struct Working {
 }
 
 impl Work {
-    /// Begins; with what links the access log of the secrecy store and what applies intents in it, where there is one.
-    pub(super) fn begin(self, sealer: Option<Sealer>, applier: Option<Applier>) -> Working {
+    /// Begins; with what links the access log of the secrecy store, applies intents in it and transfers its dossiers, where there
+    /// is one.
+    pub(super) fn begin(self, sealer: Option<Sealer>, apart: Option<(Applier, Mover)>) -> Working {
         let stop = watch::Sender::new(false);
         let stopped = || {
             let mut stop = stop.subscribe();
@@ -80,9 +82,14 @@ impl Work {
             let stopped = stopped();
             tokio::spawn(async move { sealer.run(stopped).await })
         });
+        let (applier, mover) = apart.unzip();
         let applying = applier.map(|applier| {
             let stopped = stopped();
             tokio::spawn(async move { applier.run(stopped).await })
+        });
+        let moving = mover.map(|mover| {
+            let stopped = stopped();
+            tokio::spawn(async move { mover.run(stopped).await })
         });
         let mut tasks = vec![
             tokio::spawn(async move { sequencer.run(one).await }),
@@ -91,7 +98,7 @@ impl Work {
             tokio::spawn(async move { days.run(four).await }),
             tokio::spawn(access_log.run()),
         ];
-        tasks.extend(sealing.into_iter().chain(applying));
+        tasks.extend(sealing.into_iter().chain(applying).chain(moving));
         Working { stop, tasks }
     }
 }
@@ -123,6 +130,14 @@ impl Running {
         national_numbers: Option<[u8; 32]>,
     ) -> Result<Self, Failure> {
         Self::by(Arc::new(SystemClock), db, secrets, settings, national_numbers)
+    }
+
+    /// What applies intents in this secrecy store, and what transfers its dossiers.
+    pub(super) async fn apart(&self, secrets: Secrets) -> Result<(Applier, Mover), Failure> {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let applier = Applier::open(&self.db, secrets.clone(), clock.clone(), ids.clone()).await?;
+        let mover = Mover::open(&self.db, secrets, self.book.clone(), clock, ids).await?;
+        Ok((applier, mover))
     }
 
     /// The same, by another clock than the system's.

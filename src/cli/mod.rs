@@ -16,6 +16,7 @@ mod serve;
 mod sources;
 mod stopping;
 mod sync;
+mod transfer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +62,8 @@ enum Verb {
     Policy(policy::Policy),
     /// Say whether the access log of the secrecy store is whole, or bring it out.
     Audit(audit::Audit),
+    /// Transfer dossiers to the CLBs of their pupils' new schools, as far as it is due today.
+    Transfer(transfer::Transfer),
     /// Say what works, what does not and what to do about it.
     Doctor,
     /// Print a token of the demo's issuer for a persona.
@@ -151,6 +154,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Schema(schema) => schema.run(),
             Verb::Policy(policy) => policy.run(&config).await,
             Verb::Audit(audit) => audit.run(&config).await,
+            Verb::Transfer(transfer) => transfer.run(&config).await,
             Verb::Doctor => doctor::run(&config).await,
             Verb::Token(token) => token.run(),
         }

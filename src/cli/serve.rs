@@ -20,7 +20,6 @@ use crate::auth::jwks::Jwks;
 use crate::auth::verifier::KeySource;
 use crate::config::Config;
 use crate::custody::Custody;
-use crate::custody::intents::Applier;
 use crate::custody::log::Sealer;
 use crate::http::router;
 use crate::http::serve::{serve, stop_signal};
@@ -94,8 +93,8 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let minutes = config.secrecy.emergency_minutes;
     let kept = secrets.clone().map(|secrets| (secrets, minutes));
     let running = Running::with_secrets(db, kept, law_settings(config), national_numbers)?;
-    let applier = match secrets {
-        Some(secrets) => Some(Applier::open(&running.db, secrets, running.clock.clone(), running.ids.clone()).await?),
+    let apart = match secrets {
+        Some(secrets) => Some(running.apart(secrets).await?),
         None => None,
     };
     let outbound = Outbound::new().map_err(|_unusable| Failure::Refused("no HTTP client can be built".to_owned()))?;
@@ -111,7 +110,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
     let scheduler = scheduler(config, &running)?;
     let (stop_pulling, stopped) = oneshot::channel::<()>();
     let pulling = tokio::spawn(scheduler.run(async { drop(stopped.await) }));
-    let working = running.beside_the_door().begin(sealer, applier);
+    let working = running.beside_the_door().begin(sealer, apart);
     let patience = config.server.patience();
     // All are told at once, and have the same time from then on (R48). The pull first: it gives up what it reads.
     let (stopping, told) = watch::channel(false);

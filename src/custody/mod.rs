@@ -1,5 +1,5 @@
 //! What an operator does for the secrecy store without seeing any of it: look after its keys and its log, and bring over
-//! what the main store decided, and what was released to schools.
+//! what the main store decided, what was released to schools, and dossiers to the CLBs that have their pupils now.
 
 pub mod audit_event;
 mod copies;
@@ -7,6 +7,7 @@ pub mod intents;
 pub mod log;
 pub mod period;
 pub mod replay;
+pub mod transfers;
 
 use std::path::Path;
 
@@ -20,9 +21,9 @@ use crate::keys::file_vault::FileVault;
 use crate::keys::shredded::ShredList;
 use crate::keys::{KeyVault as _, VaultError};
 use crate::register::operator;
-use crate::store::secret::key;
 use crate::store::secret::line::Line;
 use crate::store::secret::wrapped::Stores;
+use crate::store::secret::{key, transfer};
 use crate::store::{Db, DbError, SecretDb, released, setup};
 
 /// How many keys are wrapped anew in one transaction: some milliseconds.
@@ -72,6 +73,12 @@ impl Custody {
         let here = key::listed(&self.apart, &self.scope, &self.clbs().await?, &destroyed).await?;
         let copies = released::listed(&self.db, &self.scope, &destroyed).await?;
         Ok(here.saturating_add(copies))
+    }
+
+    /// How many transfers are announced, how many of these wait for a CLB that keeps its dossiers here, and how many for one of
+    /// several.
+    pub async fn transfers(&self) -> Result<[i64; 3], DbError> {
+        transfer::count(&self.apart, &self.scope, &self.clbs().await?).await
     }
 
     /// A line about what is done on this machine: whoever works on it is no principal.

@@ -5,14 +5,51 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::agreement::AgreementState;
 use hub_entities::competence::{Derived, Enrolled, Ground, Serves, derive};
+use hub_entities::dossier::Mode;
 use hub_entities::id::{ClbId, Ids, PupilId, SchoolId};
+use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::clb_tally::follow;
 use super::sql::{bulk, execute, list, list_from, rows};
-use super::{DbError, audience};
+use super::{Db, DbError, audience};
+
+fn may(scope: &Scope) -> Result<(), DbError> {
+    match scope.reach() {
+        Reach::Operations => Ok(()),
+        _ => Err(DbError::OutOfScope),
+    }
+}
+
+/// All ties of each of these pupils, whatever their ground; of whom has none, nothing.
+pub async fn of_pupils(db: &Db, scope: &Scope, pupils: &[PupilId]) -> Result<BTreeMap<PupilId, Vec<Derived>>, DbError> {
+    may(scope)?;
+    let text = "select pupil_id, clb_id, ground, begins_on, ends_on from competence where pupil_id in ?";
+    let mut ties: BTreeMap<PupilId, Vec<Derived>> = BTreeMap::new();
+    for row in rows(db.reader(), text, vec![list(pupils)]).await? {
+        let period = Period {
+            begins: row.try_get_by_index(3)?,
+            ends: row.try_get_by_index(4)?,
+        };
+        let tie = Derived {
+            clb: row.try_get_by_index(1)?,
+            period,
+            ground: row.try_get_by_index(2)?,
+        };
+        ties.entry(row.try_get_by_index(0)?).or_default().push(tie);
+    }
+    Ok(ties)
+}
+
+/// The CLBs whose dossiers the hub keeps.
+pub async fn kept_here(db: &Db, scope: &Scope) -> Result<Vec<ClbId>, DbError> {
+    may(scope)?;
+    let text = "select clb_id from clb_dossiers where mode = ? order by clb_id";
+    let found = rows(db.reader(), text, vec![Mode::Hub.into()]).await?;
+    found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+}
 
 /// Derives the ties of these pupils again and writes the difference, and tells whoever lost or gained one of them. The
 /// caller holds their locks, and has changed their enrolments or the agreements of their schools.

@@ -15,7 +15,7 @@ pub mod audience;
 pub mod carried;
 mod clb_tally;
 pub mod client_grant;
-mod competence;
+pub mod competence;
 mod db;
 mod dialect;
 pub mod early;

@@ -397,12 +397,13 @@ both_databases!(
         agreements(&mut door).await;
         matching::disputes(&mut door).await;
         matching::runs(&mut door).await;
-        crate::dossier::brought_out(&mut door).await;
+        let staff = crate::dossier::brought_out_by(&mut door).await;
         matching::ties(&mut door).await;
         followed(&mut door).await;
         clients::submissions(&mut door).await;
         matching::waits(&mut door).await;
         clients::grants(&mut door).await;
+        crate::transfers::brought_out(&mut door, &staff).await;
 
         // Never brought out here, and why. Only what is needed may stand here.
         let exempt: BTreeSet<&str> = [

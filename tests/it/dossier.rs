@@ -15,7 +15,7 @@ mod parents_log;
 mod referrals;
 mod releases;
 mod replayed;
-mod rights;
+pub(crate) mod rights;
 
 pub(crate) use leaks::{cost, every_byte, has, sealed};
 pub(crate) use parents_log::last_sealed;
@@ -42,7 +42,7 @@ const ALL: &str = "pupilId
     wellbeing { trajectories { TRAJECTORIES } entries { ENTRIES } consents { CONSENTS } referrals { REFERRALS } }
     medical { ENTRIES }";
 
-fn all_of(pupil: PupilId) -> String {
+pub(crate) fn all_of(pupil: PupilId) -> String {
     let withheld = "__typename ... on Withheld { code canAsk decisionId }";
     let all = ALL
         .replace(
@@ -126,18 +126,18 @@ pub(crate) fn assign_post(worker: &Actor, town: &Town, post: &str, period: &str)
     step("assignPost", "PostAssigned { postId }", &input)
 }
 
-fn open(pupil: PupilId, domain: &str) -> String {
+pub(crate) fn open(pupil: PupilId, domain: &str) -> String {
     let input = format!("pupilId: \"{pupil}\" domain: {domain} phase: EXTENDED_CARE askedBy: PARENT");
     step("openTrajectory", "TrajectoryStepped { trajectoryId version }", &input)
 }
 
-fn assign(trajectory: &str, version: i32, worker: &Actor, period: &str) -> String {
+pub(crate) fn assign(trajectory: &str, version: i32, worker: &Actor, period: &str) -> String {
     let worker = id_of(worker);
     let input = format!("trajectoryId: \"{trajectory}\" version: {version} workerId: \"{worker}\" {period}");
     step("assignTeam", "TrajectoryStepped { trajectoryId version }", &input)
 }
 
-fn write(trajectory: &str, more: &str, text: &str) -> String {
+pub(crate) fn write(trajectory: &str, more: &str, text: &str) -> String {
     let input = format!("trajectoryId: \"{trajectory}\" about: PUPIL {more} text: \"{text}\"");
     step("writeEntry", "EntryWritten { entryId version }", &input)
 }
@@ -194,7 +194,7 @@ impl Guided {
 }
 
 /// The codes and texts of an answer, part by part: `SECRECY?` where one may ask, the texts or trajectories where granted.
-fn told(dossier: &Value) -> Vec<String> {
+pub(crate) fn told(dossier: &Value) -> Vec<String> {
     let part = |value: &Value| match value["__typename"].as_str().unwrap() {
         "Withheld" => {
             let ask = if value["canAsk"] == true { "?" } else { "" };

@@ -89,6 +89,7 @@ mod surface;
 mod telemetry;
 mod timeouts;
 mod tracks;
+mod transfers;
 mod waiting_age;
 mod waiting_places;
 mod whole_path;

@@ -387,6 +387,7 @@ async fn in_the_dossier(steps: &mut Steps<'_>) {
         .take(&director, "assignPost", posted, &format!("{post} ends: \"2026-12-01\""))
         .await;
     dossier::on_demand(steps, &anchor).await;
+    dossier::transferred(steps, &anchor, &director).await;
 }
 
 /// Two pupils of a school that a person ties, and takes apart again.

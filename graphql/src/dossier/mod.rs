@@ -18,6 +18,7 @@ pub mod review;
 pub mod rights;
 pub mod step;
 pub mod terms;
+pub mod transfer;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::ReferralState;
 use hub_entities::id::{
     AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId,
-    LogHoldId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    LogHoldId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId, TransferId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -23,6 +23,7 @@ use crate::dossier::release::NewRelease;
 use crate::dossier::request::{Answered, RequestRow, TakeIn};
 use crate::dossier::review::ParentsLogRow;
 use crate::dossier::rights::{EndAccess, OpenDossier, StandingRow};
+use crate::dossier::transfer::{RecordObjection, TransferRow};
 use crate::dossier::{CorrectConsent, JudgeCapability, RecordConsent, Stepped};
 use crate::guidance::{Ask, Received};
 use crate::page::{Page, Slice};
@@ -190,6 +191,31 @@ pub trait Corrections: Send + Sync {
         of: (CorrectionId, i32),
         reason: &str,
     ) -> Answer<Stepped<CorrectionId>>;
+}
+
+/// Transfers of dossiers to other CLBs.
+#[async_trait]
+pub trait Transfers: Send + Sync {
+    /// Those from the viewer's CLB and to it, as far as the viewer hears of them.
+    async fn transfers(&self, operation: &Operation) -> Answer<Vec<TransferRow>>;
+
+    /// Those of the person's own pupil, or why they are not told; nothing where there is no CLB to ask.
+    async fn own_transfers(&self, operation: &Operation) -> Answer<Option<Protected<Vec<TransferRow>>>>;
+
+    /// A person objects to one, in these words if any.
+    async fn object_to_transfer(
+        &self,
+        operation: &Operation,
+        transfer: TransferId,
+        text: Option<&str>,
+    ) -> Answer<Stepped<TransferId>>;
+
+    /// Records an objection that came on paper.
+    async fn record_transfer_objection(
+        &self,
+        operation: &Operation,
+        record: RecordObjection,
+    ) -> Answer<Stepped<TransferId>>;
 }
 
 /// Exports of all data of one pupil.

@@ -242,7 +242,7 @@ fn filters_and_sort_keys_are_closed() {
 }
 
 /// What a person can ask.
-const OF_PERSON: [&str; 7] = [
+const OF_PERSON: [&str; 8] = [
     "viewer",
     "accessLog",
     "emergencies",
@@ -250,6 +250,15 @@ const OF_PERSON: [&str; 7] = [
     "ownRequests",
     "ownExport",
     "parentsLog",
+    "ownTransfers",
+];
+
+/// What a person does.
+const BY_PERSON: [&str; 4] = [
+    "requestAccess",
+    "requestCorrection",
+    "reviewAccessLog",
+    "objectToTransfer",
 ];
 
 /// What each realm can name, written by hand from design §3, §8 and issue 2: nothing else is there.
@@ -285,7 +294,7 @@ fn each_realm_has_its_roots_and_no_other() {
     let of_clb = [
         &shared[..],
         &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
-        &["correctionRequests", "pupilExport", "accessLogHolds"],
+        &["correctionRequests", "pupilExport", "accessLogHolds", "transfers"],
         &["emergencies", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
@@ -325,16 +334,12 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["releaseToSchool", "revokeRelease"],
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
-                &["grantCorrection", "refuseCorrection"],
+                &["grantCorrection", "refuseCorrection", "recordTransferObjection"],
                 &["holdAccessLog", "liftAccessLogHold"],
             ]
             .concat(),
         ),
-        (
-            Realm::Person,
-            &OF_PERSON,
-            vec!["requestAccess", "requestCorrection", "reviewAccessLog"],
-        ),
+        (Realm::Person, &OF_PERSON, BY_PERSON.to_vec()),
         (
             Realm::Operations,
             &[

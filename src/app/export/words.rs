@@ -202,6 +202,10 @@ pub const EXPORTED: &[Said] = &[
         Word::Not("it waits for who answers it, and is the person's own"),
     ),
     neither(
+        "secrecy.transfer",
+        "to which CLB the dossier goes is told to who may object (`ownTransfers`) and to both CLBs (`transfers`)",
+    ),
+    neither(
         "secrecy.emergency",
         "told to director and officer of the controller; that it was opened so stands in the access log",
     ),

@@ -17,9 +17,10 @@ use crate::store::sql::{execute, list, list_from, row, rows};
 const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
 
 /// What goes with the key of a dossier, row by row: what refers to another before that.
-pub const ERASED: [&str; 18] = [
+pub const ERASED: [&str; 19] = [
     "log_review",
     "log_hold",
+    "transfer",
     "correction_request",
     "dossier_access",
     "dossier_request",

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod brought_out;
+pub mod carrying;
 pub mod chain;
 pub mod consent;
 pub mod correction;
@@ -25,6 +26,7 @@ pub mod request;
 pub mod rights;
 pub mod showcase;
 pub mod ties;
+pub mod transfer;
 pub mod wrapped;
 pub mod writing;
 

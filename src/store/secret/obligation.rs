@@ -3,7 +3,8 @@
 
 use hub_entities::dossier::Domain;
 use hub_entities::dossier::trajectory::{AskedBy, Obligation, Phase, TrajectoryState};
-use hub_entities::id::{Ids, PrincipalId, PupilId, TrajectoryId};
+use hub_entities::dossier::transfer::Custody;
+use hub_entities::id::{ClbId, Ids, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::Purpose;
 use hub_entities::policy::Scope;
 use hub_entities::policy::secret::Class;
@@ -12,7 +13,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::following::begin;
-use super::{Secrets, key};
+use super::{Secrets, key, line, transfer};
 use crate::store::DbError;
 use crate::store::intent::{Intent, SignalOf};
 use crate::store::sql::{execute, row};
@@ -132,10 +133,39 @@ pub async fn lapses(
     let Some(tx) = begin(secrets, scope, ids, intent, what).await? else {
         return Ok(false);
     };
-    let text = "update trajectory set lapsed_at = ?, version = version + 1
-         where clb_id = ? and pupil_id = ? and signal_id = ? and lapsed_at is null";
-    let values: Vec<Value> = vec![intent.at.into(), intent.clb.into(), pupil.into(), signal.id.into()];
-    execute(&tx, text, values).await?;
+    // Where the dossier went since, it lapses too.
+    let mut clbs = vec![intent.clb];
+    let mut at = Some(intent.clb);
+    while let Some(clb) = at {
+        let text = "update trajectory set lapsed_at = ?, version = version + 1
+             where clb_id = ? and pupil_id = ? and signal_id = ? and lapsed_at is null";
+        let values: Vec<Value> = vec![intent.at.into(), clb.into(), pupil.into(), signal.id.into()];
+        if execute(&tx, text, values).await? > 0 {
+            if clb != intent.clb {
+                let line = transfer::line(ids, (clb, pupil), "obligation_lapses", "withdrawn-signal", intent.at);
+                line::write(&tx, std::slice::from_ref(&line)).await?;
+            }
+            break;
+        }
+        at = went_to(&tx, (clb, pupil)).await?.filter(|next| !clbs.contains(next));
+        clbs.extend(at);
+        secrets.apart.dialect.name_clbs(&tx, &clbs).await?;
+    }
     tx.commit().await?;
     Ok(true)
+}
+
+/// To which CLB a dossier went last from this one, whole or in part.
+async fn went_to(tx: &DatabaseTransaction, (clb, pupil): (ClbId, PupilId)) -> Result<Option<ClbId>, DbError> {
+    let text =
+        "select other_clb_id from transfer where clb_id = ? and pupil_id = ? and not arrives and custody in (?, ?)
+         order by over_at desc limit 1";
+    let values: Vec<Value> = vec![
+        clb.into(),
+        pupil.into(),
+        Custody::Transferred.into(),
+        Custody::Partly.into(),
+    ];
+    let found = row(tx, text, values).await?;
+    Ok(found.map(|row| row.try_get_by_index(0)).transpose()?)
 }

@@ -12,7 +12,7 @@ use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, U
 use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
-use super::{Secrets, consent, emergency, parents_log, rights};
+use super::{Secrets, consent, emergency, parents_log, rights, transfer};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -55,8 +55,29 @@ pub async fn load(
     asker: Asker,
     pupils: &[PupilId],
 ) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
-    let basic = Basic::load(db, asker, pupils).await?;
-    let tx = secrets.apart.within(&[asker.clb]).await?;
+    loaded(secrets, law, Basic::load(db, asker, pupils).await?).await
+}
+
+/// The same, of a CLB that keeps a dossier on its way to another, or has one that came from another: what is said of that
+/// transfer it hears, competent or not.
+pub async fn load_as_party(
+    db: &Db,
+    secrets: &Secrets,
+    law: &ConsentLaw,
+    asker: Asker,
+    pupils: &[PupilId],
+) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
+    let mut basic = Basic::load(db, asker, pupils).await?;
+    for pupil in transfer::of_these(secrets, asker.clb, pupils).await? {
+        if let Some((rows, _)) = basic.of.get_mut(&pupil) {
+            rows.controls = true;
+        }
+    }
+    loaded(secrets, law, basic).await
+}
+
+async fn loaded(secrets: &Secrets, law: &ConsentLaw, basic: Basic) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
+    let tx = secrets.apart.within(&[basic.asker.clb]).await?;
     let ties = basic.with_secrets(&tx, secrets, law).await?;
     tx.commit().await?;
     Ok(ties)

@@ -68,6 +68,7 @@ both_databases!(a_chat_worker_has_no_pupil_at_all, async |database: &TestDatabas
     matching::waits(&mut door).await;
     matching::ties(&mut door).await;
     contradicted(&town).await;
+    crate::transfers::brought_out(&mut door, &staff).await;
     // All that was asked to be put right has been answered; one waits again.
     let look = database.look_apart().await;
     let waits = "update correction_request set state = 'waiting' where id in (select id from correction_request where state = 'refused'
@@ -164,6 +165,7 @@ both_databases!(a_chat_worker_has_no_pupil_at_all, async |database: &TestDatabas
             &staff.anchor,
             json!([]),
         ),
+        ("transfers", "transfers { id }".to_owned(), &staff.director, json!([])),
         (
             "accessLogHolds",
             format!("accessLogHolds(pupilId: \"{ada}\") {{ id }}"),

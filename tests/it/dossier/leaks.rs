@@ -350,6 +350,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     parents_log::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
     crate::guidance::brought_out(&mut door, staff).await;
+    crate::transfers::brought_out(&mut door, staff).await;
     let all = every_byte(database, &town).await;
     for canary in CANARIES
         .into_iter()
@@ -360,6 +361,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(SAID_OF_RIGHTS)
         .chain(SAID_OF_ENTRIES)
         .chain([WHY, NEED, DANGER])
+        .chain(crate::transfers::CANARIES)
     {
         let found: Vec<&String> = all
             .iter()

@@ -15,7 +15,7 @@ use crate::support::world::at;
 /// What a person says, and what is answered: nowhere else.
 pub(super) const SAID_OF_RIGHTS: [&str; 2] = ["canary-of-a-question", "canary-of-a-refusal"];
 
-pub(super) const RIGHTS: Option<Purpose> = Some(Purpose::RightsOfThePerson);
+pub(crate) const RIGHTS: Option<Purpose> = Some(Purpose::RightsOfThePerson);
 
 const OPENED: &str = "DossierOpened { accessId version }";
 const REFUSED: &str = "DossierRequestRefused { requestId version }";
@@ -109,7 +109,7 @@ pub(super) async fn read(town: &Town, person: &Actor) -> Vec<String> {
     told(&answer["dossiers"][0])
 }
 
-pub(super) async fn take(town: &Town, by: &Actor, question: &str) -> Value {
+pub(crate) async fn take(town: &Town, by: &Actor, question: &str) -> Value {
     let mut answer = town.ask_for(by, GUIDANCE, true, question).await;
     let answers = answer.as_object_mut().unwrap();
     answers.values_mut().next().unwrap().take()

@@ -1,9 +1,11 @@
 //! What is asked of a CLB, what it refers and what a team opens: which tables each of it may touch.
 
+use hub_entities::category::Categories;
 use hub_entities::operation::{Actor, Discipline, Purpose, Role};
 
 use super::{Steps, text};
 use crate::dossier::{last_sealed, sealed};
+use crate::transfers;
 
 /// As [`super::MAY_CHANGE`].
 pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
@@ -176,6 +178,9 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
     ),
     // Each review is a row of its own: none is written over.
     ("reviewAccessLog", &["+secrecy.access_line", "+secrecy.log_review"]),
+    // What goes is decided by it, and goes on its day: by no mutation.
+    ("objectToTransfer", OBJECTED),
+    ("recordTransferObjection", OBJECTED),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
         "submitGuidanceRequest",
@@ -187,6 +192,55 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+const OBJECTED: &[&str] = &[
+    "+secrecy.access_line",
+    "secrecy.transfer.objected_by",
+    "secrecy.transfer.objected_on",
+    "secrecy.transfer.objection",
+    "secrecy.transfer.recorded_by",
+    "secrecy.transfer.version",
+];
+
+/// Four pupils go to a school of the other CLB: a pupil objects, a parent, and on paper to the anchor and to the director.
+pub(super) async fn transferred(steps: &mut Steps<'_>, anchor: &Actor, director: &Actor) {
+    let town = steps.town;
+    // The agreement of south may have ended by now.
+    let school = town.world.school("123480", town.second, Categories::all()).await;
+    let mut announced = Vec::new();
+    for (key, born) in [
+        ("og", "2012-05-01"),
+        ("pim", "2018-05-01"),
+        ("quin", "2012-05-01"),
+        ("roos", "2012-05-01"),
+    ] {
+        let pupil = transfers::guided_by(town, anchor, (key, Some(born))).await.pupil;
+        transfers::goes_to(town, (key, Some(born)), school, "2026-10-01").await;
+        announced.push(pupil);
+    }
+    assert_eq!(transfers::round(town).await.announced, 4);
+    let told = town
+        .ask_for(director, Some(Purpose::Guidance), true, "{ transfers { id pupilId } }")
+        .await;
+    let transfer = |pupil: &hub_entities::id::PupilId| {
+        let all = told["transfers"].as_array().unwrap();
+        let own = all.iter().find(|one| one["pupilId"] == pupil.to_string());
+        format!("transferId: {}", own.unwrap()["id"])
+    };
+    let done = "TransferObjected { transferId }";
+    for (pupil, role) in [(&announced[0], Role::Pupil), (&announced[1], Role::Parent)] {
+        let person = town.world.person(role, *pupil).await;
+        let input = format!("{} text: \"words\"", transfer(pupil));
+        steps.take(&person, "objectToTransfer", done, &input).await;
+    }
+    for (pupil, by) in [(&announced[2], anchor), (&announced[3], director)] {
+        let input = format!(
+            "{} by: PUPIL receivedOn: \"2026-10-01\" text: \"words\"",
+            transfer(pupil)
+        );
+        steps.take(by, "recordTransferObjection", done, &input).await;
+    }
+}
 
 /// A colleague asks for access and is given it, and a referral comes to nothing.
 pub(super) async fn in_a_trajectory(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str) {

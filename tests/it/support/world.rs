@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Registers as the operator.
-    async fn registration(&self) -> Registration {
+    pub(crate) async fn registration(&self) -> Registration {
         Registration::begin(&self.db, &self.operator().await).await.unwrap()
     }
 

@@ -5,6 +5,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::field::{Asked, Class, Part, Step};
 use super::ties::{Access, Lent, Place, TieRows, holds};
 use super::verdict::Reader;
+use crate::dossier::consent::Giver;
+use crate::dossier::transfer::may_object;
 use crate::dossier::{Domain, Post};
 use crate::law::consent::Decides;
 use crate::operation::{Discipline, Purpose, Role};
@@ -52,7 +54,25 @@ impl Case<'_> {
 
     /// What a person reads, or asks to be corrected: who may not read it may not ask that either.
     pub(super) fn reads_or_corrects(&self) -> bool {
-        self.reads() || self.does(&[Step::AskCorrection])
+        (self.reads() && !self.is_of_transfer()) || self.does(&[Step::AskCorrection])
+    }
+
+    /// Whether it is where the dossier goes that is read, or that somebody objects to.
+    pub(super) fn is_of_transfer(&self) -> bool {
+        let custody = matches!(self.asked, Asked::Read(field) if field.part() == Part::Custody);
+        custody || self.does(&[Step::ObjectToTransfer, Step::RecordObjection])
+    }
+
+    /// Whether it is asked of a CLB from which the dossier goes, or to which it came.
+    pub(super) fn is_party(&self) -> bool {
+        self.is_clb() && self.rows.controls && self.is_of_transfer()
+    }
+
+    /// Whether this person may object to the transfer.
+    pub(super) fn may_object(&self) -> bool {
+        let decides = self.rows.decides;
+        (self.is_the_pupil() && may_object(Giver::Pupil, decides))
+            || (self.is_a_parent() && may_object(Giver::Parent, decides))
     }
 
     /// What one plans by, and nothing of what was said.

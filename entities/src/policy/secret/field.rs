@@ -16,7 +16,7 @@ closed_enum! {
         Wellbeing = "secret.wellbeing",
         /// Health data of any domain: kept apart (domain facts §4.1).
         Medical = "secret.medical",
-        /// What a CLB was asked and has not taken in yet.
+        /// What comes to a CLB and no trajectory has taken in: what it is asked, and where the dossier goes (overdracht).
         Intake = "secret.intake",
         /// What a worker released to the school, as a copy.
         Shared = "shared",
@@ -97,13 +97,15 @@ closed_enum! {
         Lines = "lines",
         /// What was opened in emergencies.
         Emergencies = "emergencies",
+        /// In whose keeping the dossier is, and to which CLB it goes. What one plans by.
+        Custody = "custody",
     }
 }
 
 impl Part {
     /// Whether it is what one plans by, without content.
     pub const fn is_plan(self) -> bool {
-        matches!(self, Self::Trajectories | Self::Requests)
+        matches!(self, Self::Trajectories | Self::Requests | Self::Custody)
     }
 }
 
@@ -128,7 +130,7 @@ impl Field {
         let parts: &[Part] = match class {
             Class::Learning | Class::Career | Class::Health | Class::Wellbeing => &OF_A_DOMAIN,
             Class::Medical => &[Part::Entries],
-            Class::Intake => &[Part::Requests, Part::Entries],
+            Class::Intake => &[Part::Requests, Part::Entries, Part::Custody],
             Class::Shared => &[Part::Releases],
             Class::Case => &[Part::States],
             Class::Audit => &[Part::Lines, Part::Emergencies],
@@ -212,6 +214,10 @@ closed_enum! {
         HoldLog = "hold_log",
         /// Review the access log for parents.
         ReviewLog = "review_log",
+        /// Object, as the person, to a transfer to another CLB (verzet).
+        ObjectToTransfer = "object_to_transfer",
+        /// Record an objection that came on paper.
+        RecordObjection = "record_objection",
     }
 }
 

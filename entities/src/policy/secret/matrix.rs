@@ -203,6 +203,17 @@ fn workers() -> Vec<Persona> {
             rows.competent.push(future());
             rows.places.push(learning(holds()));
         }),
+        of_role("team_where_it_goes_from", Role::ClbWorker, |viewer, rows| {
+            viewer.discipline = Some(Psychologist);
+            rows.competent.push(past());
+            rows.places.push(learning(holds()));
+            rows.controls = true;
+        }),
+        of_role("worker_where_it_goes_from", Role::ClbWorker, |viewer, rows| {
+            viewer.discipline = Some(Psychologist);
+            rows.competent.push(past());
+            rows.controls = true;
+        }),
         worker("worker", Psychologist, |_, _| {}),
         worker("anchor", SocialWorker, |_, rows| {
             rows.posts.push(Posted {
@@ -302,7 +313,19 @@ fn others_of_the_clb() -> Vec<Persona> {
             rows.controls = true;
         }),
         of_role("director_of_another_clb", Role::ClbDirector, |_, _| {}),
+        of_role("director_where_it_goes_from", Role::ClbDirector, |_, rows| {
+            rows.competent.push(past());
+            rows.controls = true;
+        }),
         competent("administration", Role::ClbAdministration),
+        of_role(
+            "administration_where_it_goes_from",
+            Role::ClbAdministration,
+            |_, rows| {
+                rows.competent.push(past());
+                rows.controls = true;
+            },
+        ),
         competent("chat_worker", Role::ClbChatWorker),
     ]
 }
@@ -459,6 +482,8 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("export", &[Step::Export], Class::Case),
     ("export-medical", &[Step::Export], Class::Medical),
     ("review", &[Step::ReviewLog], Class::Audit),
+    ("object", &[Step::ObjectToTransfer], Class::Intake),
+    ("record", &[Step::RecordObjection], Class::Intake),
 ];
 
 /// A verdict as one word: `-` for nothing, `!…` for a reason (with `?` where one may ask), else the capacity.

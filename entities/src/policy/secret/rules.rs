@@ -56,6 +56,7 @@ const TEAM_STEPS: &[Step] = &[
     Step::AnswerRequest,
     Step::Export,
     Step::HoldLog,
+    Step::RecordObjection,
 ];
 
 /// All of them, in the order in which they are read.
@@ -94,7 +95,7 @@ pub const RULES: &[Rule] = &[
         sentence: "A CLB sees what concerns the pupils it is competent for today; rights end with the relation.",
         ground: "design §3; domain facts §4.2 (M)",
         says: Says::Nothing,
-        applies: |case| case.is_clb() && !case.clb_is_competent() && !case.is_told(),
+        applies: |case| case.is_clb() && !case.clb_is_competent() && !case.is_told() && !case.is_party(),
     },
     Rule {
         name: "not-this-person",
@@ -119,7 +120,8 @@ pub const RULES: &[Rule] = &[
         ground: "issue 4.1; design §3 (need to know)",
         says: Says::Withhold(Code::Secrecy, false),
         applies: |case| {
-            let leads = case.reads_plan() || case.does(&[Step::AssignTeam]) || case.is_told();
+            let steps = [Step::AssignTeam, Step::RecordObjection];
+            let leads = case.reads_plan() || case.does(&steps) || case.is_told();
             case.is(&[Role::ClbDirector]) && case.class() != Class::Case && !leads
         },
     },
@@ -167,7 +169,10 @@ pub const RULES: &[Rule] = &[
         sentence: "What a CLB is asked is read and answered by the anchor of the school, and by no other colleague.",
         ground: "domain facts §2.3, §3.5 (H: need to know); issue 4.1 (intake by the anchor) and 4.2",
         says: Says::Withhold(Code::NotInTeam, false),
-        applies: |case| case.is_worker() && case.class() == Class::Intake && !case.is_for_the_anchor(),
+        applies: |case| {
+            let of_team = case.is_of_transfer() && case.in_team();
+            case.is_worker() && case.class() == Class::Intake && !case.is_for_the_anchor() && !of_team
+        },
     },
     Rule {
         name: "need-to-know",
@@ -261,6 +266,16 @@ pub const RULES: &[Rule] = &[
         applies: |case| {
             let reads = case.is_a_parent() && case.reads_or_corrects() && case.class().is_secret();
             reads && case.parents_decide() && !case.opened(|access| !access.pupil_objects)
+        },
+    },
+    Rule {
+        name: "who-decides-objects",
+        sentence: "Where the dossier goes is told to who may object to it: the pupil who decides, else the parents.",
+        ground: "domain facts §4.2 (H)",
+        says: Says::Withhold(Code::Secrecy, true),
+        applies: |case| {
+            let objects = case.reads() || case.does(&[Step::ObjectToTransfer]);
+            case.is_a_parent() && case.is_of_transfer() && objects && !case.may_object()
         },
     },
     Rule {
@@ -368,7 +383,17 @@ pub const RULES: &[Rule] = &[
         says: Says::Grant(Reader::Planner),
         applies: |case| {
             let plans = case.is(&[Role::ClbDirector, Role::ClbAdministration]) && case.reads_plan();
-            plans || (case.is(&[Role::ClbDirector]) && case.does(&[Step::AssignTeam]))
+            plans || (case.is(&[Role::ClbDirector]) && case.does(&[Step::AssignTeam, Step::RecordObjection]))
+        },
+    },
+    Rule {
+        name: "objects-to-transfer",
+        sentence: "Who decides, the pupil or else the parents, reads where the dossier goes and objects to it; where nobody knows, both may.",
+        ground: "domain facts §4.2 (H)",
+        says: Says::Grant(Reader::Asker),
+        applies: |case| {
+            let objects = case.reads() || case.does(&[Step::ObjectToTransfer]);
+            case.class() == Class::Intake && case.is_of_transfer() && objects && case.may_object()
         },
     },
     Rule {

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
     AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, EntryId,
-    GuidanceRequestId, LogHoldId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId,
+    GuidanceRequestId, LogHoldId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId, TransferId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -16,21 +16,22 @@ use hub_graphql::dossier::access::AccessRow;
 use hub_graphql::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use hub_graphql::dossier::export::ExportRow;
-use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use hub_graphql::dossier::hold::HoldRow;
+use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::release::NewRelease;
 use hub_graphql::dossier::request::{Answered, RequestRow, TakeIn};
 use hub_graphql::dossier::review::ParentsLogRow;
 use hub_graphql::dossier::rights::{EndAccess, OpenDossier, StandingRow};
+use hub_graphql::dossier::transfer::{RecordObjection, TransferRow};
 use hub_graphql::dossier::{
     self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
     WriteEntry,
 };
 use hub_graphql::guidance::{Ask, Received};
 use hub_graphql::hub::{
-    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, ParentsLogs, Referrals,
-    Releases, Rights,
+    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, ParentsLogs,
+    Referrals, Releases, Rights, Transfers,
 };
 use hub_graphql::page::{Page, Slice};
 use hub_graphql::release::SharedRow;
@@ -346,6 +347,38 @@ impl ParentsLogs for Fake {
     }
 
     async fn lift_log_hold(&self, _: &Operation, _: (LogHoldId, i32)) -> Answer<dossier::Stepped<LogHoldId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+}
+
+#[async_trait]
+impl Transfers for Fake {
+    async fn transfers(&self, _: &Operation) -> Answer<Vec<TransferRow>> {
+        self.count()?;
+        Ok(Vec::new())
+    }
+
+    async fn own_transfers(&self, _: &Operation) -> Answer<Option<Protected<Vec<TransferRow>>>> {
+        self.count()?;
+        Ok(None)
+    }
+
+    async fn object_to_transfer(
+        &self,
+        _: &Operation,
+        _: TransferId,
+        _: Option<&str>,
+    ) -> Answer<dossier::Stepped<TransferId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn record_transfer_objection(
+        &self,
+        _: &Operation,
+        _: RecordObjection,
+    ) -> Answer<dossier::Stepped<TransferId>> {
         self.count()?;
         Ok(dossier::Stepped::Unknown)
     }
