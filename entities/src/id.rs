@@ -156,7 +156,7 @@ ids! {
     /// What a person asks of an entry (verzoek tot verbetering). UUIDv4.
     CorrectionId = "cor";
     /// That the access log is held back from parents (veiligheidsstop). UUIDv4.
-    LogHoldId = "hld";
+    LogHoldId = "lhd";
     /// A transfer of a dossier to another CLB (overdracht). UUIDv4.
     TransferId = "trf";
 }

@@ -18,7 +18,7 @@ use crate::delivery::DeliveryRoot;
 use crate::dossier::correction::{CorrectionMutation, CorrectionRoot, OwnCorrectionMutation};
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::export::{ExportRoot, OwnExportRoot};
-use crate::dossier::hold::{HoldMutation, HoldRoot};
+use crate::dossier::log_hold::{LogHoldMutation, LogHoldRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
 use crate::dossier::review::{ReviewMutation, ReviewRoot};
 use crate::dossier::rights::{RightsMutation, RightsRoot};
@@ -87,7 +87,7 @@ struct ClbQuery(
     RightsRoot,
     CorrectionRoot,
     ExportRoot,
-    HoldRoot,
+    LogHoldRoot,
     TransferRoot,
 );
 
@@ -121,7 +121,7 @@ struct ClbMutation(
     EmergencyMutation,
     RightsMutation,
     CorrectionMutation,
-    HoldMutation,
+    LogHoldMutation,
     TransferMutation,
 );
 

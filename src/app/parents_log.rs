@@ -6,7 +6,7 @@ use hub_entities::id::{LogHoldId, PupilId, TrajectoryId};
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Asked, Class, Protected, Step, Verdict};
 use hub_graphql::dossier::Stepped;
-use hub_graphql::dossier::hold::HoldRow;
+use hub_graphql::dossier::log_hold::LogHoldRow;
 use hub_graphql::dossier::review::{HeldRow, ParentsLogRow, ReviewRow};
 use hub_graphql::hub::{Answer, ParentsLogs};
 
@@ -34,8 +34,8 @@ fn held_row(one: Held) -> HeldRow {
     }
 }
 
-fn hold_row(one: Hold) -> HoldRow {
-    HoldRow {
+fn hold_row(one: Hold) -> LogHoldRow {
+    LogHoldRow {
         id: one.id,
         trajectory: one.trajectory,
         held: held_row(one.held),
@@ -111,7 +111,7 @@ impl ParentsLogs for App {
         Ok(held.map_or(Stepped::Unknown, |id| Stepped::Done(id, 1)))
     }
 
-    async fn log_holds(&self, operation: &Operation, pupil: PupilId) -> Answer<Vec<HoldRow>> {
+    async fn log_holds(&self, operation: &Operation, pupil: PupilId) -> Answer<Vec<LogHoldRow>> {
         let Some(reader) = self.reader(operation)? else {
             return Ok(Vec::new());
         };

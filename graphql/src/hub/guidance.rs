@@ -16,7 +16,7 @@ use crate::dossier::access::AccessRow;
 use crate::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use crate::dossier::export::ExportRow;
-use crate::dossier::hold::HoldRow;
+use crate::dossier::log_hold::LogHoldRow;
 use crate::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
 use crate::dossier::release::NewRelease;
@@ -269,7 +269,7 @@ pub trait ParentsLogs: Send + Sync {
     ) -> Answer<Stepped<LogHoldId>>;
 
     /// When and why it is or was held back under the viewer's own trajectories.
-    async fn log_holds(&self, operation: &Operation, pupil: PupilId) -> Answer<Vec<HoldRow>>;
+    async fn log_holds(&self, operation: &Operation, pupil: PupilId) -> Answer<Vec<LogHoldRow>>;
 
     /// Lets it go, in this version.
     async fn lift_log_hold(&self, operation: &Operation, of: (LogHoldId, i32)) -> Answer<Stepped<LogHoldId>>;

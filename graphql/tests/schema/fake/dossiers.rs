@@ -16,7 +16,7 @@ use hub_graphql::dossier::access::AccessRow;
 use hub_graphql::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use hub_graphql::dossier::export::ExportRow;
-use hub_graphql::dossier::hold::HoldRow;
+use hub_graphql::dossier::log_hold::LogHoldRow;
 use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
 use hub_graphql::dossier::release::NewRelease;
@@ -341,7 +341,7 @@ impl ParentsLogs for Fake {
         Ok(dossier::Stepped::Unknown)
     }
 
-    async fn log_holds(&self, _: &Operation, _: PupilId) -> Answer<Vec<HoldRow>> {
+    async fn log_holds(&self, _: &Operation, _: PupilId) -> Answer<Vec<LogHoldRow>> {
         self.count()?;
         Ok(Vec::new())
     }

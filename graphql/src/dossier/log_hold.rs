@@ -14,7 +14,7 @@ use crate::scalar::Gid;
 
 /// A hold, as the hub answers it to the team of its trajectory.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HoldRow {
+pub struct LogHoldRow {
     /// Its id.
     pub id: LogHoldId,
     /// Under which trajectory.
@@ -27,10 +27,12 @@ pub struct HoldRow {
     pub version: i32,
 }
 
-impl std::fmt::Debug for HoldRow {
+impl std::fmt::Debug for LogHoldRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // A secret is written into no log.
-        f.debug_struct("HoldRow").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("LogHoldRow")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,8 +65,8 @@ pub struct AccessLogHold {
     pub version: i32,
 }
 
-impl From<HoldRow> for AccessLogHold {
-    fn from(row: HoldRow) -> Self {
+impl From<LogHoldRow> for AccessLogHold {
+    fn from(row: LogHoldRow) -> Self {
         Self {
             id: Gid(row.id),
             trajectory_id: Gid(row.trajectory),
@@ -80,10 +82,10 @@ impl From<HoldRow> for AccessLogHold {
 
 /// The root of what is held back.
 #[derive(Default)]
-pub struct HoldRoot;
+pub struct LogHoldRoot;
 
 #[Object]
-impl HoldRoot {
+impl LogHoldRoot {
     /// When and why the access log of a pupil is or was held back from parents, the latest first, under the viewer's own
     /// trajectories and no other. Being asked is logged.
     #[graphql(tag = "class:secret.granted")]
@@ -154,10 +156,10 @@ payload!(
 
 /// Holding the access log back from parents.
 #[derive(Default)]
-pub struct HoldMutation;
+pub struct LogHoldMutation;
 
 #[Object]
-impl HoldMutation {
+impl LogHoldMutation {
     /// Holds the access log of a pupil back from parents, for the pupil's safety, whatever was reviewed. They then read what is
     /// read where nothing was reviewed, and never that it is or was held back. The data protection officer is told that and
     /// when, and not why.
