@@ -155,6 +155,8 @@ ids! {
     DossierAccessId = "dsa";
     /// What a person asks of an entry (verzoek tot verbetering). UUIDv4.
     CorrectionId = "cor";
+    /// A legal hold on a dossier (bewaringsplicht). UUIDv4.
+    HoldId = "hld";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

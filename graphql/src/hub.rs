@@ -42,7 +42,7 @@ use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
 pub use guidance::{
-    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, Referrals, Releases, Rights,
+    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, Holds, Referrals, Releases, Rights,
 };
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
 
@@ -539,6 +539,7 @@ pub trait Hub:
     + Asking
     + AccessLogs
     + Emergencies
+    + Holds
     + Rights
     + Corrections
     + Exports
@@ -564,6 +565,7 @@ impl<T> Hub for T where
         + Asking
         + AccessLogs
         + Emergencies
+        + Holds
         + Rights
         + Corrections
         + Exports

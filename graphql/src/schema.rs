@@ -18,6 +18,7 @@ use crate::delivery::DeliveryRoot;
 use crate::dossier::correction::{CorrectionMutation, CorrectionRoot, OwnCorrectionMutation};
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::export::{ExportRoot, OwnExportRoot};
+use crate::dossier::hold::{HoldMutation, HoldRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
 use crate::dossier::rights::{RightsMutation, RightsRoot};
 use crate::dossier::{
@@ -84,6 +85,7 @@ struct ClbQuery(
     RightsRoot,
     CorrectionRoot,
     ExportRoot,
+    HoldRoot,
 );
 
 /// What schools may do.
@@ -116,6 +118,7 @@ struct ClbMutation(
     EmergencyMutation,
     RightsMutation,
     CorrectionMutation,
+    HoldMutation,
 );
 
 /// What may be asked by operators: no pupil content.

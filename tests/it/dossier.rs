@@ -8,11 +8,13 @@ mod emergencies;
 mod erasure;
 mod events;
 mod exports;
+mod holds;
 mod leaks;
 mod log;
 mod referrals;
 mod releases;
 mod replayed;
+mod retention;
 mod rights;
 
 pub(crate) use leaks::{cost, every_byte, has};
@@ -389,6 +391,7 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     releases::brought_out(door, &guided).await;
     asking::brought_out(door, &guided).await;
     emergencies::brought_out(door, &guided).await;
+    holds::brought_out(door, &guided).await;
     log::brought_out(door).await;
     crate::intents::brought_out(door, staff).await;
     crate::guidance::brought_out(door, staff).await;

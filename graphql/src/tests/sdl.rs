@@ -285,7 +285,7 @@ fn each_realm_has_its_roots_and_no_other() {
         &shared[..],
         &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
         &["correctionRequests", "pupilExport"],
-        &["emergencies", "pupilMerges", "gaps", "quarantine"],
+        &["emergencies", "legalHolds", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
@@ -325,6 +325,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
                 &["grantCorrection", "refuseCorrection"],
+                &["putLegalHold", "liftLegalHold"],
             ]
             .concat(),
         ),

@@ -137,7 +137,7 @@ async fn no_input_takes_what_is_not_its_own() {
     let (schemas, hub) = over(Fake::default());
     for (realm, role, inputs) in [
         (Realm::School, Role::SchoolDataManager, 21),
-        (Realm::Clb, Role::ClbWorker, 36),
+        (Realm::Clb, Role::ClbWorker, 38),
         (Realm::Person, Role::Pupil, 3),
         (Realm::Operations, Role::Operator, 1),
     ] {

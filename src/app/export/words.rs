@@ -206,6 +206,10 @@ pub const EXPORTED: &[Said] = &[
         "told to director and officer of the controller; that it was opened so stands in the access log",
     ),
     neither(
+        "secrecy.legal_hold",
+        "told to the director, who answers for how long dossiers are kept; that one was put stands in the access log",
+    ),
+    neither(
         "secrecy.guidance_request",
         "what a CLB is asked is read by the anchor of the school, and is an entry once it is taken in",
     ),

@@ -15,6 +15,7 @@ use super::consents::{self, NOTES};
 use super::corrections::{self, SAID_OF_ENTRIES};
 use super::emergencies::{self, NEED};
 use super::exports;
+use super::holds::{self, HELD};
 use super::referrals::{self, REFERRED};
 use super::releases::{self, RELEASED};
 use super::rights::{self, SAID_OF_RIGHTS};
@@ -344,6 +345,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     releases::noted(&mut door, &guided).await;
     asking::brought_out(&mut door, &guided).await;
     emergencies::brought_out(&mut door, &guided).await;
+    holds::brought_out(&mut door, &guided).await;
     rights::brought_out(&mut door, &guided, &[]).await;
     corrections::brought_out(&mut door, &guided).await;
     crate::intents::brought_out(&mut door, staff).await;
@@ -357,6 +359,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(RELEASED)
         .chain(SAID_OF_RIGHTS)
         .chain(SAID_OF_ENTRIES)
+        .chain(HELD)
         .chain([WHY, NEED])
     {
         let found: Vec<&String> = all
@@ -396,6 +399,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&RELEASED)
             .chain(&SAID_OF_RIGHTS)
             .chain(&SAID_OF_ENTRIES)
+            .chain(&HELD)
             .chain(&[WHY, NEED]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }

@@ -162,6 +162,18 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
             "secrecy.correction_request.version",
         ],
     ),
+    ("putLegalHold", &["+secrecy.access_line", "+secrecy.legal_hold"]),
+    // That it stood stays.
+    (
+        "liftLegalHold",
+        &[
+            "+secrecy.access_line",
+            "secrecy.legal_hold.lifted_at",
+            "secrecy.legal_hold.lifted_by",
+            "secrecy.legal_hold.lifted_why",
+            "secrecy.legal_hold.version",
+        ],
+    ),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
         "submitGuidanceRequest",
@@ -292,6 +304,15 @@ async fn corrected(steps: &mut Steps<'_>, anchor: &Actor, trajectory: &str, pers
             )
             .await;
     }
+}
+
+/// The director holds the dossier back, and lets it go again.
+pub(super) async fn held(steps: &mut Steps<'_>, director: &Actor) {
+    let decided = "LegalHoldDecided { holdId }";
+    let input = format!("pupilId: \"{}\" ground: COMPLAINT reason: \"words\"", steps.town.ada);
+    let put = steps.take(director, "putLegalHold", decided, &input).await;
+    let input = format!("holdId: \"{}\" version: 1 reason: \"words\"", text(&put["holdId"]));
+    steps.take(director, "liftLegalHold", decided, &input).await;
 }
 
 /// Two releases to the school, under a consent that stands; one is taken back.

@@ -97,6 +97,8 @@ closed_enum! {
         Lines = "lines",
         /// What was opened in emergencies.
         Emergencies = "emergencies",
+        /// Legal holds on dossiers.
+        Holds = "holds",
     }
 }
 
@@ -131,7 +133,7 @@ impl Field {
             Class::Intake => &[Part::Requests, Part::Entries],
             Class::Shared => &[Part::Releases],
             Class::Case => &[Part::States],
-            Class::Audit => &[Part::Lines, Part::Emergencies],
+            Class::Audit => &[Part::Lines, Part::Emergencies, Part::Holds],
         };
         parts.contains(&part).then_some(Self { class, part })
     }
@@ -208,6 +210,10 @@ closed_enum! {
         AnswerGuidance = "answer_guidance",
         /// Open in an emergency, for minutes (noodtoegang).
         OpenInUrgency = "open_in_urgency",
+        /// Put a legal hold on a dossier (bewaringsplicht).
+        PutHold = "put_hold",
+        /// Lift one.
+        LiftHold = "lift_hold",
     }
 }
 

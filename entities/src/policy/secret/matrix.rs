@@ -301,6 +301,10 @@ fn others_of_the_clb() -> Vec<Persona> {
             rows.competent.push(holds());
             rows.controls = true;
         }),
+        of_role("director_clb_no_longer_competent", Role::ClbDirector, |_, rows| {
+            rows.competent.push(past());
+            rows.controls = true;
+        }),
         of_role("director_of_another_clb", Role::ClbDirector, |_, _| {}),
         competent("administration", Role::ClbAdministration),
         competent("chat_worker", Role::ClbChatWorker),
@@ -452,6 +456,7 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("correct-medical", &[Step::AskCorrection], Class::Medical),
     ("export", &[Step::Export], Class::Case),
     ("export-medical", &[Step::Export], Class::Medical),
+    ("hold", &[Step::PutHold, Step::LiftHold], Class::Audit),
 ];
 
 /// A verdict as one word: `-` for nothing, `!…` for a reason (with `?` where one may ask), else the capacity.

@@ -92,7 +92,8 @@ pub struct TieRows {
     pub urgencies: Vec<Urgency>,
     /// Who decides for the pupil today.
     pub decides: Decides,
-    /// Whether the viewer's CLB or school is the controller of the access log asked for, or of what was done in an emergency.
+    /// Whether the viewer's CLB or school is the controller of the access log asked for, of what was done in an emergency, or of
+    /// the dossier that is held back.
     pub controls: bool,
     /// Whether the access log was reviewed for the parents, and no safety hold stands.
     pub log_reviewed: bool,
