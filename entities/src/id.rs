@@ -159,6 +159,8 @@ ids! {
     LogHoldId = "lhd";
     /// A transfer of a dossier to another CLB (overdracht). UUIDv4.
     TransferId = "trf";
+    /// A legal hold on a dossier (bewaringsplicht). UUIDv4.
+    HoldId = "hld";
 }
 
 /// Where new ids come from. An argument everywhere, so that tests are exact.

@@ -42,7 +42,7 @@ use crate::school::SchoolRow;
 use crate::signal::{ProofRow, ReportedRow, SignalFilter, SignalRow};
 use crate::submission::DeliveryLimits;
 pub use guidance::{
-    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, ParentsLogs, Referrals, Releases,
+    AccessLogs, Asking, Consents, Corrections, Emergencies, Exports, Guidance, Holds, ParentsLogs, Referrals, Releases,
     Rights, Transfers,
 };
 pub use matching::{Matching, Merged, NewMerge, UndoMerge};
@@ -540,6 +540,7 @@ pub trait Hub:
     + Asking
     + AccessLogs
     + Emergencies
+    + Holds
     + Rights
     + Corrections
     + Exports
@@ -567,6 +568,7 @@ impl<T> Hub for T where
         + Asking
         + AccessLogs
         + Emergencies
+        + Holds
         + Rights
         + Corrections
         + Exports

@@ -18,6 +18,7 @@ use crate::delivery::DeliveryRoot;
 use crate::dossier::correction::{CorrectionMutation, CorrectionRoot, OwnCorrectionMutation};
 use crate::dossier::emergency::{EmergencyMutation, EmergencyRoot};
 use crate::dossier::export::{ExportRoot, OwnExportRoot};
+use crate::dossier::hold::{HoldMutation, HoldRoot};
 use crate::dossier::log_hold::{LogHoldMutation, LogHoldRoot};
 use crate::dossier::own::{OwnDossierMutation, OwnDossierRoot};
 use crate::dossier::review::{ReviewMutation, ReviewRoot};
@@ -89,6 +90,7 @@ struct ClbQuery(
     ExportRoot,
     LogHoldRoot,
     TransferRoot,
+    HoldRoot,
 );
 
 /// What schools may do.
@@ -123,6 +125,7 @@ struct ClbMutation(
     CorrectionMutation,
     LogHoldMutation,
     TransferMutation,
+    HoldMutation,
 );
 
 /// What may be asked by operators: no pupil content.

@@ -19,6 +19,7 @@ mod dossiers;
 mod emergencies;
 mod export;
 mod guidance;
+mod holds;
 mod matching;
 mod operations;
 mod parents_log;

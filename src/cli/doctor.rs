@@ -118,14 +118,15 @@ async fn waiting_transfers(config: &Config) -> Result<Option<String>, String> {
         Ok::<_, Failure>(Some(custody.transfers().await?))
     };
     // What fails here has been told above.
-    let Ok(Some([announced, receiver, several])) = counted.await else {
+    let Ok(Some([announced, receiver, several, held])) = counted.await else {
         return Ok(None);
     };
-    match (announced, receiver.saturating_add(several)) {
+    match (announced, receiver.saturating_add(several).saturating_add(held)) {
         (0, _) => Ok(None),
         (_, 0) => Ok(Some(format!("{announced} dossiers are announced to go to other CLBs"))),
         _ => Err(format!(
-            "{receiver} dossiers wait until the new CLB keeps its dossiers here, and {several} until one CLB alone is competent"
+            "{receiver} dossiers wait until the new CLB keeps its dossiers here, {several} until one CLB alone is competent, and \
+             {held} until a legal hold is lifted"
         )),
     }
 }

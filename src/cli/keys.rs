@@ -26,7 +26,7 @@ enum Step {
     /// serves. Cut off, it goes on where it stopped.
     Rotate,
     /// Erase the dossier of a pupil at a CLB by destroying its key: on the list beside the keys first, so that no backup
-    /// brings it back, then in the secrecy store. It cannot be undone.
+    /// brings it back, then in the secrecy store. It cannot be undone, and is refused while a legal hold stands.
     Shred {
         /// The CLB.
         #[arg(long, value_name = "clb_…")]

@@ -11,6 +11,7 @@ mod policy;
 mod pulling;
 mod recheck;
 mod register;
+mod retention;
 mod schema;
 mod serve;
 mod sources;
@@ -62,6 +63,8 @@ enum Verb {
     Policy(policy::Policy),
     /// Say whether the access log of the secrecy store is whole, or bring it out.
     Audit(audit::Audit),
+    /// Say which dossiers are due by their term and why the others stay; erase those that are due.
+    Retention(retention::Retention),
     /// Transfer dossiers to the CLBs of their pupils' new schools, as far as it is due today.
     Transfer(transfer::Transfer),
     /// Say what works, what does not and what to do about it.
@@ -155,6 +158,7 @@ fn work(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verb::Policy(policy) => policy.run(&config).await,
             Verb::Audit(audit) => audit.run(&config).await,
             Verb::Transfer(transfer) => transfer.run(&config).await,
+            Verb::Retention(retention) => retention.run(&config).await,
             Verb::Doctor => doctor::run(&config).await,
             Verb::Token(token) => token.run(),
         }

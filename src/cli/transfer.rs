@@ -34,6 +34,7 @@ fn lines(moved: &Moved) -> Vec<String> {
             moved.wait_for_one,
             "due, and waiting as several other CLBs are competent",
         ),
+        (moved.wait_for_hold, "due, and waiting until a legal hold is lifted"),
         (moved.without_term, "not announced, as no term is known"),
     ]
     .iter()

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{Section, Setting};
 
-/// What the law leaves open (domain.md §2.2), decided by the operator with the CLBs. What is not set is as
-/// `entities/data/compulsory.toml` says, with its source and certainty.
+/// What the law leaves open (domain.md §2.2 and §4.3), decided by the operator with the CLBs. What is not set is as
+/// `entities/data/compulsory.toml` and `retention.toml` say, with source and certainty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Law {
@@ -17,12 +17,15 @@ pub struct Law {
     pub adults: Option<bool>,
     /// Whether they do for a pupil without a known birth date.
     pub unknown_birth_date: Option<bool>,
+    /// The birthday before which no dossier of ordinary education is erased; 0 for none.
+    pub dossier_until_age: Option<u8>,
+    /// For how many years the access log of basic data is kept.
+    pub access_log_years: Option<u8>,
 }
 
 impl Section for Law {
     const NAME: &'static str = "law";
-    const DOC: &'static str =
-        "What the law leaves open, decided with the CLBs. What is not set is as entities/data/compulsory.toml says.";
+    const DOC: &'static str = "What the law leaves open, decided with the CLBs. What is not set is as compulsory.toml and retention.toml of entities/data say.";
     const SETTINGS: &'static [Setting] = &[
         Setting {
             key: "five_year_olds",
@@ -52,5 +55,29 @@ impl Section for Law {
             default: false,
             doc: "Whether those of pupils do whose birth date is not known.",
         },
+        Setting {
+            key: "dossier_until_age",
+            takes: "an age from 0 to 120",
+            value: "25",
+            default: false,
+            doc: "Before which birthday no dossier of ordinary education is erased, 0 for none; while nobody knows in which a pupil was, the 30th counts too.",
+        },
+        Setting {
+            key: "access_log_years",
+            takes: "a number of years from 1 to 100",
+            value: "10",
+            default: false,
+            doc: "For how many years the access log of basic data is kept. That of dossiers stays whole.",
+        },
     ];
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if self.dossier_until_age.is_some_and(|age| age > 120) {
+            return Err(("dossier_until_age", "an age from 0 to 120"));
+        }
+        if self.access_log_years.is_some_and(|years| years == 0 || years > 100) {
+            return Err(("access_log_years", "a number of years from 1 to 100"));
+        }
+        Ok(())
+    }
 }

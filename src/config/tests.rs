@@ -116,6 +116,14 @@ fn what_is_refused_is_named_and_its_value_is_not() {
             "hub.toml: [server] drain_seconds takes seconds from 1 to 30",
         ),
         (
+            "[law]\ndossier_until_age = 121".to_owned(),
+            "hub.toml: [law] dossier_until_age takes an age from 0 to 120",
+        ),
+        (
+            "[law]\naccess_log_years = 0".to_owned(),
+            "hub.toml: [law] access_log_years takes a number of years from 1 to 100",
+        ),
+        (
             "[server]\nhead_seconds = 0".to_owned(),
             "hub.toml: [server] head_seconds takes seconds from 1 to 60",
         ),

@@ -7,6 +7,7 @@ pub mod intents;
 pub mod log;
 pub mod period;
 pub mod replay;
+pub mod retention;
 pub mod transfers;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ use crate::keys::file_vault::FileVault;
 use crate::keys::shredded::ShredList;
 use crate::keys::{KeyVault as _, VaultError};
 use crate::register::operator;
+use crate::store::secret::keeping::{self, Locked};
 use crate::store::secret::line::Line;
 use crate::store::secret::wrapped::Stores;
 use crate::store::secret::{key, transfer};
@@ -77,7 +79,7 @@ impl Custody {
 
     /// How many transfers are announced, how many of these wait for a CLB that keeps its dossiers here, and how many for one of
     /// several.
-    pub async fn transfers(&self) -> Result<[i64; 3], DbError> {
+    pub async fn transfers(&self) -> Result<[i64; 4], DbError> {
         transfer::count(&self.apart, &self.scope, &self.clbs().await?).await
     }
 
@@ -103,20 +105,45 @@ impl Custody {
     /// Erases a pupil's dossier at a CLB by destroying its key, and those of the copies that schools were given of it: first
     /// on the list beside the keys, durably, so that no backup brings them back unseen, then in the databases, with
     /// everything they sealed. Says whether there was anything. Cut off in between, it is done when it is called again (R29).
+    ///
+    /// # Errors
+    /// [`DbError::Held`] while a legal hold stands: then nothing is changed. A key that was destroyed before is no dossier any
+    /// more, whatever a backup brought back with it.
     pub async fn shred(&self, folder: &Path, clb: ClbId, pupil: PupilId, ids: &dyn Ids) -> Result<bool, DbError> {
-        let dossier = key::of_dossier(&self.apart, &self.scope, clb, pupil).await?;
-        let copies = released::keys(&self.db, &self.scope, clb, pupil).await?;
         let mut destroyed = ShredList::open(folder).map_err(VaultError::from)?;
-        for key in dossier.iter().chain(&copies) {
+        let Some(locked) = keeping::lock(&self.apart, &self.scope, clb, pupil).await? else {
+            return self.destroy_copies((clb, pupil), &mut destroyed).await;
+        };
+        if !destroyed.has(locked.key()) && locked.is_held().await? {
+            locked.leave().await?;
+            return Err(DbError::Held);
+        }
+        let line = self.line(DecisionId(ids.blind()), clb, pupil, "erase", Purpose::RightsOfThePerson);
+        self.destroy(locked, (clb, pupil), &mut destroyed, &line).await?;
+        Ok(true)
+    }
+
+    /// Destroys a dossier under lock: its key and those of copies on the list, the copies, and its rows with its line.
+    async fn destroy(
+        &self,
+        locked: Locked,
+        of: (ClbId, PupilId),
+        destroyed: &mut ShredList,
+        line: &Line,
+    ) -> Result<(), DbError> {
+        destroyed.add(locked.key()).map_err(VaultError::from)?;
+        self.destroy_copies(of, destroyed).await?;
+        locked.forget(line).await
+    }
+
+    /// The copies at schools go at once, before any intent has its turn; says whether there were any.
+    async fn destroy_copies(&self, of: (ClbId, PupilId), destroyed: &mut ShredList) -> Result<bool, DbError> {
+        let copies = released::keys(&self.db, &self.scope, of.0, of.1).await?;
+        for key in &copies {
             destroyed.add(*key).map_err(VaultError::from)?;
         }
-        released::purge(&self.db, &self.scope, (clb, pupil), self.now).await?;
-        let Some(key) = dossier else {
-            return Ok(!copies.is_empty());
-        };
-        let line = self.line(DecisionId(ids.blind()), clb, pupil, "erase", Purpose::RightsOfThePerson);
-        key::forget(&self.apart, &self.scope, key, &line).await?;
-        Ok(true)
+        released::purge(&self.db, &self.scope, of, self.now).await?;
+        Ok(!copies.is_empty())
     }
 
     /// Makes a new version of the key-encryption key and wraps every data key with it, while others read. Cut off at

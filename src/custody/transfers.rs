@@ -49,6 +49,8 @@ pub struct Moved {
     pub wait_for_receiver: u64,
     /// Due, and waiting as several other CLBs are competent.
     pub wait_for_one: u64,
+    /// Due, and waiting until a legal hold is lifted.
+    pub wait_for_hold: u64,
     /// To go, and not announced: no term is known.
     pub without_term: u64,
 }
@@ -210,6 +212,7 @@ impl Mover {
             (None, _) => new().map_or(Step::NoTerm, Step::Announce),
             (Some(one), _) if one.to != to => new().map_or(Step::NoTerm, |new| Step::Readdress(one, new)),
             (Some(_), None) => Step::Nothing,
+            (Some(_), Some(one)) if one.held => Step::Wait(one, Waits::LegalHold),
             (Some(_), Some(one)) if !here.contains(&to) => Step::Wait(one, Waits::Receiver),
             (Some(_), Some(one)) => {
                 let due = Due {
@@ -277,6 +280,7 @@ fn told(moved: &Moved) {
         partly = moved.partly,
         wait_for_receiver = moved.wait_for_receiver,
         wait_for_one = moved.wait_for_one,
+        wait_for_hold = moved.wait_for_hold,
         without_term = moved.without_term,
         "dossiers were transferred, announced, or wait"
     );
@@ -292,6 +296,7 @@ impl Moved {
             Step::CarryOut(..) => &mut self.whole,
             Step::Wait(_, Waits::Receiver) => &mut self.wait_for_receiver,
             Step::Wait(_, Waits::SeveralClbs) => &mut self.wait_for_one,
+            Step::Wait(_, Waits::LegalHold) => &mut self.wait_for_hold,
             Step::NoTerm => &mut self.without_term,
         };
         *of = of.saturating_add(1);

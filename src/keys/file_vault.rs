@@ -13,8 +13,9 @@ use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::data_key::DataKey;
+use super::data_key::{DataKey, KeyId};
 use super::framed::framed;
+use super::shredded::ShredList;
 use super::vault::{KeyVault, Owner, VaultError, Wrapped};
 use crate::runtime::{key_file, random, read_secret};
 
@@ -189,5 +190,9 @@ impl KeyVault for FileVault {
         let opened = Zeroizing::new(opened.map_err(|_unauthentic| VaultError::Tampered)?);
         let bytes: [u8; 32] = opened.as_slice().try_into().map_err(|_length| VaultError::Tampered)?;
         Ok(DataKey::of_bytes(owner.key, Zeroizing::new(bytes)))
+    }
+
+    async fn destroyed(&self, key: KeyId) -> Result<bool, VaultError> {
+        Ok(ShredList::open(&self.folder)?.has(key))
     }
 }

@@ -1,5 +1,5 @@
 //! Who wraps data keys: a key-encryption key outside the database. A file today; Vault Transit or a
-//! key service has the same four verbs.
+//! key service has the same verbs.
 
 use async_trait::async_trait;
 use hub_entities::id::{ClbId, PupilId};
@@ -61,6 +61,9 @@ pub trait KeyVault: Send + Sync {
 
     /// Unwraps a data key, whichever version wrapped it.
     async fn unwrap(&self, wrapped: &Wrapped, owner: &Owner) -> Result<DataKey, VaultError>;
+
+    /// Whether this data key is on the list of destroyed ones.
+    async fn destroyed(&self, key: KeyId) -> Result<bool, VaultError>;
 
     /// Wraps it with the newest version instead of an older one; no field is touched.
     async fn rewrap(&self, wrapped: &Wrapped, owner: &Owner) -> Result<Wrapped, VaultError> {

@@ -65,6 +65,9 @@ pub enum DbError {
         /// The job.
         name: String,
     },
+    /// A legal hold stands on the dossier: it is not erased.
+    #[error("a legal hold stands on the dossier: it is kept until the director of the CLB lifts it (`liftLegalHold`)")]
+    Held,
     /// The scope does not reach what was asked: a bug of the caller, refused here all the same.
     #[error("the scope does not reach what was asked")]
     OutOfScope,
@@ -92,6 +95,7 @@ impl DbError {
             Self::NotDurable { .. } => "the database would forget what it acknowledged",
             Self::Unreadable { .. } => "a stored value is not one this version knows",
             Self::LeaseLost { .. } => "another holder has taken over the lease",
+            Self::Held => "a legal hold stands on the dossier",
             Self::OutOfScope => "the scope does not reach what was asked",
             Self::Lock(_) => "the lock beside the database could not be taken",
         }

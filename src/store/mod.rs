@@ -22,6 +22,7 @@ pub mod early;
 pub mod guidance;
 pub mod intake;
 pub mod intent;
+pub mod keeping;
 mod known;
 pub mod lease;
 pub mod ledger;

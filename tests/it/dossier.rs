@@ -9,12 +9,14 @@ mod emergencies;
 mod erasure;
 mod events;
 mod exports;
+pub(crate) mod holds;
 mod leaks;
 mod log;
-mod parents_log;
+pub(crate) mod parents_log;
 mod referrals;
 mod releases;
 mod replayed;
+mod retention;
 pub(crate) mod rights;
 
 pub(crate) use leaks::{cost, every_byte, has, sealed};
@@ -394,6 +396,7 @@ pub(crate) async fn brought_out_by(door: &mut Door<'_>) -> Staff {
     asking::brought_out(door, &guided).await;
     emergencies::brought_out(door, &guided).await;
     parents_log::brought_out(door, &guided).await;
+    holds::brought_out(door, &guided).await;
     log::brought_out(door).await;
     crate::intents::brought_out(door, staff).await;
     crate::guidance::brought_out(door, staff).await;

@@ -381,6 +381,7 @@ async fn in_the_dossier(steps: &mut Steps<'_>) {
     dossier::in_a_trajectory(steps, &anchor, &trajectory).await;
     dossier::to_the_person(steps, &anchor, &trajectory).await;
     dossier::for_parents(steps, &anchor, &trajectory).await;
+    dossier::held(steps, &director).await;
     let input = format!("{trajectory} version: 3 phase: INCREASED_CARE close: true");
     steps.take(&anchor, "moveTrajectory", MOVED, &input).await;
     steps

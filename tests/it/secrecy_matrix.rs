@@ -62,6 +62,7 @@ fn steps(column: &str) -> Vec<(Step, Class)> {
         "review" => vec![(Step::ReviewLog, Class::Audit)],
         "object" => vec![(Step::ObjectToTransfer, Class::Intake)],
         "record" => vec![(Step::RecordObjection, Class::Intake)],
+        "hold" => vec![(Step::PutHold, Class::Audit), (Step::LiftHold, Class::Audit)],
         other => panic!("`{other}` is no column"),
     }
 }
@@ -78,8 +79,10 @@ fn fields(column: &str, cell: &str) -> Vec<(Field, String)> {
     let words: Vec<&str> = cell.split('/').collect();
     let expected = |part: Part| match (part, words.as_slice()) {
         (_, [one]) => (*one).to_owned(),
-        (Part::Lines, [first, _]) | (Part::Trajectories, [first, _, _]) => (*first).to_owned(),
-        (Part::Emergencies, [_, second]) | (Part::Entries, [_, second, _]) => (*second).to_owned(),
+        (Part::Lines, [first, _] | [first, _, _]) | (Part::Trajectories, [first, _, _]) => (*first).to_owned(),
+        (Part::Emergencies | Part::Holds, [_, second]) | (Part::Emergencies | Part::Entries, [_, second, _]) => {
+            (*second).to_owned()
+        }
         (_, [_, _, third]) => (*third).to_owned(),
         _ => panic!("`{cell}` has one word, two or three"),
     };
@@ -172,7 +175,7 @@ fn somebody_reads_each_field_and_does_each_step() {
             Step::AnswerGuidance | Step::FollowRequest | Step::ObjectToTransfer | Step::RecordObjection => {
                 Class::Intake
             }
-            Step::ReviewLog => Class::Audit,
+            Step::ReviewLog | Step::PutHold | Step::LiftHold => Class::Audit,
             _ => Class::Learning,
         };
         assert!(granted(Asked::Do(*step, class)), "{step}");

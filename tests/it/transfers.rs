@@ -3,6 +3,7 @@
 
 mod carried;
 mod crossing;
+mod held;
 mod waiting;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ pub mod consent;
 pub mod correction;
 pub mod emergency;
 pub mod entry;
+pub mod hold;
 pub mod release;
 pub mod request;
 pub mod trajectory;

@@ -54,6 +54,8 @@ closed_enum! {
         Receiver = "receiver",
         /// Several other CLBs are competent by enrolment: it goes to one.
         SeveralClbs = "several_clbs",
+        /// A legal hold stands on it at the CLB that keeps it: what is to be kept there goes when that is lifted.
+        LegalHold = "legal_hold",
     }
 }
 

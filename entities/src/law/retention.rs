@@ -40,7 +40,7 @@ closed_enum! {
 closed_enum! {
     /// Why a dossier stays.
     Stays {
-        /// A legal hold stands.
+        /// A legal hold stands (bewaringsplicht).
         LegalHold = "legal_hold",
         /// The CLB is competent for the pupil: the next contact is to come.
         Competent = "competent",

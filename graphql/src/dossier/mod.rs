@@ -9,6 +9,7 @@ pub mod consent;
 pub mod correction;
 pub mod emergency;
 pub mod export;
+pub mod hold;
 pub mod log_hold;
 pub mod own;
 pub mod referral;

@@ -100,6 +100,9 @@ pub enum TransferWaits {
     /// Several other CLBs are competent.
     #[graphql(tag = "class:public")]
     SeveralClbs,
+    /// A legal hold stands on it at the CLB that keeps it.
+    #[graphql(tag = "class:public")]
+    LegalHold,
 }
 
 /// Who objects.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::ReferralState;
 use hub_entities::id::{
-    AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId,
+    AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, GuidanceRequestId, HoldId,
     LogHoldId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId, TransferId,
 };
 use hub_entities::operation::Operation;
@@ -16,6 +16,7 @@ use crate::dossier::access::AccessRow;
 use crate::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use crate::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use crate::dossier::export::ExportRow;
+use crate::dossier::hold::{HoldRow, NewHold};
 use crate::dossier::log_hold::LogHoldRow;
 use crate::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use crate::dossier::referral::{NewReferral, ReferralSaid};
@@ -237,6 +238,19 @@ pub trait Emergencies: Send + Sync {
 
     /// A page of what was opened at the viewer's CLB, or why it is not told; nothing for whom it is not.
     async fn emergencies(&self, operation: &Operation, page: &Page) -> Answer<Option<Protected<Slice<EmergencyRow>>>>;
+}
+
+/// Legal holds on dossiers.
+#[async_trait]
+pub trait Holds: Send + Sync {
+    /// Puts a hold on a dossier.
+    async fn put_hold(&self, operation: &Operation, new: NewHold) -> Answer<Stepped<HoldId>>;
+
+    /// Lifts one of this version, for this reason.
+    async fn lift_hold(&self, operation: &Operation, of: (HoldId, i32), why: &str) -> Answer<Stepped<HoldId>>;
+
+    /// A page of those of the viewer's CLB, or why it is not told; nothing for whom it is not.
+    async fn legal_holds(&self, operation: &Operation, page: &Page) -> Answer<Option<Protected<Slice<HoldRow>>>>;
 }
 
 /// The access log.

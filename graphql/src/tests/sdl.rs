@@ -295,7 +295,7 @@ fn each_realm_has_its_roots_and_no_other() {
         &shared[..],
         &["dossier", "guidanceRequests", "accessRequests", "dossierRequests"],
         &["correctionRequests", "pupilExport", "accessLogHolds", "transfers"],
-        &["emergencies", "pupilMerges", "gaps", "quarantine"],
+        &["emergencies", "legalHolds", "pupilMerges", "gaps", "quarantine"],
     ]
     .concat();
     let agreement = ["proposeAgreement", "acceptAgreement", "endAgreement"];
@@ -336,6 +336,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
                 &["grantCorrection", "refuseCorrection", "recordTransferObjection"],
                 &["holdAccessLog", "liftAccessLogHold"],
+                &["putLegalHold", "liftLegalHold"],
             ]
             .concat(),
         ),

@@ -137,8 +137,8 @@ async fn no_input_takes_what_is_not_its_own() {
     let (schemas, hub) = over(Fake::default());
     for (realm, role, inputs) in [
         (Realm::School, Role::SchoolDataManager, 21),
-        (Realm::Clb, Role::ClbWorker, 39),
-        (Realm::Person, Role::Pupil, 4),
+        (Realm::Clb, Role::ClbWorker, 41),
+        (Realm::Person, Role::Pupil, 5),
         (Realm::Operations, Role::Operator, 1),
     ] {
         let surface = Surface::of(realm);

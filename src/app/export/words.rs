@@ -218,6 +218,10 @@ pub const EXPORTED: &[Said] = &[
         "that the log is held back is told to no person: for a pupil's safety",
     ),
     neither(
+        "secrecy.legal_hold",
+        "told to the director, who answers for how long dossiers are kept; that one was put stands in the access log",
+    ),
+    neither(
         "secrecy.guidance_request",
         "what a CLB is asked is read by the anchor of the school, and is an entry once it is taken in",
     ),

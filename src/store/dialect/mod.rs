@@ -55,6 +55,13 @@ pub(super) trait Dialect: Send + Sync {
     /// What ends a query whose rows are to be locked until the transaction ends.
     fn for_update(&self) -> &'static str;
 
+    /// The same for rows whose key does not change: it waits for who changes them, and for none who only keeps them.
+    fn for_no_key_update(&self) -> &'static str;
+
+    /// What ends a query whose row is to be kept, and not deleted by anyone else, until the transaction ends. Any number of
+    /// transactions keep one row.
+    fn for_key_share(&self) -> &'static str;
+
     /// The database's own present, as an expression: leases go by it, so hosts need not agree on the time.
     fn now(&self) -> &'static str;
 

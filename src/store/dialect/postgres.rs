@@ -178,6 +178,14 @@ impl Dialect for Postgres {
         "for update"
     }
 
+    fn for_no_key_update(&self) -> &'static str {
+        "for no key update"
+    }
+
+    fn for_key_share(&self) -> &'static str {
+        "for key share"
+    }
+
     fn now(&self) -> &'static str {
         "clock_timestamp()"
     }

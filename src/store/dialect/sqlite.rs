@@ -103,6 +103,14 @@ impl Dialect for Sqlite {
         ""
     }
 
+    fn for_no_key_update(&self) -> &'static str {
+        ""
+    }
+
+    fn for_key_share(&self) -> &'static str {
+        ""
+    }
+
     fn now(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
     }

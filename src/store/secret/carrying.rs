@@ -16,7 +16,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::transfer::{KEY_GONE, line, may, place};
-use super::{Secrets, key, release};
+use super::{Secrets, keeping, key, release};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, row, rows};
@@ -46,7 +46,7 @@ const fn table(name: &'static str, of: Of, sealed: &'static [&'static str]) -> T
 
 /// What goes: what was written, said, referred and released in guidance, with what persons ask of it. What a school asked goes
 /// with the guidance that it became; what waits, and what persons ask of the dossier, with the whole.
-const GOES: [Table; 11] = [
+const GOES: [Table; 12] = [
     table("entry_text", Of::Through("entry_id", "entry"), &["text"]),
     table("consent_said", Of::Through("consent_id", "consent"), &["note"]),
     table(
@@ -58,6 +58,8 @@ const GOES: [Table; 11] = [
     table("school_release", Of::Trajectory, &["title", "advice", "purpose"]),
     table("capability", Of::Trajectory, &["reason"]),
     table("guidance_request", Of::Trajectory, &["text", "reason"]),
+    // Whoever guides the pupil now says when the danger is over: until then no log of either CLB is told to parents.
+    table("log_hold", Of::Trajectory, &["reason"]),
     table("dossier_request", Of::Dossier, &["reason", "answer"]),
     table("entry", Of::Trajectory, &[]),
     table("consent", Of::Trajectory, &[]),
@@ -73,8 +75,8 @@ const OVER: [(&str, Of); 3] = [
 ];
 
 /// What stays with the old CLB, sealed with the key that stays for it: what its workers opened in emergencies, for which it
-/// answers, and the transfer itself.
-const STAYS: [&str; 2] = ["emergency", "transfer"];
+/// answers, legal holds that were lifted, how far its own log was reviewed, and the transfer itself.
+const STAYS: [&str; 4] = ["emergency", "legal_hold", "log_review", "transfer"];
 
 /// The columns that hold something sealed with the key of a dossier: those that go, and the tables of the others.
 pub fn sealed() -> (Vec<(&'static str, &'static str)>, Vec<&'static str>) {
@@ -108,7 +110,9 @@ pub async fn carry_out(
     may(scope)?;
     // The one transaction in which rows of two CLBs are within reach: these two and no other.
     let tx = secrets.apart.within(&[due.from, due.to]).await?;
-    let Some(announced) = announced(secrets, &tx, due, day).await? else {
+    // Whoever writes in the dossier, or holds it back, came first or comes when it has gone.
+    let is_held = keeping::is_held_under_lock(secrets.apart(), &tx, (due.from, due.pupil)).await?;
+    let Some(announced) = announced(secrets, &tx, due, day).await?.filter(|_| !is_held) else {
         tx.commit().await?;
         return Ok(None);
     };

@@ -101,7 +101,7 @@ pub async fn open(
     let (pupil, who) = (by.grant.pupil(), by.grant.viewer());
     let data_key = key::make(&tx, &*secrets.vault, ids, by.clb, pupil).await?;
     // Of two at once, the second finds what the first has opened.
-    let lock = secrets.apart.dialect.for_update();
+    let lock = secrets.apart.dialect.for_no_key_update();
     let text = format!("select id from dossier_key where clb_id = ? and pupil_id = ? {lock}");
     row(&tx, &text, vec![by.clb.into(), pupil.into()]).await?;
     let now = present(secrets, &tx).await?;

@@ -8,7 +8,7 @@ use sea_orm::{DatabaseTransaction, Value};
 use uuid::Uuid;
 
 use super::line::{self, Line};
-use super::{NOBODY, Secrets};
+use super::{NOBODY, Secrets, key};
 use crate::store::DbError;
 use crate::store::intent::Intent;
 use crate::store::sql::execute;
@@ -26,6 +26,7 @@ pub(super) async fn begin(
         _ => return Err(DbError::OutOfScope),
     }
     let tx = secrets.apart.within(&[intent.clb]).await?;
+    key::keep(&secrets.apart, &tx, (intent.clb, intent.pupil.unwrap_or(NOBODY))).await?;
     let text = "insert into intent_done (id, clb_id, done_at) values (?, ?, ?) on conflict (id) do nothing";
     let values: Vec<Value> = vec![intent.id.into(), intent.clb.into(), intent.at.into()];
     if execute(&tx, text, values).await? == 0 {

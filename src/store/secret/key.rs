@@ -1,4 +1,4 @@
-//! The data keys of dossiers, wrapped: rotating the key that wraps them, and finding one that was destroyed.
+//! The data keys of dossiers, wrapped: making one, keeping it while something is written, and finding one that was destroyed.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,7 @@ use hub_entities::id::{ClbId, Ids, PupilId};
 use hub_entities::policy::{Reach, Scope};
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
-use super::line::{self, Line};
-use super::{SecretDb, release};
+use super::SecretDb;
 use crate::keys::shredded::ShredList;
 use crate::keys::vault::{KeyVault, Owner, Wrapped};
 use crate::keys::{DataKey, KeyId, VaultError};
@@ -17,7 +16,8 @@ use crate::store::sql::{execute, list, list_from, row, rows};
 const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
 
 /// What goes with the key of a dossier, row by row: what refers to another before that.
-pub const ERASED: [&str; 19] = [
+pub const ERASED: &[&str] = &[
+    "legal_hold",
     "log_review",
     "log_hold",
     "transfer",
@@ -79,37 +79,19 @@ pub async fn listed(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], destroyed: 
     Ok(all)
 }
 
-/// The key of a pupil's dossier at a CLB, if there is a dossier.
-pub async fn of_dossier(apart: &SecretDb, scope: &Scope, clb: ClbId, pupil: PupilId) -> Result<Option<KeyId>, DbError> {
-    may(scope)?;
-    let tx = apart.within(&[clb]).await?;
-    let text = "select id from dossier_key where clb_id = ? and pupil_id = ?";
-    let found = row(&tx, text, vec![clb.into(), pupil.into()]).await?;
-    tx.commit().await?;
-    let id: Option<uuid::Uuid> = found.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(id.map(KeyId))
-}
-
-/// Forgets a dossier whose key is on the list of destroyed ones: the key, and every row of what it sealed. The access log
-/// stays, with a line that tells of this.
-pub async fn forget(apart: &SecretDb, scope: &Scope, destroyed: KeyId, line: &Line) -> Result<(), DbError> {
-    may(scope)?;
-    let tx = apart.within(&[line.clb]).await?;
-    line::write(&tx, std::slice::from_ref(line)).await?;
-    let key: Vec<Value> = vec![line.clb.into(), line.pupil.into(), destroyed.0.into()];
-    // Nothing of a dossier that was begun anew under another key.
-    let text = "delete from dossier_key where clb_id = ? and pupil_id = ? and id = ?";
-    if execute(&tx, text, key).await? > 0 {
-        let texts = "delete from entry_text where clb_id = ?
-             and entry_id in (select e.id from entry e where e.clb_id = ? and e.pupil_id = ?)";
-        execute(&tx, texts, vec![line.clb.into(), line.clb.into(), line.pupil.into()]).await?;
-        release::erased(&tx, (line.clb, line.pupil), line.at).await?;
-        for table in ERASED {
-            let text = format!("delete from {table} where clb_id = ? and pupil_id = ?");
-            execute(&tx, &text, vec![line.clb.into(), line.pupil.into()]).await?;
-        }
+/// From here until the transaction ends nobody erases this dossier. An erasure that is under way is waited for: then nothing is
+/// there any more.
+pub(super) async fn keep(
+    apart: &SecretDb,
+    tx: &DatabaseTransaction,
+    (clb, pupil): (ClbId, PupilId),
+) -> Result<(), DbError> {
+    let lock = apart.dialect.for_key_share();
+    // A transaction of SQLite has the whole store for itself.
+    if !lock.is_empty() {
+        let text = format!("select id from dossier_key where clb_id = ? and pupil_id = ? {lock}");
+        row(tx, &text, vec![clb.into(), pupil.into()]).await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 

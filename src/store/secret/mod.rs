@@ -12,6 +12,8 @@ pub mod consent;
 pub mod correction;
 pub mod emergency;
 mod following;
+pub mod hold;
+pub mod keeping;
 pub mod key;
 pub mod letterbox;
 pub mod line;

@@ -240,17 +240,16 @@ pub async fn hold(
 pub async fn lift(secrets: &Secrets, by: Stepping<'_>, (id, read): (LogHoldId, i32)) -> Result<Changed, DbError> {
     let tx = by.begin(secrets, Step::HoldLog).await?;
     let of = ("log_hold", id.0);
-    let changed = match writing::locked(secrets, &tx, &by, of, read).await? {
-        Err(changed) => changed,
-        Ok(_) => {
-            let values: Vec<Value> = vec![by.grant.viewer().into(), by.line.at.into(), by.clb.into(), id.into()];
-            let text =
-                "update log_hold set lifted_by = ?, lifted_at = ? where clb_id = ? and id = ? and lifted_at is null";
-            if execute(&tx, text, values).await? == 0 {
-                Changed::NotNow
-            } else {
-                writing::raised(&tx, &by, of, read).await?
-            }
+    let locked = writing::locked(secrets, &tx, &by, of, read).await?;
+    let changed = if let Err(changed) = locked {
+        changed
+    } else {
+        let values: Vec<Value> = vec![by.grant.viewer().into(), by.line.at.into(), by.clb.into(), id.into()];
+        let text = "update log_hold set lifted_by = ?, lifted_at = ? where clb_id = ? and id = ? and lifted_at is null";
+        if execute(&tx, text, values).await? == 0 {
+            Changed::NotNow
+        } else {
+            writing::raised(&tx, &by, of, read).await?
         }
     };
     tx.commit().await?;

@@ -78,6 +78,8 @@ pub struct Standing {
     pub waits: Option<Waits>,
     /// Whether somebody objected.
     pub objected: bool,
+    /// Whether a legal hold stands on the dossier.
+    pub held: bool,
     /// When it was carried out, or withdrawn.
     pub over_at: Option<DateTime<Utc>>,
 }
@@ -184,7 +186,9 @@ pub async fn standing(
     may(scope)?;
     let tx = apart.within(&[clb]).await?;
     let text = "select pupil_id, id, other_clb_id, custody, enrolled_on, goes_on, waits, over_at,
-                objected_by is not null
+                objected_by is not null,
+                exists (select 1 from legal_hold h where h.clb_id = transfer.clb_id and h.pupil_id = transfer.pupil_id
+                        and h.lifted_at is null)
          from transfer
          where clb_id = ? and pupil_id in ? and not arrives order by announced_at, id";
     let found = rows(&tx, text, vec![clb.into(), list(pupils)]).await?;
@@ -200,6 +204,7 @@ pub async fn standing(
             waits: row.try_get_by_index(6)?,
             over_at: row.try_get_by_index(7)?,
             objected: row.try_get_by_index(8)?,
+            held: row.try_get_by_index(9)?,
         };
         let pupil = row.try_get_by_index(0)?;
         let announced = all.get(&pupil).is_some_and(|one| one.custody == Custody::Announced);
@@ -210,26 +215,30 @@ pub async fn standing(
     Ok(all)
 }
 
-/// How many transfers are announced at these CLBs, and of these how many wait for a receiver, and for one of several.
-pub async fn count(apart: &SecretDb, scope: &Scope, clbs: &[ClbId]) -> Result<[i64; 3], DbError> {
+/// How many transfers are announced at these CLBs, and of these how many wait for a receiver, for one of several, and
+/// for a legal hold to be lifted.
+pub async fn count(apart: &SecretDb, scope: &Scope, clbs: &[ClbId]) -> Result<[i64; 4], DbError> {
     may(scope)?;
     let tx = apart.within(clbs).await?;
     let text = "select count(*), coalesce(sum(case when waits = ? then 1 else 0 end), 0),
+                coalesce(sum(case when waits = ? then 1 else 0 end), 0),
                 coalesce(sum(case when waits = ? then 1 else 0 end), 0)
          from transfer where clb_id in ? and custody = ?";
     let values: Vec<Value> = vec![
         Waits::Receiver.into(),
         Waits::SeveralClbs.into(),
+        Waits::LegalHold.into(),
         list(clbs),
         Custody::Announced.into(),
     ];
     let found = row(&tx, text, values).await?;
     tx.commit().await?;
-    let Some(found) = found else { return Ok([0; 3]) };
+    let Some(found) = found else { return Ok([0; 4]) };
     Ok([
         found.try_get_by_index(0)?,
         found.try_get_by_index(1)?,
         found.try_get_by_index(2)?,
+        found.try_get_by_index(3)?,
     ])
 }
 

@@ -104,14 +104,17 @@ impl Stores<'_> {
     ) -> Result<usize, DbError> {
         may(scope)?;
         for table in &APART {
-            let (tx, lock) = (self.apart.within(self.clbs).await?, self.apart.dialect.for_update());
+            let (tx, lock) = (
+                self.apart.within(self.clbs).await?,
+                self.apart.dialect.for_no_key_update(),
+            );
             let old = table.older(&tx, lock, Some(self.clbs), (version, most)).await?;
             if !old.is_empty() {
                 return table.anew(tx, vault, old).await;
             }
         }
         for table in &MAIN {
-            let (tx, lock) = (self.db.begin().await?, self.db.dialect().for_update());
+            let (tx, lock) = (self.db.begin().await?, self.db.dialect().for_no_key_update());
             let old = table.older(&tx, lock, None, (version, most)).await?;
             if !old.is_empty() {
                 return table.anew(tx, vault, old).await;

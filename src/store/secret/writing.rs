@@ -60,13 +60,14 @@ pub enum Changed {
 }
 
 impl Stepping<'_> {
-    /// Begins: the line first. Refuses a grant for another step.
+    /// Begins: the line first, and the dossier is kept until it is done. Refuses a grant for another step.
     pub(super) async fn begin(&self, secrets: &Secrets, step: Step) -> Result<DatabaseTransaction, DbError> {
         match self.grant.asked() {
             Asked::Do(granted, _) if granted == step => {}
             Asked::Do(..) | Asked::Read(_) => return Err(DbError::OutOfScope),
         }
         let tx = secrets.apart.within(&[self.clb]).await?;
+        key::keep(&secrets.apart, &tx, (self.clb, self.grant.pupil())).await?;
         line::write(&tx, std::slice::from_ref(self.line)).await?;
         Ok(tx)
     }

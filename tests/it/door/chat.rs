@@ -154,6 +154,12 @@ both_databases!(a_chat_worker_has_no_pupil_at_all, async |database: &TestDatabas
             Value::Null,
         ),
         (
+            "legalHolds",
+            "legalHolds(first: 9) { __typename }".to_owned(),
+            &staff.director,
+            Value::Null,
+        ),
+        (
             "dossierRequests",
             "dossierRequests { id }".to_owned(),
             &staff.anchor,

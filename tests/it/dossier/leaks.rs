@@ -15,6 +15,7 @@ use super::consents::{self, NOTES};
 use super::corrections::{self, SAID_OF_ENTRIES};
 use super::emergencies::{self, NEED};
 use super::exports;
+use super::holds::{self, HELD};
 use super::parents_log::{self, DANGER};
 use super::referrals::{self, REFERRED};
 use super::releases::{self, RELEASED};
@@ -345,6 +346,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
     releases::noted(&mut door, &guided).await;
     asking::brought_out(&mut door, &guided).await;
     emergencies::brought_out(&mut door, &guided).await;
+    holds::brought_out(&mut door, &guided).await;
     rights::brought_out(&mut door, &guided, &[]).await;
     corrections::brought_out(&mut door, &guided).await;
     parents_log::brought_out(&mut door, &guided).await;
@@ -360,6 +362,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
         .chain(RELEASED)
         .chain(SAID_OF_RIGHTS)
         .chain(SAID_OF_ENTRIES)
+        .chain(HELD)
         .chain([WHY, NEED, DANGER])
         .chain(crate::transfers::CANARIES)
     {
@@ -400,6 +403,7 @@ both_databases!(canaries_are_nowhere_else, async |database: &TestDatabase| {
             .chain(&RELEASED)
             .chain(&SAID_OF_RIGHTS)
             .chain(&SAID_OF_ENTRIES)
+            .chain(&HELD)
             .chain(&[WHY, NEED, DANGER]);
         assert!(!canaries.any(|canary| answer.contains(canary)), "{reader:?}");
     }

@@ -21,14 +21,14 @@ use crate::support::town::Town;
 use crate::support::world::at;
 
 /// Why it is held back: nowhere else.
-pub(super) const DANGER: &str = "canary-of-a-danger";
+pub(crate) const DANGER: &str = "canary-of-a-danger";
 
-fn hold(trajectory: &str) -> String {
+pub(crate) fn hold(trajectory: &str) -> String {
     let input = format!("trajectoryId: \"{trajectory}\" reason: \"{DANGER}\"");
     step("holdAccessLog", "AccessLogHoldNoted { holdId version }", &input)
 }
 
-fn lift(hold: &Value, version: i32) -> String {
+pub(crate) fn lift(hold: &Value, version: i32) -> String {
     let input = format!("holdId: {hold} version: {version}");
     step("liftAccessLogHold", "AccessLogHoldNoted { holdId version }", &input)
 }
@@ -38,7 +38,7 @@ fn review(pupil: PupilId, up_to: i64) -> String {
     step("reviewAccessLog", "AccessLogReviewed { pupilId position }", &input)
 }
 
-fn holds(pupil: PupilId) -> String {
+pub(crate) fn holds(pupil: PupilId) -> String {
     format!(
         "{{ accessLogHolds(pupilId: \"{pupil}\") {{ id trajectoryId heldBy heldAt reason liftedBy liftedAt version }} }}"
     )
@@ -221,7 +221,7 @@ const FIRST: [&str; 7] = [
 ];
 
 both_databases!(a_parent_reads_what_was_reviewed, async |database: &TestDatabase| {
-    let mut home = Home::new(database).await;
+    let mut home = Box::pin(Home::new(database)).await;
     let ada = home.town.ada;
     let other = home.town.world.person(Role::Parent, ada).await;
     let parent = home.parent.clone();
@@ -345,7 +345,7 @@ both_databases!(a_parent_reads_what_was_reviewed, async |database: &TestDatabase
 });
 
 both_databases!(a_line_that_came_late_stays_closed, async |database: &TestDatabase| {
-    let mut home = Home::new(database).await;
+    let mut home = Box::pin(Home::new(database)).await;
     let parent = home.parent.clone();
     home.review().await;
     assert_eq!(home.read(&parent).await, FIRST);
@@ -362,7 +362,7 @@ both_databases!(a_line_that_came_late_stays_closed, async |database: &TestDataba
 });
 
 both_databases!(a_hold_is_not_seen, async |database: &TestDatabase| {
-    let mut home = Home::new(database).await;
+    let mut home = Box::pin(Home::new(database)).await;
     let (ada, bo) = (home.town.ada, home.town.bo);
     let parent = home.parent.clone();
     let closed = async |home: &Home, parent: &Actor| {
@@ -479,7 +479,7 @@ both_databases!(a_hold_is_not_seen, async |database: &TestDatabase| {
 
 // Two states that differ in a hold differ, for a parent, in the log and in nothing else.
 both_databases!(a_hold_closes_the_log_alone, async |database: &TestDatabase| {
-    let mut home = Home::new(database).await;
+    let mut home = Box::pin(Home::new(database)).await;
     let parent = home.parent.clone();
     home.review().await;
     home.at("10:20");

@@ -15,7 +15,7 @@ use crate::support::look::{list, meddle, number};
 use crate::support::town::Town;
 use crate::support::world::{at, born, day};
 
-mod crossing;
+pub(super) mod crossing;
 mod racing;
 mod readers;
 mod whose;

@@ -181,6 +181,18 @@ pub(super) const MAY_CHANGE: &[(&str, &[&str])] = &[
     // What goes is decided by it, and goes on its day: by no mutation.
     ("objectToTransfer", OBJECTED),
     ("recordTransferObjection", OBJECTED),
+    ("putLegalHold", &["+secrecy.access_line", "+secrecy.legal_hold"]),
+    // That it stood stays.
+    (
+        "liftLegalHold",
+        &[
+            "+secrecy.access_line",
+            "secrecy.legal_hold.lifted_at",
+            "secrecy.legal_hold.lifted_by",
+            "secrecy.legal_hold.lifted_why",
+            "secrecy.legal_hold.version",
+        ],
+    ),
     // A school's goes through the main store, sealed; the CLB's straight into its own.
     (
         "submitGuidanceRequest",
@@ -377,6 +389,15 @@ pub(super) async fn for_parents(steps: &mut Steps<'_>, anchor: &Actor, trajector
     steps
         .take(&officer, "reviewAccessLog", "AccessLogReviewed { position }", &input)
         .await;
+}
+
+/// The director holds the dossier back, and lets it go again.
+pub(super) async fn held(steps: &mut Steps<'_>, director: &Actor) {
+    let decided = "LegalHoldDecided { holdId }";
+    let input = format!("pupilId: \"{}\" ground: COMPLAINT reason: \"words\"", steps.town.ada);
+    let put = steps.take(director, "putLegalHold", decided, &input).await;
+    let input = format!("holdId: \"{}\" version: 1 reason: \"words\"", text(&put["holdId"]));
+    steps.take(director, "liftLegalHold", decided, &input).await;
 }
 
 /// Two releases to the school, under a consent that stands; one is taken back.

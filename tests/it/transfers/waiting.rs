@@ -43,7 +43,7 @@ both_databases!(
         let custody = clb_hub::custody::Custody::open(&town.world.db, &town.apart, town.world.now)
             .await
             .unwrap();
-        assert_eq!(custody.transfers().await.unwrap(), [1, 1, 0], "what doctor says");
+        assert_eq!(custody.transfers().await.unwrap(), [1, 1, 0, 0], "what doctor says");
 
         // At schools of two other CLBs it goes to neither until one is left.
         let third = town.world.clb("114719").await;

@@ -22,6 +22,7 @@ mod m20261126_000067_releases;
 mod m20261126_000080_facts;
 mod m20261127_000090_dossier_access;
 mod m20261127_000092_corrections;
+mod m20261127_000100_holds;
 mod m20261127_000200_transfers;
 mod m20261127_000300_parents_log;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000080_facts::Migration),
             Box::new(m20261127_000090_dossier_access::Migration),
             Box::new(m20261127_000092_corrections::Migration),
+            Box::new(m20261127_000100_holds::Migration),
             Box::new(m20261127_000200_transfers::Migration),
             Box::new(m20261127_000300_parents_log::Migration),
         ]

@@ -96,6 +96,14 @@ impl Case<'_> {
         answers && self.rows.controls && self.reads_emergencies()
     }
 
+    /// Whether it is a legal hold that is put, lifted or read, by the director of the CLB that keeps the dossier: competent or
+    /// not, as it is of who left that a dossier is erased.
+    pub(super) fn keeps_back(&self) -> bool {
+        let reads = matches!(self.asked, Asked::Read(field) if field.part() == Part::Holds);
+        let does = self.does(&[Step::PutHold, Step::LiftHold]) && self.class() == Class::Audit;
+        self.is(&[Role::ClbDirector]) && self.rows.controls && (reads || does)
+    }
+
     /// Whether it is the access log itself that is read.
     pub(super) fn reads_lines(&self) -> bool {
         matches!(self.asked, Asked::Read(field) if field.part() == Part::Lines)

@@ -99,6 +99,8 @@ closed_enum! {
         Emergencies = "emergencies",
         /// In whose keeping the dossier is, and to which CLB it goes. What one plans by.
         Custody = "custody",
+        /// Legal holds on dossiers.
+        Holds = "holds",
     }
 }
 
@@ -133,7 +135,7 @@ impl Field {
             Class::Intake => &[Part::Requests, Part::Entries, Part::Custody],
             Class::Shared => &[Part::Releases],
             Class::Case => &[Part::States],
-            Class::Audit => &[Part::Lines, Part::Emergencies],
+            Class::Audit => &[Part::Lines, Part::Emergencies, Part::Holds],
         };
         parts.contains(&part).then_some(Self { class, part })
     }
@@ -218,6 +220,10 @@ closed_enum! {
         ObjectToTransfer = "object_to_transfer",
         /// Record an objection that came on paper.
         RecordObjection = "record_objection",
+        /// Put a legal hold on a dossier (bewaringsplicht).
+        PutHold = "put_hold",
+        /// Lift one.
+        LiftHold = "lift_hold",
     }
 }
 

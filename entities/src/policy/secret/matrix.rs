@@ -484,6 +484,7 @@ const STEPS: &[(&str, &[Step], Class)] = &[
     ("review", &[Step::ReviewLog], Class::Audit),
     ("object", &[Step::ObjectToTransfer], Class::Intake),
     ("record", &[Step::RecordObjection], Class::Intake),
+    ("hold", &[Step::PutHold, Step::LiftHold], Class::Audit),
 ];
 
 /// A verdict as one word: `-` for nothing, `!…` for a reason (with `?` where one may ask), else the capacity.

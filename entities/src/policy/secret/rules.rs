@@ -95,7 +95,9 @@ pub const RULES: &[Rule] = &[
         sentence: "A CLB sees what concerns the pupils it is competent for today; rights end with the relation.",
         ground: "design §3; domain facts §4.2 (M)",
         says: Says::Nothing,
-        applies: |case| case.is_clb() && !case.clb_is_competent() && !case.is_told() && !case.is_party(),
+        applies: |case| {
+            case.is_clb() && !case.clb_is_competent() && !case.is_told() && !case.is_party() && !case.keeps_back()
+        },
     },
     Rule {
         name: "not-this-person",
@@ -116,12 +118,12 @@ pub const RULES: &[Rule] = &[
     // ------------------------------------------------------------------------------- the CLB, denied
     Rule {
         name: "director-sees-no-content",
-        sentence: "The director assigns teams, is told of emergencies, and sees no content.",
+        sentence: "The director assigns teams, is told of emergencies, holds dossiers back, and sees no content.",
         ground: "issue 4.1; design §3 (need to know)",
         says: Says::Withhold(Code::Secrecy, false),
         applies: |case| {
             let steps = [Step::AssignTeam, Step::RecordObjection];
-            let leads = case.reads_plan() || case.does(&steps) || case.is_told();
+            let leads = case.reads_plan() || case.does(&steps) || case.is_told() || case.keeps_back();
             case.is(&[Role::ClbDirector]) && case.class() != Class::Case && !leads
         },
     },
@@ -137,7 +139,7 @@ pub const RULES: &[Rule] = &[
         sentence: "The access log is for the person in it and for the controller's data protection officer.",
         ground: "design §3, class audit; CJEU C-579/21",
         says: Says::Withhold(Code::Secrecy, false),
-        applies: |case| case.is_clb() && case.class() == Class::Audit && !case.is_told(),
+        applies: |case| case.is_clb() && case.class() == Class::Audit && !case.is_told() && !case.keeps_back(),
     },
     Rule {
         name: "director-assigns",
@@ -491,6 +493,13 @@ pub const RULES: &[Rule] = &[
         ground: "R34; issue 4.8",
         says: Says::Grant(Reader::Responsible),
         applies: |case| case.is_told(),
+    },
+    Rule {
+        name: "legal-hold",
+        sentence: "The director puts, lifts and reads legal holds on the dossiers that the own CLB keeps, competent or not.",
+        ground: "R62; issue 4.9; GDPR art. 17(3)",
+        says: Says::Grant(Reader::Responsible),
+        applies: |case| case.keeps_back(),
     },
     Rule {
         name: "own-log",

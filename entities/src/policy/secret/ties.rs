@@ -92,8 +92,8 @@ pub struct TieRows {
     pub urgencies: Vec<Urgency>,
     /// Who decides for the pupil today.
     pub decides: Decides,
-    /// Whether the viewer's CLB or school is the controller of the access log asked for, of what was done in an emergency, or
-    /// of a dossier that goes to another CLB or came from one.
+    /// Whether the viewer's CLB or school is the controller of the access log asked for, of what was done in an emergency, of a
+    /// dossier that is held back, or of one that goes to another CLB or came from one.
     pub controls: bool,
     /// Whether something of the access log was reviewed for this parent, and no safety hold stands.
     pub log_reviewed: bool,

@@ -51,7 +51,7 @@ closed_enum! {
         Person = "person",
         /// As the data protection officer of the controller.
         Officer = "officer",
-        /// As who answers for what is done in emergencies.
+        /// As who answers for what is done in emergencies, and for how long dossiers are kept.
         Responsible = "responsible",
         /// As who asks for something.
         Asker = "asker",

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::trajectory::{Phase, ReferralState};
 use hub_entities::id::{
     AccessRequestId, ConsentId, CorrectionId, DecisionId, DossierAccessId, DossierRequestId, EntryId,
-    GuidanceRequestId, LogHoldId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId, TransferId,
+    GuidanceRequestId, HoldId, LogHoldId, PostId, PupilId, ReferralId, ReleaseId, SchoolId, TrajectoryId, TransferId,
 };
 use hub_entities::operation::Operation;
 use hub_entities::policy::secret::{Field, Protected};
@@ -16,6 +16,7 @@ use hub_graphql::dossier::access::AccessRow;
 use hub_graphql::dossier::correction::{AskCorrection, AskedCorrection, CorrectionRow, GrantCorrection};
 use hub_graphql::dossier::emergency::{EmergencyRow, NewEmergency, Opened};
 use hub_graphql::dossier::export::ExportRow;
+use hub_graphql::dossier::hold::{HoldRow, NewHold};
 use hub_graphql::dossier::log_hold::LogHoldRow;
 use hub_graphql::dossier::own::{Asks, OwnDossierRow, OwnRequestRows};
 use hub_graphql::dossier::referral::{NewReferral, ReferralSaid};
@@ -30,7 +31,7 @@ use hub_graphql::dossier::{
 };
 use hub_graphql::guidance::{Ask, Received};
 use hub_graphql::hub::{
-    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, ParentsLogs,
+    AccessLogs, Answer, Asking, Consents, Corrections, Dossiers, Emergencies, Exports, Guidance, Holds, ParentsLogs,
     Referrals, Releases, Rights, Transfers,
 };
 use hub_graphql::page::{Page, Slice};
@@ -298,6 +299,24 @@ impl Exports for Fake {
     }
 
     async fn pupil_export(&self, _: &Operation, _: PupilId) -> Answer<Option<Protected<ExportRow>>> {
+        self.count()?;
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Holds for Fake {
+    async fn put_hold(&self, _: &Operation, _: NewHold) -> Answer<dossier::Stepped<HoldId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn lift_hold(&self, _: &Operation, _: (HoldId, i32), _: &str) -> Answer<dossier::Stepped<HoldId>> {
+        self.count()?;
+        Ok(dossier::Stepped::Unknown)
+    }
+
+    async fn legal_holds(&self, _: &Operation, _: &Page) -> Answer<Option<Protected<Slice<HoldRow>>>> {
         self.count()?;
         Ok(None)
     }

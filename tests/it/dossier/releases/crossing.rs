@@ -14,7 +14,7 @@ use crate::support::look::{list, meddle, number};
 use crate::support::town::Town;
 
 /// From now on rows of this table are not written.
-async fn break_writes(look: &DatabaseConnection, backend: Backend, (when, table): (&str, &str)) {
+pub(in crate::dossier) async fn break_writes(look: &DatabaseConnection, backend: Backend, (when, table): (&str, &str)) {
     if backend == Backend::Sqlite {
         let trigger = format!("create trigger fails before {when} on {table} begin select raise(abort, 'no'); end");
         meddle(look, &trigger).await;
@@ -26,7 +26,7 @@ async fn break_writes(look: &DatabaseConnection, backend: Backend, (when, table)
     }
 }
 
-async fn mend_writes(look: &DatabaseConnection, backend: Backend, table: &str) {
+pub(in crate::dossier) async fn mend_writes(look: &DatabaseConnection, backend: Backend, table: &str) {
     let drop = if backend == Backend::Sqlite {
         "drop trigger fails".to_owned()
     } else {
