@@ -1,5 +1,5 @@
 //! What parents are told of the access log: the officer of the controller reviews it for them, and a team holds it back where it
-//! would endanger the pupil. What they then read is in [`super::access_log`].
+//! would endanger the pupil. What they then read is in [`mod@super::access_log`].
 
 use async_trait::async_trait;
 use hub_entities::id::{LogHoldId, PupilId, TrajectoryId};

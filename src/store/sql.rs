@@ -45,7 +45,8 @@ pub(super) fn statement(backend: DatabaseBackend, text: &str, values: Vec<Value>
             Some(Value::Array(_, Some(all))) if all.len() == 1 && before.ends_with("in ") => {
                 out.push_str(before.strip_suffix("in ").unwrap_or(before));
                 given.extend(*all);
-                out.push_str(&format!("= ${}", given.len()));
+                out.push_str("= $");
+                out.push_str(&given.len().to_string());
             }
             value => {
                 let is_list = matches!(value, Some(Value::Array(..)));

@@ -335,8 +335,7 @@ fn each_realm_has_its_roots_and_no_other() {
                 &["requestAccess", "answerAccessRequest", "openInEmergency"],
                 &["openDossier", "refuseDossierRequest", "endDossierAccess"],
                 &["grantCorrection", "refuseCorrection", "recordTransferObjection"],
-                &["holdAccessLog", "liftAccessLogHold"],
-                &["putLegalHold", "liftLegalHold"],
+                &["holdAccessLog", "liftAccessLogHold", "putLegalHold", "liftLegalHold"],
             ]
             .concat(),
         ),
