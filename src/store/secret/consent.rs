@@ -202,8 +202,13 @@ impl Sealed {
     }
 }
 
-/// Reads what these grants reach.
-pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
+/// Reads what these grants reach; what teams decided of the pupils only where it is not known that they decided nothing.
+pub(super) async fn read(
+    tx: &DatabaseTransaction,
+    clb: ClbId,
+    grants: &[&Grant],
+    is_judged: bool,
+) -> Result<Sealed, DbError> {
     let mut sealed = Sealed {
         courses: Vec::new(),
         said: Vec::new(),
@@ -249,6 +254,9 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
     }
     let order = |said: &Said| (said.consent.given_on, said.written_at, said.id);
     sealed.said.sort_by_key(|(_, _, said, ..)| order(said));
+    if !is_judged {
+        return Ok(sealed);
+    }
     let text = format!(
         "select t.pupil_id, t.domain, t.id, j.judged, j.judged_on, j.author, j.id, j.reason
          from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id

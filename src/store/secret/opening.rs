@@ -17,7 +17,7 @@ use super::consent::{self, Consents};
 use super::line::{self, Line};
 use super::referral::{self, Referral};
 use super::release::{self, Release};
-use super::ties::{Basic, Known};
+use super::ties::{Basic, Known, Whole};
 use super::{Secrets, What, key};
 use crate::keys::vault::{Owner, Wrapped};
 use crate::keys::{self, DataKey, Place};
@@ -144,7 +144,7 @@ pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Res
 /// opens nothing either.
 pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line]) -> Result<Found, DbError> {
     let tx = secrets.apart.within(&[clb]).await?;
-    let closed = Closed::read(&tx, clb, grants, lines).await?;
+    let closed = Closed::read(&tx, clb, grants, lines, None).await?;
     tx.commit().await?;
     closed.open(secrets).await
 }
@@ -162,11 +162,11 @@ pub async fn decide_and_open(
 ) -> Result<(Vec<Known>, Found), DbError> {
     let clb = basic.asker.clb;
     let tx = secrets.apart.within(&[clb]).await?;
-    let (ties, minors) = basic.with_secrets(&tx, secrets, law).await?;
-    let (grants, lines) = decide(&ties);
-    let closed = Closed::read(&tx, clb, &grants, &lines).await?;
+    let whole = basic.with_secrets(&tx, secrets, law).await?;
+    let (grants, lines) = decide(&whole.ties);
+    let closed = Closed::read(&tx, clb, &grants, &lines, Some(&whole)).await?;
     tx.commit().await?;
-    Ok((minors, closed.open(secrets).await?))
+    Ok((whole.minors, closed.open(secrets).await?))
 }
 
 /// What was read of some grants behind lines that are not committed yet: nothing of it leaves before they are.
@@ -181,7 +181,14 @@ struct Closed {
 }
 
 impl Closed {
-    async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[Grant], lines: &[Line]) -> Result<Self, DbError> {
+    /// What was read along with the relations, where they were read here, is not asked again.
+    async fn read(
+        tx: &DatabaseTransaction,
+        clb: ClbId,
+        grants: &[Grant],
+        lines: &[Line],
+        ahead: Option<&Whole>,
+    ) -> Result<Self, DbError> {
         line::write(tx, lines).await?;
         let of = |part: Part| -> Vec<&Grant> {
             let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
@@ -189,13 +196,20 @@ impl Closed {
         };
         let trajectories = trajectories(tx, clb, &of(Part::Trajectories)).await?;
         let entries = entries(tx, clb, &of(Part::Entries)).await?;
-        let consents = consent::read(tx, clb, &of(Part::Consents)).await?;
+        let is_judged = ahead.is_none_or(|ahead| ahead.minors.iter().any(Known::is_judged));
+        let consents = consent::read(tx, clb, &of(Part::Consents), is_judged).await?;
         let referrals = referral::read(tx, clb, &of(Part::Referrals)).await?;
         let releases = release::read(tx, clb, &of(Part::Releases)).await?;
         let pupils = entries.iter().map(|one| one.entry.pupil);
         let pupils = pupils.chain(consents.pupils()).chain(referrals.pupils());
         let pupils: BTreeSet<PupilId> = pupils.chain(releases.pupils()).collect();
-        let keys = key::of_pupils(tx, clb, pupils).await?;
+        let keys = match ahead {
+            Some(ahead) => {
+                let of_these = ahead.keys.iter().filter(|(owner, _)| pupils.contains(&owner.dossier));
+                of_these.cloned().collect()
+            }
+            None => key::of_pupils(tx, clb, pupils).await?,
+        };
         Ok(Self {
             clb,
             trajectories,

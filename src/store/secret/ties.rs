@@ -13,6 +13,8 @@ use hub_entities::time::Period;
 use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use super::{Secrets, consent, emergency, parents_log, rights, transfer};
+use crate::keys::KeyId;
+use crate::keys::vault::{Owner, Wrapped};
 use crate::store::sql::{list, rows};
 use crate::store::{Db, DbError};
 
@@ -37,6 +39,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether a team of the CLB decided anything of the pupil.
+    pub(super) const fn is_judged(&self) -> bool {
+        !self.judged.is_empty()
+    }
+
     /// For the law.
     pub fn minor(&self) -> Minor<'_> {
         Minor {
@@ -78,9 +85,19 @@ pub async fn load_as_party(
 
 async fn loaded(secrets: &Secrets, law: &ConsentLaw, basic: Basic) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
     let tx = secrets.apart.within(&[basic.asker.clb]).await?;
-    let ties = basic.with_secrets(&tx, secrets, law).await?;
+    let whole = basic.with_secrets(&tx, secrets, law).await?;
     tx.commit().await?;
-    Ok(ties)
+    Ok((whole.ties, whole.minors))
+}
+
+/// The relations whole, with what was read along with them.
+pub(super) struct Whole {
+    /// To each pupil, in the order asked for.
+    pub(super) ties: Vec<Ties>,
+    /// What is known of each as a minor.
+    pub(super) minors: Vec<Known>,
+    /// The wrapped keys of their dossiers, as far as there are any.
+    pub(super) keys: Vec<(Owner, Wrapped)>,
 }
 
 /// The half of the relations that the main store keeps.
@@ -111,8 +128,8 @@ impl Basic {
         tx: &DatabaseTransaction,
         secrets: &Secrets,
         law: &ConsentLaw,
-    ) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
-        of_secrets(tx, secrets, self.asker, &self.pupils, &mut self.of).await?;
+    ) -> Result<Whole, DbError> {
+        let keys = of_secrets(tx, secrets, self.asker, &self.pupils, &mut self.of).await?;
         let one = |pupil: &PupilId| {
             let (mut rows, known) = self
                 .of
@@ -122,7 +139,8 @@ impl Basic {
             rows.decides = law.decides(known.minor(), self.asker.day);
             (Ties::of_rows(*pupil, rows), known)
         };
-        Ok(self.pupils.iter().map(one).unzip())
+        let (ties, minors) = self.pupils.iter().map(one).unzip();
+        Ok(Whole { ties, minors, keys })
     }
 }
 
@@ -337,32 +355,37 @@ fn both(one: Period, other: Period) -> Option<Period> {
     ends.is_none_or(|ends| begins < ends).then_some(Period { begins, ends })
 }
 
-/// The asker's places in teams, and what teams decided of the pupils, from the secrecy store.
+/// The asker's places in teams, and what teams decided of the pupils, from the secrecy store; and the keys of the dossiers,
+/// which open nothing before a line is written.
 async fn of_secrets(
     tx: &DatabaseTransaction,
     secrets: &Secrets,
     asker: Asker,
     pupils: &[PupilId],
     of: &mut HashMap<PupilId, (TieRows, Known)>,
-) -> Result<(), DbError> {
+) -> Result<Vec<(Owner, Wrapped)>, DbError> {
     let present = secrets.apart.dialect.now();
     // One statement: each of a transaction costs the server and the hub as much as a short one takes.
     let text = format!(
         "select m.pupil_id, 'place', t.id, t.domain, m.begins_on, m.ends_on, cast(null as timestamptz),
-             cast(null as timestamptz), {present}
+             cast(null as timestamptz), {present}, cast(null as integer), cast(null as bytea)
            from team_member m join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id and t.pupil_id = m.pupil_id
            where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?
-         union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, {present}
+         union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, {present}, null, null
            from access_lent where clb_id = ? and principal_id = ? and pupil_id in ?
-         union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, {present}
+         union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, {present}, null, null
            from emergency where clb_id = ? and principal_id = ? and pupil_id in ?
-         union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, {present}
+         union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, {present}, null, null
            from capability where clb_id = ? and pupil_id in ?
+         union all select pupil_id, 'key', id, null, null, null, null, null, {present}, kek_version, wrapped
+           from dossier_key where clb_id = ? and pupil_id in ?
          order by 2, 5, 7, 3"
     );
     let own = || [Value::from(asker.clb), asker.principal.into(), list(pupils)];
     let values = own().into_iter().chain(own()).chain(own());
-    let values: Vec<Value> = values.chain([asker.clb.into(), list(pupils)]).collect();
+    let of_clb = || [Value::from(asker.clb), list(pupils)];
+    let values: Vec<Value> = values.chain(of_clb()).chain(of_clb()).collect();
+    let mut keys = Vec::new();
     for row in rows(tx, &text, values).await? {
         let Some((ties, known)) = of.get_mut(&row.try_get_by_index(0)?) else {
             continue;
@@ -395,11 +418,23 @@ async fn of_secrets(
                         .extend(classes.map(|class| Urgency { class, from, until }));
                 }
             }
-            _ => known.judged.push(Judged {
+            "judged" => known.judged.push(Judged {
                 capability: row.try_get_by_index(3)?,
                 from: row.try_get_by_index(4)?,
             }),
+            _ => {
+                let owner = Owner {
+                    key: KeyId(row.try_get_by_index(2)?),
+                    clb: asker.clb,
+                    dossier: row.try_get_by_index(0)?,
+                };
+                let wrapped = Wrapped {
+                    version: row.try_get_by_index(9)?,
+                    bytes: row.try_get_by_index(10)?,
+                };
+                keys.push((owner, wrapped));
+            }
         }
     }
-    Ok(())
+    Ok(keys)
 }
