@@ -1,5 +1,6 @@
 //! What is held back: a dossier under a legal hold stays where it is to be kept, and a hold on the log goes with the guidance.
 
+use clb_hub::store::secret::carrying::{Due, carry_out};
 use hub_entities::operation::Discipline;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::dossier::{GUIDANCE, Staff, all_of, assign, parents_log};
 use crate::support::database::both_databases;
 use crate::support::look::number;
 use crate::support::town::Town;
-use crate::support::world::at;
+use crate::support::world::{at, day};
 
 // R62: what must be kept at this CLB does not leave it.
 both_databases!(
@@ -39,6 +40,20 @@ both_databases!(
             (&told[0]["custody"], &told[0]["waits"]),
             (&json!("ANNOUNCED"), &json!("LEGAL_HOLD"))
         );
+        // One that was put after it was seen what has to go is heeded under the lock.
+        let due = Due {
+            id: told[0]["id"].as_str().unwrap().parse().unwrap(),
+            pupil: one.pupil,
+            from: town.first,
+            to: town.second,
+        };
+        let scope = clb_hub::register::operator(&town.world.db, town.world.now)
+            .await
+            .unwrap();
+        let law = (town.world.book.laws().transfer(), day("2026-10-17"), town.world.now);
+        let carried = carry_out(&town.secrets, &scope, &*town.world.ids, due, law).await;
+        assert_eq!(carried.unwrap(), None);
+        assert_eq!(number(&apart, gone).await, 0);
         let custody = clb_hub::custody::Custody::open(&town.world.db, &town.apart, town.world.now)
             .await
             .unwrap();
