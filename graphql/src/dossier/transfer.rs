@@ -248,7 +248,7 @@ impl TransferRoot {
     /// The transfers of dossiers from the viewer's CLB and to it, those first that were announced last: what is announced, and
     /// for three months what is over. The CLB from which one goes is told too, though it is not competent any more. The
     /// director and the administration see all of them, a worker those of the own teams, and the anchor those of the pupils of
-    /// the own school. Being asked is logged.
+    /// the own school. Of more than 200 pupils the 200 whose transfers were announced last. Being asked is logged.
     #[graphql(tag = "class:secret.granted")]
     async fn transfers(&self, context: &Context<'_>) -> Result<Vec<Transfer>, Problem> {
         let asked = Asked::of(context)?;
