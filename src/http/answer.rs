@@ -1,5 +1,7 @@
 //! What goes out: status, errors from a closed list, and nothing of the inside.
 
+use std::borrow::Cow;
+
 use async_graphql::{PathSegment, ServerError, Value};
 use axum::body::Body;
 use axum::response::Response;
@@ -92,6 +94,26 @@ pub(super) fn of_refused_document(errors: &[serde_json::Value], media: Media) ->
     body(status, media, &json!({ "errors": errors }))
 }
 
+/// What is wrong with a value that is none of its type, which is found only when a field takes it: a day that is none, say. No
+/// resolver of ours fails without a code, so these words are the library's. The types are named; the value, which may be of a
+/// person, is not said again.
+pub(super) fn unfit(message: &str) -> Option<String> {
+    let named = |text: &str| {
+        text.chars()
+            .all(|one| one.is_ascii_alphanumeric() || "_[]!".contains(one))
+    };
+    let mut begins = ["Failed to parse \"", "Expected input type \""].into_iter();
+    let rest = begins.find_map(|begin| message.strip_prefix(begin))?;
+    let (wanted, rest) = rest.split_once('"').filter(|(wanted, _)| named(wanted))?;
+    let within = rest
+        .strip_suffix("\")")
+        .and_then(|rest| rest.rsplit_once("(occurred while parsing \""));
+    Some(match within.filter(|(_, input)| named(input)) {
+        Some((_, input)) => format!("a value in {input} is no {wanted}"),
+        None => format!("a value is no {wanted}"),
+    })
+}
+
 /// An error as the client sees it. A fault without a code of ours is told in general words only.
 pub(super) fn outward(error: &ServerError, refused: bool, request: Uuid) -> serde_json::Value {
     let coded = error
@@ -101,13 +123,14 @@ pub(super) fn outward(error: &ServerError, refused: bool, request: Uuid) -> serd
             Some(Value::String(code)) => Some(code.clone()),
             _ => None,
         });
-    let (message, code) = match coded {
-        Some(code) => (error.message.as_str(), code),
-        None if refused => (without_suggestion(&error.message), "INVALID_DOCUMENT".to_owned()),
-        None => {
+    let (message, code) = match (coded, unfit(&error.message)) {
+        (Some(code), _) => (Cow::from(error.message.as_str()), code),
+        (None, _) if refused => (without_suggestion(&error.message).into(), "INVALID_DOCUMENT".to_owned()),
+        (None, Some(text)) => (text.into(), "INVALID_DOCUMENT".to_owned()),
+        (None, None) => {
             // Not the message: it may hold what was read.
             tracing::error!("a resolver failed without a code");
-            ("internal error", "INTERNAL".to_owned())
+            ("internal error".into(), "INTERNAL".to_owned())
         }
     };
     let mut out = json!({ "message": message, "extensions": { "code": code, "requestId": request } });
