@@ -22,6 +22,7 @@ use uuid::Uuid;
 mod events;
 mod sockets;
 mod taken_back;
+mod unfit;
 mod whole;
 
 use super::service::Unavailable;
@@ -567,40 +568,6 @@ async fn a_document_that_was_read_is_held_to_its_limits_each_time() {
     for text in ["a", "b", "a"] {
         let (status, body) = world.ask(&asked_for(text)).await;
         assert_eq!((status, &body["data"]["echo"]), (StatusCode::OK, &json!(text)));
-    }
-}
-
-// What a field finds when it takes a value is of the sender all the same: it is told where and which, and never the value.
-#[tokio::test]
-async fn a_value_that_is_none_of_its_type_is_the_senders() {
-    let world = world();
-    for question in ["{ day(on: \"canary\") }", "{ day(on: \"2026-02-30\") }"] {
-        let (status, body) = world.ask(question).await;
-        assert_eq!(status, StatusCode::OK);
-        let error = &body["errors"][0];
-        assert_eq!(
-            (&error["extensions"]["code"], &error["message"], &error["path"]),
-            (
-                &json!("INVALID_DOCUMENT"),
-                &json!("a value is no NaiveDate"),
-                &json!(["day"])
-            )
-        );
-        assert!(!body.to_string().contains("canary"), "{body}");
-    }
-    for (message, told) in [
-        (
-            "Failed to parse \"NaiveDate\": canary (occurred while parsing \"EndAgreementInput\")",
-            Some("a value in EndAgreementInput is no NaiveDate"),
-        ),
-        (
-            "Expected input type \"Int\", found \"canary (occurred while parsing \\\"x\".",
-            Some("a value is no Int"),
-        ),
-        ("Failed to parse \"a canary\": ", None),
-        ("canary", None),
-    ] {
-        assert_eq!(super::answer::unfit(message).as_deref(), told);
     }
 }
 
