@@ -66,7 +66,7 @@ impl Allowed<'_> {
 
 impl Reader<'_> {
     /// For whom relations are read.
-    fn asker(&self) -> Asker {
+    pub(super) fn asker(&self) -> Asker {
         Asker {
             principal: self.principal,
             clb: self.clb,

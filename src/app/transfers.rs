@@ -15,7 +15,7 @@ use super::asking::granted;
 use super::dossiers::{Reader, stepped};
 use super::{App, failed};
 use crate::store::secret::NOBODY;
-use crate::store::secret::ties::{self, Asker, Known};
+use crate::store::secret::ties::{self, Known};
 use crate::store::secret::transfer::{self, Objection, Transfer};
 use crate::store::secret::writing::Stepping;
 
@@ -30,14 +30,8 @@ fn custody() -> Vec<Asked> {
 impl App {
     /// The relations of someone of a CLB to these pupils, with what it is told as the party to a transfer.
     async fn as_party(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Ties>, Vec<Known>)> {
-        let asker = Asker {
-            principal: reader.principal,
-            clb: reader.clb,
-            day: reader.operation.today(),
-            now: reader.operation.now,
-        };
         let law = self.book.laws().consent();
-        let loaded = ties::load_as_party(&self.db, reader.secrets, law, asker, pupils).await;
+        let loaded = ties::load_as_party(&self.db, reader.secrets, law, reader.asker(), pupils).await;
         loaded.map_err(|fault| failed(&fault))
     }
 
