@@ -46,9 +46,10 @@ use hub_graphql::problem::Problem;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+pub use crate::store::abandoned::while_waited_for;
 use crate::store::secret::letterbox::Letterbox;
 use crate::store::secret::showcase::Showcase;
-use crate::store::{Db, DbError, Secrets, abandoned, relations};
+use crate::store::{Db, DbError, Secrets, relations};
 pub use access::{AccessLog, access_log};
 use access::{Lines, Place, Seen};
 pub use alerts::Desk;
@@ -200,11 +201,6 @@ impl App {
         };
         self.requests().insert(operation.request, Arc::new(request));
         Ok(())
-    }
-
-    /// Works on a request for as long as somebody waits for it: let go of, it leaves no statement behind (R58).
-    pub async fn while_waited_for<T>(&self, work: impl Future<Output = T>) -> T {
-        abandoned::while_waited_for(&self.db, work).await
     }
 
     /// Ends a request: what left is written down, behind the answer but within a second (design §3).

@@ -11,7 +11,7 @@ use hub_graphql::{Options, Schemas, schemas};
 use uuid::Uuid;
 
 use super::service::{GraphqlService, Principals, Ready, Unavailable};
-use crate::app::{App, Desk, SignedIn};
+use crate::app::{App, Desk, SignedIn, while_waited_for};
 
 /// The hub as the door knows it.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl GraphqlService for House {
             operation: operation.clone(),
         };
         let executed = self.schemas.execute(realm, request, operation);
-        let response = self.app.while_waited_for(executed).await;
+        let response = while_waited_for(executed).await;
         drop(ended);
         response
     }

@@ -1,9 +1,10 @@
 //! Writing the access log.
 
 use hub_entities::access_line;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::sql::{bulk, execute};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// Writes lines. A line that is there already is not written twice, so that what was written of some may be written again
@@ -29,7 +30,7 @@ pub async fn write(db: &Db, lines: &[access_line::Model]) -> Result<(), DbError>
 
 /// Writes a line in a transaction that goes on to what it tells of: of what was released under secrecy nothing leaves without
 /// one.
-pub(super) async fn write_first(tx: &DatabaseTransaction, line: &access_line::Model) -> Result<(), DbError> {
+pub(super) async fn write_first(tx: &Transaction, line: &access_line::Model) -> Result<(), DbError> {
     let values = [tuple(line), vec![line.purpose.into(), line.shared.clone().into()]].concat();
     let text = format!("insert into access_line ({COLUMNS}, purpose, shared) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     execute(tx, &text, values).await?;

@@ -5,10 +5,11 @@ use hub_entities::agreement::{self, AgreementState, Party};
 use hub_entities::category::Categories;
 use hub_entities::id::{AgreementId, ClbId, Ids, PupilId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{DatabaseTransaction, EntityTrait, Value};
+use sea_orm::{EntityTrait, Value};
 
 use super::competence::derive_again;
 use super::sql::{execute, row, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// What came of it.
@@ -229,7 +230,7 @@ pub async fn end(
 /// The agreement if the scope's party is one of its two, locked, and which of the two it is.
 async fn find(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     scope: &Scope,
     id: AgreementId,
 ) -> Result<Option<(agreement::Model, Party)>, DbError> {
@@ -254,7 +255,7 @@ async fn find(
 /// Derives the CLBs of every pupil of a school again.
 pub(super) async fn derive_school(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     school: SchoolId,
     now: DateTime<Utc>,
@@ -276,7 +277,7 @@ pub(super) async fn derive_school(
     Ok(())
 }
 
-async fn finish(tx: DatabaseTransaction, id: AgreementId) -> Result<Decided, DbError> {
+async fn finish(tx: Transaction, id: AgreementId) -> Result<Decided, DbError> {
     let after = agreement::Entity::find_by_id(id).one(&tx).await?;
     tx.commit().await?;
     after

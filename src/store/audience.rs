@@ -20,13 +20,14 @@ use hub_entities::id::{Ids, PupilId, SignalId};
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::signal::{EventKind, SignalState};
 use hub_entities::time::{SchoolYear, brussels_day};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
 use super::agreement::{binding, in_force};
 use super::lease::Lease;
 use super::ledger::{Event, tell};
 use super::sql::{bulk, execute, list, list_from, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// The name of the lease under which [`settle_those_due`] works.
@@ -143,12 +144,7 @@ pub(super) async fn told_apart<C: ConnectionTrait>(
 
 /// Tells this event to those from whom its signal was held back, which it is no longer. The caller holds the lock of
 /// the pupil.
-pub(super) async fn release(
-    tx: &DatabaseTransaction,
-    ids: &dyn Ids,
-    event: &Event,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub(super) async fn release(tx: &Transaction, ids: &dyn Ids, event: &Event, now: DateTime<Utc>) -> Result<(), DbError> {
     let text = "select party from signal_audience where signal_id = ? and held order by party";
     let (mut shown, mut events) = (Vec::new(), Vec::new());
     for row in rows(tx, text, vec![event.signal.into()]).await? {
@@ -164,7 +160,7 @@ pub(super) async fn release(
 }
 
 /// Signals are held back from these parties no longer.
-async fn show(tx: &DatabaseTransaction, shown: Vec<(SignalId, Uuid)>) -> Result<(), DbError> {
+async fn show(tx: &Transaction, shown: Vec<(SignalId, Uuid)>) -> Result<(), DbError> {
     let tail = format!(") update signal_audience set held = false from said where {IS_TOLD}");
     of_parties(tx, shown, &tail).await
 }
@@ -172,7 +168,7 @@ async fn show(tx: &DatabaseTransaction, shown: Vec<(SignalId, Uuid)>) -> Result<
 const IS_TOLD: &str = "signal_audience.signal_id = said.signal_id and signal_audience.party = said.party";
 
 /// A statement about these signals of these parties, which are `said` in it.
-async fn of_parties(tx: &DatabaseTransaction, which: Vec<(SignalId, Uuid)>, tail: &str) -> Result<(), DbError> {
+async fn of_parties(tx: &Transaction, which: Vec<(SignalId, Uuid)>, tail: &str) -> Result<(), DbError> {
     let rows = which
         .into_iter()
         .map(|(signal, party)| vec![signal.into(), party.into()]);
@@ -216,7 +212,7 @@ impl Told {
 /// Tells those who lost one of these pupils, those who gained one with a signal that stands this school year, and those
 /// from whom one that stands was held back until today. The caller holds the locks of the pupils, and has changed their relations.
 pub(super) async fn settle(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     pupils: &[PupilId],
     now: DateTime<Utc>,
@@ -300,11 +296,7 @@ pub(super) async fn settle(
     tell(tx, ids, events, now).await
 }
 
-async fn pairs(
-    tx: &DatabaseTransaction,
-    text: &str,
-    values: Vec<Value>,
-) -> Result<BTreeSet<(SignalId, Uuid)>, DbError> {
+async fn pairs(tx: &Transaction, text: &str, values: Vec<Value>) -> Result<BTreeSet<(SignalId, Uuid)>, DbError> {
     let found = rows(tx, text, values).await?;
     found
         .iter()

@@ -2,13 +2,13 @@
 //! highest counts. It leads to a row and gives no right to it: whoever reads asks for the relation of today all the same.
 
 use hub_entities::id::PupilId;
-use sea_orm::DatabaseTransaction;
 
 use super::DbError;
 use super::sql::{execute, list};
+use super::transaction::Transaction;
 
 /// Follows the counts and ties of these pupils, in the transaction that changed either. The caller holds their locks.
-pub(super) async fn follow(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<(), DbError> {
+pub(super) async fn follow(tx: &Transaction, pupils: &[PupilId]) -> Result<(), DbError> {
     if pupils.is_empty() {
         return Ok(());
     }

@@ -9,11 +9,12 @@ use hub_entities::dossier::Mode;
 use hub_entities::id::{ClbId, Ids, PupilId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::Period;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::clb_tally::follow;
 use super::sql::{bulk, execute, list, list_from, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError, audience};
 
 fn may(scope: &Scope) -> Result<(), DbError> {
@@ -54,7 +55,7 @@ pub async fn kept_here(db: &Db, scope: &Scope) -> Result<Vec<ClbId>, DbError> {
 /// Derives the ties of these pupils again and writes the difference, and tells whoever lost or gained one of them. The
 /// caller holds their locks, and has changed their enrolments or the agreements of their schools.
 pub(super) async fn derive_again(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     pupils: &[PupilId],
     now: DateTime<Utc>,
@@ -65,7 +66,7 @@ pub(super) async fn derive_again(
 
 /// As [`derive_again`], and tells nobody yet: for who changes their signals too, and settles then.
 pub(super) async fn derive_untold(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     pupils: &[PupilId],
     now: DateTime<Utc>,

@@ -5,17 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hub_entities::migration::Migrator;
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
 use super::together::Together;
-use super::{abandoned, watch};
+use super::transaction::{Beginner, Transaction};
+use super::watch;
 use crate::keys::heads::HeadError;
 use crate::keys::{SealError, VaultError};
 
@@ -156,23 +154,6 @@ pub(super) async fn connect(
     Ok((pool, dialect, statements))
 }
 
-/// Begins a transaction. On SQLite the write lock is taken at once: an upgrade half-way would fail.
-pub(super) async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbError> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    // Whoever waits here may be cut off: a client hangs up, a pull is stopped. A `BEGIN` that nobody waits
-    // for any more would leave its connection to the next one in an open transaction, in which a
-    // statement of its own is never committed; so it always comes to its end, and is rolled back there.
-    let (pool, word) = (pool.clone(), abandoned::word());
-    let begun = tokio::spawn(watch::taken_with(word, async move {
-        pool.begin_with_options(options).await
-    }))
-    .await;
-    Ok(begun.map_err(|stopped| sea_orm::DbErr::Custom(stopped.to_string()))??)
-}
-
 /// Brings a schema up to date. Any number of replicas may do so at once: one works, the others wait.
 pub(super) async fn migrate<M: MigratorTrait>(
     pool: &DatabaseConnection,
@@ -230,6 +211,7 @@ impl Statements {
 pub struct Db {
     pool: DatabaseConnection,
     reader: Arc<Reader>,
+    beginner: Beginner,
     sign_ins: Arc<SignIns>,
     authority: Arc<Together>,
     dialect: &'static dyn Dialect,
@@ -251,9 +233,11 @@ impl Db {
     pub async fn open(options: &Options) -> Result<Self, DbError> {
         let (pool, dialect, statements) = connect(options).await?;
         let reader = dialect.reader(&pool, options, &statements)?;
+        let beginner = dialect.beginner(&pool, options, &statements)?;
         Ok(Self {
             pool,
             reader: Arc::new(reader),
+            beginner,
             sign_ins: Arc::default(),
             authority: Arc::default(),
             dialect,
@@ -296,6 +280,7 @@ impl Db {
     /// Closes every connection.
     pub async fn close(self) -> Result<(), DbError> {
         self.reader.close().await;
+        self.beginner.close().await;
         Ok(self.pool.close().await?)
     }
 
@@ -314,11 +299,9 @@ impl Db {
         &self.authority
     }
 
-    /// For writing. What nobody waits for any more is cancelled ([`super::abandoned`]).
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbError> {
-        let tx = begin(&self.pool).await?;
-        abandoned::note(self, &tx).await?;
-        Ok(tx)
+    /// For writing. What nobody waits for any more is cut off.
+    pub(super) async fn begin(&self) -> Result<Transaction, DbError> {
+        self.beginner.begin(None).await
     }
 
     /// Where it is. May hold a password.

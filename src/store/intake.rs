@@ -16,7 +16,7 @@ use hub_entities::evaluation::{Change, Said};
 use hub_entities::id::{PupilId, RecordId, RunId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{KeyKind, RunKind, RunState, connection, run};
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, Value};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Value};
 
 use super::lease::Lease;
 use super::ledger::{Work, merge_said};
@@ -24,6 +24,7 @@ use super::loss::{Gap, Unmatched, add_gaps, write_unmatched};
 use super::roster::keys_among;
 use super::run::{Join, Progress};
 use super::sql::{list_from, row};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// A call, as its sender names it.
@@ -63,7 +64,7 @@ pub enum Begun {
 /// The transaction of one call. Dropped before [`Intake::finish`], it has changed nothing.
 pub struct Intake {
     db: Db,
-    tx: DatabaseTransaction,
+    tx: Transaction,
     lease: Lease,
     connection: connection::Model,
     call: Call,

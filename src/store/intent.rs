@@ -10,12 +10,13 @@ use hub_entities::id::{ClbId, Ids, IntentId, PrincipalId, PupilId, SchoolId, Sig
 use hub_entities::intent::IntentKind;
 use hub_entities::operation::Role;
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::lease::Lease;
 use super::secret::letterbox::Sealed;
 use super::sql::{execute, list, row, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 use crate::keys::KeyId;
 use crate::keys::vault::Wrapped;
@@ -83,7 +84,7 @@ pub struct Caused {
 }
 
 /// The next place of a queue. The caller holds the lock of the pupil whose queue it is.
-pub(super) async fn next_in_queue(tx: &DatabaseTransaction, queue: Uuid) -> Result<i32, DbError> {
+pub(super) async fn next_in_queue(tx: &Transaction, queue: Uuid) -> Result<i32, DbError> {
     let text = "select coalesce(max(seq), 0) + 1 from intent where queue = ?";
     let found = row(tx, text, vec![queue.into()]).await?;
     let next = found.map(|row| row.try_get_by_index(0)).transpose()?;
@@ -103,7 +104,7 @@ pub(super) struct TakenUp {
 
 /// Guidance that cannot be refused is to begin: where the hub keeps the dossiers of the CLB that took the signal up. The
 /// caller holds the lock of the pupil.
-pub(super) async fn obligation_begins(tx: &DatabaseTransaction, ids: &dyn Ids, of: TakenUp) -> Result<(), DbError> {
+pub(super) async fn obligation_begins(tx: &Transaction, ids: &dyn Ids, of: TakenUp) -> Result<(), DbError> {
     let values: Vec<Value> = vec![
         IntentId(ids.blind()).into(),
         of.pupil.0.into(),
@@ -128,7 +129,7 @@ pub(super) async fn obligation_begins(tx: &DatabaseTransaction, ids: &dyn Ids, o
 /// Nothing obliges any more to what began of these signals: in the dossier in which it began, whomever that pupil is tied
 /// to since. The caller holds the locks of the pupils that these are now.
 pub(super) async fn obligations_lapse(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     withdrawn: &[SignalId],
     now: DateTime<Utc>,

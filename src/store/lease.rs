@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::sql::{execute, row};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// A lease that was taken. It must be checked inside the transaction that commits under it.
@@ -43,12 +44,7 @@ impl Lease {
 
     /// Takes the lease of a job for the length of a transaction: whoever wants it waits until that is committed, and finds
     /// it free then. `None` while another holds it.
-    pub(super) async fn within(
-        db: &Db,
-        tx: &DatabaseTransaction,
-        name: &str,
-        holder: &str,
-    ) -> Result<Option<Self>, DbError> {
+    pub(super) async fn within(db: &Db, tx: &Transaction, name: &str, holder: &str) -> Result<Option<Self>, DbError> {
         let now = db.dialect().now();
         let text = format!(
             "insert into lease (name, holder, epoch, expires_at) values (?, ?, 1, {now})
@@ -70,7 +66,7 @@ impl Lease {
     }
 
     /// Refuses the transaction when another has taken over, and lengthens the lease when not.
-    pub(super) async fn fence(&self, db: &Db, tx: &DatabaseTransaction) -> Result<(), DbError> {
+    pub(super) async fn fence(&self, db: &Db, tx: &Transaction) -> Result<(), DbError> {
         let (now, later) = (db.dialect().now(), db.dialect().now_plus_seconds());
         let text = format!(
             "update lease set expires_at = {later} where name = ? and holder = ? and epoch = ? and expires_at > {now}"

@@ -4,12 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hub_entities::id::{Ids, QuarantineId, RunId, SourceId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{KeyKind, RunKind, quarantine};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
 
 use super::intake::settle_quarantined;
 use super::lease::Lease;
 use super::ledger::Work;
 use super::sql::{bulk, execute, list, row, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// A kind of loss and in how many rows it was met.
@@ -33,7 +34,7 @@ pub async fn note_gaps(db: &Db, work: Work<'_>, gaps: Vec<Gap>) -> Result<(), Db
 }
 
 /// The same within a transaction that holds the lease of the source already.
-pub(super) async fn write_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
+pub(super) async fn write_gaps(tx: &Transaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
     // A run that resumes and meets it again does not count twice.
     let once = "case when gap.run_id = excluded.run_id then excluded.occurrences
                      else gap.occurrences + excluded.occurrences end";
@@ -41,16 +42,11 @@ pub(super) async fn write_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: 
 }
 
 /// The same of a part of a run, which comes once: what the parts before it met is added to.
-pub(super) async fn add_gaps(tx: &DatabaseTransaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
+pub(super) async fn add_gaps(tx: &Transaction, work: &Work<'_>, gaps: Vec<Gap>) -> Result<(), DbError> {
     put_gaps(tx, work, gaps, "gap.occurrences + excluded.occurrences").await
 }
 
-async fn put_gaps(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    gaps: Vec<Gap>,
-    become_of_both: &str,
-) -> Result<(), DbError> {
+async fn put_gaps(tx: &Transaction, work: &Work<'_>, gaps: Vec<Gap>, become_of_both: &str) -> Result<(), DbError> {
     let Reach::Source { source, .. } = work.scope.reach() else {
         return Err(DbError::OutOfScope);
     };
@@ -106,7 +102,7 @@ pub async fn put_in_quarantine(
 
 /// The same within a transaction that holds the lease of the source already.
 pub(super) async fn write_unmatched(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     kind: RunKind,
     unmatched: Vec<Unmatched>,
@@ -135,7 +131,7 @@ pub async fn replace_in_quarantine(
 
 /// The same within a transaction that holds the lease of the source already.
 pub(super) async fn replace_unmatched(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     kind: RunKind,
     unmatched: Vec<Unmatched>,
@@ -145,7 +141,7 @@ pub(super) async fn replace_unmatched(
 }
 
 async fn put(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     kind: RunKind,
     unmatched: Vec<Unmatched>,

@@ -5,19 +5,20 @@
 
 use hub_entities::competence::Ground;
 use hub_entities::id::PupilId;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::clb_tally::follow;
 use super::competence::derive_untold;
 use super::ledger::{Judge, reevaluate};
 use super::run::Progress;
 use super::sql::{execute, list};
+use super::transaction::Transaction;
 use super::{DbError, audience};
 
 /// Makes two pupils one: every record of `from` becomes `into`'s, and the old id keeps resolving.
 /// The caller holds the locks of both.
 pub(super) async fn merge(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     from: PupilId,
     into: PupilId,
@@ -62,7 +63,7 @@ pub(super) async fn merge(
 
 /// Counts the half-days of these pupils from the rows, derives their CLBs and evaluates them.
 pub(super) async fn settle(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     pupils: &[PupilId],
     progress: &mut Progress,

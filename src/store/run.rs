@@ -10,6 +10,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use super::intake::settle_held;
 use super::lease::Lease;
 use super::sql::{execute, row};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// What a run brings, before it begins.
@@ -65,7 +66,7 @@ pub async fn begin(db: &Db, scope: &Scope, lease: &Lease, coming: Coming) -> Res
 }
 
 /// The same within a transaction that holds the lease of the source already.
-pub(super) async fn begin_within(tx: &sea_orm::DatabaseTransaction, coming: Coming) -> Result<Begun, DbError> {
+pub(super) async fn begin_within(tx: &Transaction, coming: Coming) -> Result<Begun, DbError> {
     let under_way = run::Entity::find()
         .filter(run::Column::SourceId.eq(coming.source))
         .filter(run::Column::Kind.eq(coming.kind))
@@ -96,7 +97,7 @@ pub(super) async fn begin_within(tx: &sea_orm::DatabaseTransaction, coming: Comi
     })
 }
 
-async fn insert(tx: &sea_orm::DatabaseTransaction, coming: Coming) -> Result<run::Model, DbError> {
+async fn insert(tx: &Transaction, coming: Coming) -> Result<run::Model, DbError> {
     let model = run::Model {
         id: coming.id,
         source_id: coming.source,
@@ -151,12 +152,7 @@ pub struct Progress {
 }
 
 /// Writes down how far the run has come, in the transaction that did the work.
-pub(super) async fn advance(
-    tx: &sea_orm::DatabaseTransaction,
-    run: RunId,
-    cursor: Option<String>,
-    by: Progress,
-) -> Result<(), DbError> {
+pub(super) async fn advance(tx: &Transaction, run: RunId, cursor: Option<String>, by: Progress) -> Result<(), DbError> {
     let values: Vec<Value> = vec![
         cursor.into(),
         by.changed.into(),
@@ -193,11 +189,7 @@ pub async fn staged(db: &Db, lease: &Lease, next: run::Model, known: i64) -> Res
 }
 
 /// The same within a transaction that holds the lease of the source already.
-pub(super) async fn write_state(
-    tx: &sea_orm::DatabaseTransaction,
-    next: run::Model,
-    known: i64,
-) -> Result<run::Model, DbError> {
+pub(super) async fn write_state(tx: &Transaction, next: run::Model, known: i64) -> Result<run::Model, DbError> {
     let values: Vec<Value> = vec![
         next.state.into(),
         next.staged.into(),
@@ -292,7 +284,7 @@ pub async fn discard(db: &Db, lease: &Lease, run: RunId) -> Result<(), DbError> 
     Ok(())
 }
 
-async fn discard_staged(tx: &sea_orm::DatabaseTransaction, run: RunId) -> Result<(), DbError> {
+async fn discard_staged(tx: &Transaction, run: RunId) -> Result<(), DbError> {
     execute(tx, "delete from staged_row where run_id = ?", vec![run.into()]).await?;
     execute(tx, "delete from staged_half_days where run_id = ?", vec![run.into()]).await?;
     Ok(())

@@ -10,10 +10,11 @@ use hub_entities::party::{clb, school};
 use hub_entities::policy::{Reach, Relations, Scope};
 use hub_entities::source::connection;
 use hub_entities::{agreement, principal};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Value};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
 
 use super::agreement::derive_school;
 use super::sql::{execute, row, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError, relations};
 
 fn may(scope: &Scope) -> Result<(), DbError> {
@@ -26,7 +27,7 @@ fn may(scope: &Scope) -> Result<(), DbError> {
 /// A registration under way. Dropped before [`commit`](Self::commit), it has changed nothing.
 pub struct Registration {
     db: Db,
-    tx: DatabaseTransaction,
+    tx: Transaction,
 }
 
 impl std::fmt::Debug for Registration {
@@ -45,7 +46,7 @@ impl Registration {
         })
     }
 
-    pub(super) const fn tx(&self) -> &DatabaseTransaction {
+    pub(super) const fn tx(&self) -> &Transaction {
         &self.tx
     }
 

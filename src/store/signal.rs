@@ -5,13 +5,14 @@ use hub_entities::id::{Ids, PrincipalId, PupilId, SignalId};
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::signal::{EventKind, SignalState, Track};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::intent::{TakenUp, obligation_begins};
 use super::ledger::{Event, tell_those_told};
 use super::read::told;
 use super::sql::{execute, row};
+use super::transaction::Transaction;
 use super::{Db, DbError, audience};
 
 /// What came of a step on a track.
@@ -151,7 +152,7 @@ pub async fn step(db: &Db, scope: &Scope, ids: &dyn Ids, new: NewStep) -> Result
 }
 
 /// A signal within the scope.
-async fn find(tx: &DatabaseTransaction, scope: &Scope, signal: SignalId) -> Result<Option<QueryResult>, DbError> {
+async fn find(tx: &Transaction, scope: &Scope, signal: SignalId) -> Result<Option<QueryResult>, DbError> {
     let told = told(scope, ("s.id", "s.kind"), "s.pupil_id");
     let text = format!(
         "select s.pupil_id, s.kind, s.school_year, s.state, s.half_days, s.version from signal s
@@ -163,7 +164,7 @@ async fn find(tx: &DatabaseTransaction, scope: &Scope, signal: SignalId) -> Resu
     row(tx, &text, values).await
 }
 
-async fn taken(tx: &DatabaseTransaction, new: NewStep, party: Uuid) -> Result<Option<Stepped>, DbError> {
+async fn taken(tx: &Transaction, new: NewStep, party: Uuid) -> Result<Option<Stepped>, DbError> {
     let values: Vec<Value> = vec![new.signal.into(), new.track.into(), party.into()];
     let text = "select principal_id, at from signal_track where signal_id = ? and track = ? and party = ?";
     let Some(first) = row(tx, text, values).await? else {

@@ -2,11 +2,12 @@
 //! partial read leaves nothing behind (design §5).
 
 use hub_entities::id::{PupilId, RecordId, RunId};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use serde::de::DeserializeOwned;
 
 use super::lease::Lease;
 use super::sql::{bulk, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// Rows of a roster, put aside. Putting the same aside twice changes nothing.
@@ -26,7 +27,7 @@ pub async fn put_rows(
 
 /// The same within a transaction that holds the lease of the source already.
 pub(super) async fn write_rows(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     run: RunId,
     kind: &'static str,
     staged: Vec<(String, serde_json::Value)>,
@@ -42,7 +43,7 @@ pub(super) async fn write_rows(
 
 /// All rows of a kind that a run has put aside, by key.
 pub(super) async fn all_rows<T: DeserializeOwned>(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     run: RunId,
     kind: &'static str,
 ) -> Result<Vec<(String, T)>, DbError> {

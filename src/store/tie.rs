@@ -13,8 +13,8 @@ use hub_entities::id::{MergeId, PrincipalId, PupilId, RecordId};
 use hub_entities::policy::Scope;
 use hub_entities::pupil::merge::{Column, Entity, Model, Moved};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryResult, TryGetable, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryResult, TryGetable,
+    Value,
 };
 
 use super::ledger::Judge;
@@ -22,6 +22,7 @@ use super::merge::{merge, settle};
 use super::read::related;
 use super::run::Progress;
 use super::sql::{execute, list, row, rows};
+use super::transaction::Transaction;
 use super::{Db, DbError};
 
 /// What came of tying or of taking apart.
@@ -75,7 +76,7 @@ async fn canonical<C: ConnectionTrait>(db: &C, of: &[PupilId]) -> Result<Option<
 }
 
 /// The pupils that these are now, under their locks: who they are is read again after it.
-async fn locked(db: &Db, tx: &DatabaseTransaction, of: &[PupilId]) -> Result<Option<Vec<PupilId>>, DbError> {
+async fn locked(db: &Db, tx: &Transaction, of: &[PupilId]) -> Result<Option<Vec<PupilId>>, DbError> {
     let mut held: Vec<PupilId> = Vec::new();
     loop {
         let Some(now) = canonical(tx, of).await? else {
@@ -93,7 +94,7 @@ async fn locked(db: &Db, tx: &DatabaseTransaction, of: &[PupilId]) -> Result<Opt
 }
 
 /// Whether all of these stand in the scope today.
-async fn stand(tx: &DatabaseTransaction, scope: &Scope, pupils: &[PupilId]) -> Result<bool, DbError> {
+async fn stand(tx: &Transaction, scope: &Scope, pupils: &[PupilId]) -> Result<bool, DbError> {
     let related = related(scope, "p.id");
     let text = format!("select p.id from pupil p where p.id in ? and {}", related.text);
     let mut values = vec![list(pupils)];
@@ -231,7 +232,7 @@ pub async fn untie(db: &Db, scope: &Scope, judge: &Judge<'_>, undo: Undo) -> Res
 
 /// Gives back what went along, as far as it is still there.
 async fn take_apart(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     (joint, apart): (PupilId, PupilId),
     records: &[RecordId],
     moved: &Moved,
@@ -276,11 +277,7 @@ async fn take_apart(
 }
 
 /// These records of a pupil, and those of it that are one with them by number.
-async fn with_same_number(
-    tx: &DatabaseTransaction,
-    pupil: PupilId,
-    records: &[RecordId],
-) -> Result<Vec<RecordId>, DbError> {
+async fn with_same_number(tx: &Transaction, pupil: PupilId, records: &[RecordId]) -> Result<Vec<RecordId>, DbError> {
     let text = "select r.id from record r where r.pupil_id = ? and (r.id in ? or r.national_index in (
                     select o.national_index from record o where o.pupil_id = ? and o.id in ?
                     and o.national_index is not null))
@@ -301,7 +298,7 @@ async fn latest<C: ConnectionTrait>(db: &C, pupil: PupilId) -> Result<Option<Mod
 }
 
 /// The ids that a statement finds.
-async fn ids<T: TryGetable>(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<Vec<T>, DbError> {
+async fn ids<T: TryGetable>(tx: &Transaction, text: &str, values: Vec<Value>) -> Result<Vec<T>, DbError> {
     let read = |row: &QueryResult| Ok(row.try_get_by_index(0)?);
     rows(tx, text, values).await?.iter().map(read).collect()
 }

@@ -36,7 +36,7 @@ impl Sync {
         work: impl Future<Output = Result<T, SyncError>>,
     ) -> Result<T, SyncError> {
         tokio::select! {
-            outcome = while_waited_for(&self.db, work) => outcome,
+            outcome = while_waited_for(work) => outcome,
             () = self.stop.told() => Err(SyncError::Stopped),
         }
     }

@@ -222,10 +222,10 @@ fn clbs_are_named_for_one_transaction() {
     let said: Vec<String> = crate::support::source::below("src")
         .iter()
         .flat_map(|source| source.text.lines().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|line| line.contains("set_config("))
+        .filter(|line| line.contains("set_config(") || line.contains("{CLBS}"))
         .collect();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("select set_config('{CLBS}', ?, true)"), "{said:?}");
+    assert!(said[0].contains("\"set local {CLBS} = '{}'\""), "{said:?}");
 }
 
 /// What `serve` refuses: a role that row-level security does not hold, a role for basic data that reaches further, and

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_entities::id::{ClbId, PupilId};
-use sea_orm::{DatabaseBackend, DatabaseConnection, DatabaseTransaction};
+use sea_orm::{DatabaseBackend, DatabaseConnection};
 
 pub(super) use postgres::connect_options as postgres_options;
 pub(super) use sqlite::connect_options as sqlite_options;
 
 use super::db::Statements;
 use super::reader::Reader;
+use super::transaction::{Beginner, Transaction};
 use super::{DbError, Options};
 
 /// What one database does its own way.
@@ -30,6 +31,14 @@ pub(super) trait Dialect: Send + Sync {
         statements: &Arc<Statements>,
     ) -> Result<Reader, DbError>;
 
+    /// What transactions begin on.
+    fn beginner(
+        &self,
+        pool: &DatabaseConnection,
+        options: &Options,
+        statements: &Arc<Statements>,
+    ) -> Result<Beginner, DbError>;
+
     /// Waits until no other replica migrates.
     async fn lock_migrations(&self, pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError>;
 
@@ -42,15 +51,15 @@ pub(super) trait Dialect: Send + Sync {
     /// Refuses a role that could look past row-level security, or into the store that is not its own.
     async fn check_role(&self, pool: &DatabaseConnection, reaches: Reaches) -> Result<(), DbError>;
 
-    /// Names in a transaction the CLBs whose rows it may touch, where the database holds it to that.
-    async fn name_clbs(&self, tx: &DatabaseTransaction, clbs: &[ClbId]) -> Result<(), DbError>;
+    /// What names in a transaction the CLBs whose rows it may touch, where the database holds it to that.
+    fn name_clbs(&self, clbs: &[ClbId]) -> Option<String>;
 
     /// Locks the pupils until the transaction ends, in the order of their ids so that two writers cannot
     /// wait for each other.
-    async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError>;
+    async fn lock_pupils(&self, tx: &Transaction, sorted: &[PupilId]) -> Result<(), DbError>;
 
     /// Until the transaction ends, no other one looks up blind indexes to tie records by.
-    async fn lock_indexes(&self, tx: &DatabaseTransaction) -> Result<(), DbError>;
+    async fn lock_indexes(&self, tx: &Transaction) -> Result<(), DbError>;
 
     /// What ends a query whose rows are to be locked until the transaction ends.
     fn for_update(&self) -> &'static str;
@@ -67,10 +76,6 @@ pub(super) trait Dialect: Send + Sync {
 
     /// The same, later by the next value in seconds.
     fn now_plus_seconds(&self) -> &'static str;
-
-    /// How a transaction asks which process of the server works on it and since when, and how another has that process
-    /// cancel the statement it is at, if it still is at that transaction; none where a statement is nobody else's.
-    fn cancelling(&self) -> Option<(&'static str, &'static str)>;
 
     /// What wakes every process that listens, once it is committed; none where nobody can listen.
     fn wake(&self) -> Option<&'static str>;

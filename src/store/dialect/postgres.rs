@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hub_entities::id::{ClbId, PupilId};
 use hub_entities::migration::secrecy::{APPEND_ONLY, CLBS};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 
 use super::{Dialect, Held, Listening, Reaches};
+use crate::store::connections::Connections;
 use crate::store::db::Statements;
-use crate::store::reader::{Connections, Reader};
+use crate::store::reader::Reader;
 use crate::store::sql::{execute, list, row, rows, statement};
+use crate::store::transaction::{Beginner, Transaction};
 use crate::store::{DbError, Options};
 
 /// The key of the advisory lock under which one replica migrates.
@@ -37,6 +39,11 @@ pub(in crate::store) fn connect_options(options: PgConnectOptions, asked: &Optio
         // Planning a reader's statement anew with each list of ids took longer than running it.
         ("plan_cache_mode", plans.to_owned()),
     ])
+}
+
+fn connections(options: &Options, statements: &Arc<Statements>) -> Result<Arc<Connections>, DbError> {
+    let connect = connect_options(options.url.parse()?, options);
+    Ok(Arc::new(Connections::new(connect, options.connections, statements)))
 }
 
 #[derive(Debug)]
@@ -65,12 +72,16 @@ impl Dialect for Postgres {
         options: &Options,
         statements: &Arc<Statements>,
     ) -> Result<Reader, DbError> {
-        let connect = connect_options(options.url.parse()?, options);
-        Ok(Reader::Own(Box::new(Connections::new(
-            connect,
-            options.connections,
-            statements,
-        ))))
+        Ok(Reader::Own(connections(options, statements)?))
+    }
+
+    fn beginner(
+        &self,
+        _pool: &DatabaseConnection,
+        options: &Options,
+        statements: &Arc<Statements>,
+    ) -> Result<Beginner, DbError> {
+        Ok(Beginner::Own(connections(options, statements)?))
     }
 
     async fn lock_migrations(&self, pool: &DatabaseConnection, _url: &str) -> Result<Box<dyn Held>, DbError> {
@@ -155,21 +166,19 @@ impl Dialect for Postgres {
         Err(DbError::Role { role, may })
     }
 
-    async fn name_clbs(&self, tx: &DatabaseTransaction, clbs: &[ClbId]) -> Result<(), DbError> {
+    fn name_clbs(&self, clbs: &[ClbId]) -> Option<String> {
+        // Ids of ours, which hold no quote. For this transaction alone: the next one on this connection finds it empty.
         let ids: Vec<String> = clbs.iter().map(|clb| clb.0.to_string()).collect();
-        // For this transaction alone: the next one on this connection finds it empty.
-        let text = format!("select set_config('{CLBS}', ?, true)");
-        rows(tx, &text, vec![ids.join(",").into()]).await?;
-        Ok(())
+        Some(format!("set local {CLBS} = '{}'", ids.join(",")))
     }
 
-    async fn lock_pupils(&self, tx: &DatabaseTransaction, sorted: &[PupilId]) -> Result<(), DbError> {
+    async fn lock_pupils(&self, tx: &Transaction, sorted: &[PupilId]) -> Result<(), DbError> {
         let text = "select id from pupil where id in ? order by id for update";
         rows(tx, text, vec![list(sorted)]).await?;
         Ok(())
     }
 
-    async fn lock_indexes(&self, tx: &DatabaseTransaction) -> Result<(), DbError> {
+    async fn lock_indexes(&self, tx: &Transaction) -> Result<(), DbError> {
         rows(tx, "select pg_advisory_xact_lock(?)", vec![INDEX_LOCK.into()]).await?;
         Ok(())
     }
@@ -192,13 +201,6 @@ impl Dialect for Postgres {
 
     fn now_plus_seconds(&self) -> &'static str {
         "clock_timestamp() + make_interval(secs => ?)"
-    }
-
-    fn cancelling(&self) -> Option<(&'static str, &'static str)> {
-        // In a transaction `now()` is when it began.
-        let which = "select pg_backend_pid(), now()";
-        let stop = "select pg_cancel_backend(pid) from pg_stat_activity where pid = ? and xact_start = ?";
-        Some((which, stop))
     }
 
     fn wake(&self) -> Option<&'static str> {

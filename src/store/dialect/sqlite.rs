@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_entities::id::{ClbId, PupilId};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{Dialect, Held, Listening, Reaches};
 use crate::store::db::Statements;
 use crate::store::reader::Reader;
 use crate::store::sql::statement;
+use crate::store::transaction::{Beginner, Transaction};
 use crate::store::{DbError, Options};
 
 /// WAL with `synchronous=FULL`: a commit that was answered is on the disk (design §4).
@@ -57,6 +58,15 @@ impl Dialect for Sqlite {
         Ok(Reader::Pool(pool.clone(), options.statement_timeout))
     }
 
+    fn beginner(
+        &self,
+        pool: &DatabaseConnection,
+        _options: &Options,
+        _statements: &Arc<Statements>,
+    ) -> Result<Beginner, DbError> {
+        Ok(Beginner::Pool(pool.clone()))
+    }
+
     async fn lock_migrations(&self, _pool: &DatabaseConnection, url: &str) -> Result<Box<dyn Held>, DbError> {
         let path = url.trim_start_matches("sqlite://").trim_start_matches("sqlite:");
         let path = path.split('?').next().unwrap_or_default();
@@ -86,16 +96,16 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
-    async fn name_clbs(&self, _tx: &DatabaseTransaction, _clbs: &[ClbId]) -> Result<(), DbError> {
-        Ok(())
+    fn name_clbs(&self, _clbs: &[ClbId]) -> Option<String> {
+        None
     }
 
-    async fn lock_pupils(&self, _tx: &DatabaseTransaction, _sorted: &[PupilId]) -> Result<(), DbError> {
+    async fn lock_pupils(&self, _tx: &Transaction, _sorted: &[PupilId]) -> Result<(), DbError> {
         // BEGIN IMMEDIATE took the one write lock there is.
         Ok(())
     }
 
-    async fn lock_indexes(&self, _tx: &DatabaseTransaction) -> Result<(), DbError> {
+    async fn lock_indexes(&self, _tx: &Transaction) -> Result<(), DbError> {
         Ok(())
     }
 
@@ -117,10 +127,6 @@ impl Dialect for Sqlite {
 
     fn now_plus_seconds(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+' || ? || ' seconds')"
-    }
-
-    fn cancelling(&self) -> Option<(&'static str, &'static str)> {
-        None
     }
 
     fn wake(&self) -> Option<&'static str> {

@@ -3,11 +3,12 @@
 use hub_entities::category::Categories;
 use hub_entities::delivery::{Outcome, RecordKind, Told, Why};
 use hub_entities::id::{QuarantineId, RunId};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::Intake;
 use crate::store::DbError;
 use crate::store::sql::{bulk, execute, list};
+use crate::store::transaction::Transaction;
 
 /// A record, as its sender names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Intake {
 
 /// What was held for this run has come to its end.
 pub(in crate::store) async fn settle_held(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     run: RunId,
     (outcome, why): (Outcome, Option<Why>),
 ) -> Result<(), DbError> {
@@ -65,10 +66,7 @@ pub(in crate::store) async fn settle_held(
 }
 
 /// What waited in quarantine in these rows was worked off.
-pub(in crate::store) async fn settle_quarantined(
-    tx: &DatabaseTransaction,
-    worked_off: &[QuarantineId],
-) -> Result<(), DbError> {
+pub(in crate::store) async fn settle_quarantined(tx: &Transaction, worked_off: &[QuarantineId]) -> Result<(), DbError> {
     let text = "update delivery set outcome = 'accepted', why = '' where outcome = 'quarantined' and exists (
          select 1 from quarantine q where q.id in ? and q.kind = 'absences'
          and q.source_id = delivery.source_id and q.source_key = delivery.pupil_key)";

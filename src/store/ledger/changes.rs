@@ -7,15 +7,16 @@ use hub_entities::category::{Categories, Category};
 use hub_entities::evaluation::Change;
 use hub_entities::id::{PupilId, SchoolId};
 use hub_entities::time::SchoolYear;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::Work;
 use crate::store::DbError;
 use crate::store::sql::{bulk, execute, list_from};
+use crate::store::transaction::Transaction;
 
 /// Writes what changed: rows, revisions, counts.
 pub(super) async fn write_changes(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     school: SchoolId,
     agreed: Categories,
@@ -56,7 +57,7 @@ const IS_THERE: &str = "absence.school_year = said.school_year and absence.pupil
 
 /// What stood there goes to the revisions, with the run that had brought it; then the row is changed or goes.
 async fn write_corrections(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     agreed: Categories,
     changes: &[(PupilId, Change)],
@@ -101,11 +102,7 @@ async fn write_corrections(
 }
 
 /// Keeps the numbers beside the rows in step with them.
-async fn write_counts(
-    tx: &DatabaseTransaction,
-    school: SchoolId,
-    changes: &[(PupilId, Change)],
-) -> Result<(), DbError> {
+async fn write_counts(tx: &Transaction, school: SchoolId, changes: &[(PupilId, Change)]) -> Result<(), DbError> {
     let mut by: BTreeMap<(PupilId, SchoolYear, i16), i32> = BTreeMap::new();
     for (pupil, change) in changes {
         let year = SchoolYear::of(change.at.day);

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use hub_entities::evaluation::Outcome;
 use hub_entities::id::{GapId, PupilId, SchoolId};
 use hub_entities::time::{HalfDay, SchoolYear};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::state::half_day;
 use super::{Judge, State};
 use crate::store::DbError;
 use crate::store::sql::{bulk, execute, list, list_from, rows};
+use crate::store::transaction::Transaction;
 
 /// Writes which contradictions there are now, and who is told of them. The caller holds the locks of the pupils.
 pub(super) async fn write_conflicts(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     state: &State,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
@@ -44,7 +45,7 @@ pub(super) async fn write_conflicts(
 /// Lets each school that is a side of one of these contradictions know, and those no more that were one. A gap that
 /// stands keeps its id.
 async fn write_sides(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     state: &State,
     outcomes: &[((PupilId, SchoolYear), Outcome)],

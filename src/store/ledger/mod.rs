@@ -18,13 +18,14 @@ use hub_entities::id::{Ids, PupilId, RecordId, RunId, SchoolId};
 use hub_entities::law::compulsory::turns_five;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::{HalfDay, SchoolYear, brussels_day};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::clb_tally::follow;
 use super::lease::Lease;
 use super::run::{Progress, advance};
 use super::sql::{bulk, list, rows};
 use super::{Db, DbError};
+use crate::store::transaction::Transaction;
 use changes::write_changes;
 use conflicts::write_conflicts;
 pub use recheck::{Checked, check, settle_again};
@@ -104,7 +105,7 @@ pub async fn merge_half_days(
 /// The same within a transaction that holds the lease of the source already; says what changed.
 pub(super) async fn merge_said(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: &[Said],
 ) -> Result<(Progress, Vec<(PupilId, Change)>), DbError> {
@@ -152,7 +153,7 @@ pub(super) async fn merge_said(
 /// Evaluates pupils again whose half-days did not change but whose birth date, carried-in number, records
 /// or agreements did. The caller holds the locks.
 pub(super) async fn reevaluate(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     pupils: &[PupilId],
     progress: &mut Progress,
@@ -165,7 +166,7 @@ pub(super) async fn reevaluate(
 /// known, one may contradict the other on other days now; and in the year in which a pupil turns five, the class decides
 /// what counts. The caller holds the locks.
 pub(super) async fn reevaluate_placed(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     pupils: &[PupilId],
     progress: &mut Progress,
@@ -190,7 +191,7 @@ pub(super) async fn reevaluate_placed(
 }
 
 async fn evaluate_years(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     which: &BTreeSet<(PupilId, SchoolYear)>,
     progress: &mut Progress,
@@ -207,7 +208,7 @@ async fn evaluate_years(
 }
 
 /// The school years in which anything is known of these pupils.
-async fn known_years(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<BTreeSet<(PupilId, SchoolYear)>, DbError> {
+async fn known_years(tx: &Transaction, pupils: &[PupilId]) -> Result<BTreeSet<(PupilId, SchoolYear)>, DbError> {
     let mut known = BTreeSet::new();
     for table in ["absence_count", "carried_in", "tally", "signal"] {
         let text = format!("select distinct pupil_id, school_year from {table} where pupil_id in ?");
@@ -223,7 +224,7 @@ async fn known_years(tx: &DatabaseTransaction, pupils: &[PupilId]) -> Result<BTr
 /// A record may be tied to another pupil between reading and locking, so it is read again after the lock.
 pub(super) async fn lock_pupils_of(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     school: SchoolId,
     records: &[RecordId],
 ) -> Result<BTreeMap<RecordId, PupilId>, DbError> {
@@ -241,7 +242,7 @@ pub(super) async fn lock_pupils_of(
 }
 
 async fn pupils_of(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     school: SchoolId,
     records: &[RecordId],
 ) -> Result<BTreeMap<RecordId, PupilId>, DbError> {
@@ -259,7 +260,7 @@ fn count(of: usize) -> i64 {
 
 /// Tallies each pupil and year and writes what follows.
 async fn evaluate_all(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     state: &State,
     which: &BTreeSet<(PupilId, SchoolYear)>,
@@ -273,7 +274,7 @@ async fn evaluate_all(
 }
 
 async fn write_totals(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     state: &State,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
 ) -> Result<(), DbError> {

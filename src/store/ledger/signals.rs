@@ -5,7 +5,7 @@ use hub_entities::evaluation::{Outcome, Step};
 use hub_entities::id::{Ids, PupilId, SignalId};
 use hub_entities::signal::{EventKind, SignalState};
 use hub_entities::time::SchoolYear;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::Judge;
@@ -14,9 +14,10 @@ use crate::store::audience;
 use crate::store::intent::obligations_lapse;
 use crate::store::run::Progress;
 use crate::store::sql::bulk;
+use crate::store::transaction::Transaction;
 
 pub(super) async fn write_signals(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     judge: &Judge<'_>,
     outcomes: &[((PupilId, SchoolYear), Outcome)],
     progress: &mut Progress,
@@ -61,7 +62,7 @@ pub(super) async fn write_signals(
 /// Puts events in the outbox that concern whoever knows of their signals: one for everyone, or one for each who was
 /// told, where a signal is held back from another.
 pub(in crate::store) async fn tell_those_told(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     events: Vec<Event>,
     now: DateTime<Utc>,
@@ -143,7 +144,7 @@ pub(in crate::store) struct Event {
 
 /// Puts events in the outbox, in the transaction of what they tell.
 pub(in crate::store) async fn tell(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     events: Vec<Event>,
     now: DateTime<Utc>,

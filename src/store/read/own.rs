@@ -8,13 +8,14 @@ use hub_entities::competence::Ground;
 use hub_entities::id::{ClbId, RecordId, SchoolId, SignalId};
 use hub_entities::policy::secret::{Asked, Class, Grant, Reader, Step};
 use hub_entities::time::{HalfDay, Part, SchoolYear};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::absence::Tally;
 use super::signal::{self, Signal};
 use crate::store::access;
 use crate::store::sql::rows;
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// The most half-days that are read at once: more than any pupil has in a school career.
@@ -190,7 +191,7 @@ pub async fn basic(db: &Db, grant: &Grant, line: &access_line::Model) -> Result<
 }
 
 async fn each<T>(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     text: &str,
     values: Vec<Value>,
     read: impl Fn(&QueryResult) -> Result<T, DbError>,

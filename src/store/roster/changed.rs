@@ -2,13 +2,14 @@
 
 use chrono::NaiveDate;
 use hub_entities::id::{EnrolmentId, RecordId, SchoolId};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::records::KnownRecord;
 use super::{PupilSaid, ReportSaid, columns, write_names};
 use crate::store::DbError;
 use crate::store::ledger::Work;
 use crate::store::sql::bulk;
+use crate::store::transaction::Transaction;
 
 /// What one transaction changes. Nothing of it is in the database until [`Changed::write`].
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl Changed {
     }
 
     /// Writes what was changed.
-    pub(super) async fn write(self, tx: &DatabaseTransaction, work: &Work<'_>) -> Result<(), DbError> {
+    pub(super) async fn write(self, tx: &Transaction, work: &Work<'_>) -> Result<(), DbError> {
         let head = "with said (identifier, stamnummer, given_name, family_name, sex, sort_name, birth_date, street,
             postal_code, city, contacts, language, national_index, content_hash, run_id, changed_at, id) as (";
         let tail = ") update record set identifier = said.identifier, stamnummer = said.stamnummer,
@@ -80,7 +81,7 @@ impl Changed {
 
 /// Ends what is open of these records: from this day on each is no longer enrolled, nor in a class.
 pub(super) async fn end_enrolments(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     ended: Vec<(RecordId, NaiveDate)>,
 ) -> Result<(), DbError> {

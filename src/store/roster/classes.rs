@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use hub_entities::id::{ClassId, RecordId};
 use hub_entities::time::SchoolYear;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::{ClassSaid, Noted, locked, school_of};
 use crate::store::ledger::{Work, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list, list_from, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// Merges classes of the scope's school.
@@ -30,7 +31,7 @@ pub async fn merge_classes(
 /// The same within a transaction that holds the lease of the source already; says of each whether it changed something.
 pub(in crate::store) async fn write_classes(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: &[(String, ClassSaid)],
 ) -> Result<(Progress, Vec<bool>), DbError> {

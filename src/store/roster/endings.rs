@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hub_entities::id::{MembershipId, RecordId, RunId};
 use hub_entities::policy::Scope;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::changed::end_enrolments;
 use super::waiting::waits_left;
@@ -13,6 +13,7 @@ use crate::store::competence::derive_again;
 use crate::store::ledger::{Work, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{execute, list, row, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// How many a complete read would end, and of how many: enrolments of pupils, or their places in classes.
@@ -79,7 +80,7 @@ pub async fn end_missing(db: &Db, work: Work<'_>, most: u32) -> Result<i64, DbEr
 /// The same within a transaction that holds the lease of the source already.
 pub(in crate::store) async fn write_endings(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     most: u32,
 ) -> Result<Progress, DbError> {
@@ -118,7 +119,7 @@ pub async fn end_missing_memberships(db: &Db, work: Work<'_>, most: u32) -> Resu
 /// The same within a transaction that holds the lease of the source already: which signals followed, and how many ended.
 pub(in crate::store) async fn write_membership_endings(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     most: u32,
 ) -> Result<(Progress, usize), DbError> {

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use hub_entities::id::{EnrolmentId, PupilId, RecordId, SchoolId};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::{PupilSaid, ReportSaid, columns, write_names};
 use crate::store::DbError;
 use crate::store::ledger::Work;
 use crate::store::sql::bulk;
+use crate::store::transaction::Transaction;
 
 /// What one transaction adds. Nothing of it is in the database until [`Fresh::write`].
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl Fresh {
     }
 
     /// Writes what was added.
-    pub(super) async fn write(self, tx: &DatabaseTransaction) -> Result<(), DbError> {
+    pub(super) async fn write(self, tx: &Transaction) -> Result<(), DbError> {
         let head = "insert into pupil (id, created_at)";
         bulk(tx, head, 2, self.pupils.into_iter(), "").await?;
         let head = "insert into record (identifier, stamnummer, given_name, family_name, sex, sort_name, birth_date,

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use hub_entities::id::{ClassId, MembershipId, PupilId, RecordId, SchoolId};
 use hub_entities::source::KeyKind;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::waiting::{wait, waits_no_longer};
 use super::{MembershipSaid, Noted, keys_among, school_of};
 use crate::store::ledger::{Work, lock_pupils_of, reevaluate_placed};
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{bulk, list_from, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// A place in a class: one of a record in each.
@@ -51,7 +52,7 @@ pub(in crate::store) fn dangling(said: &[(String, MembershipSaid)], changed: &[O
 /// and `None` of one whose class or pupil is not known: what is done with it is the caller's.
 pub(in crate::store) async fn write_memberships(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: &[(String, MembershipSaid)],
 ) -> Result<(Progress, Vec<Option<bool>>), DbError> {
@@ -137,7 +138,7 @@ struct Known {
 
 /// The places of these records.
 async fn known_places(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     school: SchoolId,
     records: impl Iterator<Item = RecordId>,
 ) -> Result<BTreeMap<RecordId, Vec<Known>>, DbError> {
@@ -181,7 +182,7 @@ impl Written {
     async fn write(
         self,
         db: &Db,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         work: &Work<'_>,
         school: SchoolId,
     ) -> Result<Vec<PupilId>, DbError> {

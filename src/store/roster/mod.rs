@@ -19,7 +19,7 @@ use hub_entities::id::{PupilId, RecordId, SchoolId};
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::KeyKind;
 use hub_entities::time::SchoolYear;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -27,6 +27,7 @@ use super::ledger::lock_pupils_of;
 use super::run::Progress;
 use super::sql::{list_from, rows};
 use super::{Db, DbError};
+use crate::store::transaction::Transaction;
 pub use classes::merge_classes;
 pub(super) use classes::write_classes;
 pub use endings::{Ending, end_missing, end_missing_memberships, ending};
@@ -215,12 +216,7 @@ fn school_of(scope: &Scope) -> Result<SchoolId, DbError> {
 }
 
 /// The pupils of these records, under their locks.
-async fn locked(
-    db: &Db,
-    tx: &DatabaseTransaction,
-    school: SchoolId,
-    records: &[RecordId],
-) -> Result<Vec<PupilId>, DbError> {
+async fn locked(db: &Db, tx: &Transaction, school: SchoolId, records: &[RecordId]) -> Result<Vec<PupilId>, DbError> {
     let pupils = lock_pupils_of(db, tx, school, records).await?;
     let pupils: BTreeSet<PupilId> = pupils.into_values().collect();
     Ok(pupils.into_iter().collect())

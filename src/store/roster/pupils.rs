@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hub_entities::id::{PupilId, SchoolId};
-use sea_orm::DatabaseTransaction;
 
 use super::changed::Changed;
 use super::fresh::Fresh;
@@ -15,6 +14,7 @@ use crate::store::ledger::{Work, reevaluate, reevaluate_placed};
 use crate::store::merge::merge;
 use crate::store::run::{Progress, advance};
 use crate::store::sql::{list_from, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// Merges pupils of the scope's school: their records, enrolments, ties to CLBs, and what follows.
@@ -35,7 +35,7 @@ pub async fn merge_pupils(
 /// The same within a transaction that holds the lease of the source already; says of each whether it changed something.
 pub(in crate::store) async fn write_pupils(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: &[(String, PupilSaid)],
 ) -> Result<(Progress, Vec<bool>), DbError> {
@@ -145,7 +145,7 @@ fn end_of(became: &BTreeMap<PupilId, PupilId>, pupil: PupilId) -> PupilId {
 /// would make two pupils of one person, so rows with an index are merged by one transaction at a time.
 async fn lock_for(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     school: SchoolId,
     said: &[(String, PupilSaid)],
     keys: &[&str],
@@ -169,7 +169,7 @@ async fn lock_for(
 
 /// The pupils of these records, and of records elsewhere with the same blind index.
 pub(super) async fn touched_by(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     school: SchoolId,
     said: &[(String, PupilSaid)],
     keys: &[&str],

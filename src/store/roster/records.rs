@@ -6,12 +6,13 @@ use chrono::NaiveDate;
 use hub_entities::id::{EnrolmentId, PupilId, RecordId, SchoolId};
 use hub_entities::pupil::record;
 use hub_entities::time::SchoolYear;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult as _, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult as _, QueryResult};
 
 use super::reported::{ReportSaid, names_of};
 use super::{PupilSaid, Unsaid};
 use crate::store::DbError;
 use crate::store::sql::{list, list_from, rows, statement};
+use crate::store::transaction::Transaction;
 
 /// A record as far as merging needs it.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl KnownRecord {
 
 /// The records of these keys.
 pub(super) async fn records_of(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     school: SchoolId,
     keys: &[&str],
 ) -> Result<HashMap<String, KnownRecord>, DbError> {
@@ -254,7 +255,7 @@ pub(super) struct Indexes {
 
 impl Indexes {
     /// The records with one of these, at whatever school.
-    pub(super) async fn of(tx: &DatabaseTransaction, indexes: impl Iterator<Item = Vec<u8>>) -> Result<Self, DbError> {
+    pub(super) async fn of(tx: &Transaction, indexes: impl Iterator<Item = Vec<u8>>) -> Result<Self, DbError> {
         let mut all = Self::default();
         let indexes: Vec<Vec<u8>> = indexes.collect();
         if indexes.is_empty() {

@@ -8,12 +8,13 @@ use hub_entities::category::{Categories, Category};
 use hub_entities::id::{RecordId, SchoolId};
 use hub_entities::law::threshold::SignalKind;
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{ClassSaid, MembershipSaid, school_of};
 use crate::store::ledger::Work;
 use crate::store::sql::{bulk, execute, list, list_from, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// What a source says of a pupil that only a report may carry.
@@ -59,7 +60,7 @@ pub(super) async fn names_of<C: ConnectionTrait>(
 }
 
 /// Writes what is said of these records; of whom nothing is said any more, nothing is left.
-pub(super) async fn write_names(tx: &DatabaseTransaction, said: Vec<(RecordId, ReportSaid)>) -> Result<(), DbError> {
+pub(super) async fn write_names(tx: &Transaction, said: Vec<(RecordId, ReportSaid)>) -> Result<(), DbError> {
     let (gone, kept): (Vec<_>, Vec<_>) = said.into_iter().partition(|(_, said)| said.is_empty());
     if !gone.is_empty() {
         let text = "delete from report_name where record_id in ?";
@@ -93,7 +94,7 @@ pub async fn merge_report_classes(db: &Db, work: Work<'_>, said: Vec<(String, Cl
 
 /// The same within a transaction that holds the lease of the source already.
 pub(in crate::store) async fn write_report_classes(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: Vec<(String, ClassSaid)>,
 ) -> Result<(), DbError> {
@@ -119,7 +120,7 @@ pub async fn merge_report_places(db: &Db, work: Work<'_>, said: Vec<(String, Mem
 
 /// The same within a transaction that holds the lease of the source already.
 pub(in crate::store) async fn write_report_places(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: Vec<(String, MembershipSaid)>,
 ) -> Result<(), DbError> {
@@ -159,7 +160,7 @@ pub async fn end_missing_report_places(db: &Db, work: Work<'_>) -> Result<(), Db
 }
 
 /// The same within a transaction that holds the lease of the source already.
-pub(in crate::store) async fn write_report_endings(tx: &DatabaseTransaction, work: &Work<'_>) -> Result<(), DbError> {
+pub(in crate::store) async fn write_report_endings(tx: &Transaction, work: &Work<'_>) -> Result<(), DbError> {
     let school = school_of(work.scope)?;
     let text = "delete from report_place where school_id = ? and not exists (
                   select 1 from staged_row s where s.run_id = ? and s.kind = 'report_place'

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use hub_entities::id::SourceId;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::source::{KeyKind, RunKind};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{MembershipSaid, write_memberships};
 use crate::store::ledger::Work;
@@ -20,6 +20,7 @@ const CHUNK: usize = 200;
 const UNREADABLE: DbError = DbError::Unreadable {
     column: "quarantine.body",
 };
+use crate::store::transaction::Transaction;
 
 fn source_of(scope: &Scope) -> Result<SourceId, DbError> {
     match scope.reach() {
@@ -46,7 +47,7 @@ pub(super) async fn waiting_places<C: ConnectionTrait>(
 
 /// Puts places in quarantine, each in place of an older word on it; says how many.
 pub(super) async fn wait<'a>(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     said: impl Iterator<Item = &'a (String, MembershipSaid)>,
 ) -> Result<i64, DbError> {
@@ -66,7 +67,7 @@ pub(super) async fn wait<'a>(
 
 /// Places with these keys have found where they belong, or are gone.
 pub(super) async fn waits_no_longer(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     keys: impl Iterator<Item = String>,
 ) -> Result<(), DbError> {
@@ -75,18 +76,13 @@ pub(super) async fn waits_no_longer(
 }
 
 /// The same of those that a complete read did not hold: put aside as `left_place`.
-pub(super) async fn waits_left(tx: &DatabaseTransaction, work: &Work<'_>) -> Result<(), DbError> {
+pub(super) async fn waits_left(tx: &Transaction, work: &Work<'_>) -> Result<(), DbError> {
     let left = "(select s.source_key from staged_row s where s.run_id = ? and s.kind = 'left_place')";
     end_waiting(tx, work, left, vec![work.run.into()]).await
 }
 
 /// The line stays, what it held goes.
-async fn end_waiting(
-    tx: &DatabaseTransaction,
-    work: &Work<'_>,
-    keys: &str,
-    of_keys: Vec<Value>,
-) -> Result<(), DbError> {
+async fn end_waiting(tx: &Transaction, work: &Work<'_>, keys: &str, of_keys: Vec<Value>) -> Result<(), DbError> {
     let text = format!(
         "update quarantine set resolved_at = ?, body = ?
          where source_id = ? and kind = ? and resolved_at is null and source_key in {keys}"

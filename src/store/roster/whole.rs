@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use hub_entities::id::PupilId;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::pupils::touched_by;
 use super::{ClassSaid, MembershipSaid, PupilSaid, school_of};
 use crate::store::ledger::Work;
 use crate::store::sql::{list_from, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// In the classes of these keys, and whom or whose place a read did not hold.
@@ -26,7 +27,7 @@ const OTHERS: &str = "select r.pupil_id from class_group c join membership m on 
 /// A record may be tied to another pupil between reading and locking, so they are read again after the lock.
 pub(in crate::store) async fn lock_roster(
     db: &Db,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     work: &Work<'_>,
     classes: &[(String, ClassSaid)],
     pupils: &[(String, PupilSaid)],

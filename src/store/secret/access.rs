@@ -14,6 +14,7 @@ use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
+use crate::store::transaction::Transaction;
 
 /// What one decision said no to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,11 +251,7 @@ pub async fn answer(
 }
 
 /// Whether the grant reaches this trajectory of its pupil; nothing lent is always within.
-async fn within(
-    tx: &sea_orm::DatabaseTransaction,
-    by: &Stepping<'_>,
-    trajectory: Option<TrajectoryId>,
-) -> Result<bool, DbError> {
+async fn within(tx: &Transaction, by: &Stepping<'_>, trajectory: Option<TrajectoryId>) -> Result<bool, DbError> {
     let Some(trajectory) = trajectory else { return Ok(true) };
     if matches!(by.grant.rows(), Rows::Of(own) if !own.contains(&trajectory)) {
         return Ok(false);

@@ -12,7 +12,7 @@ use hub_entities::dossier::transfer::Custody;
 use hub_entities::id::{ClbId, Ids, PupilId, ReleaseId, TrajectoryId, TransferId};
 use hub_entities::law::transfer::TransferLaw;
 use hub_entities::policy::Scope;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::transfer::{KEY_GONE, line, may, place};
@@ -20,6 +20,7 @@ use super::{Secrets, keeping, key, release};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, row, rows};
+use crate::store::transaction::Transaction;
 
 /// Where the rows of a trajectory are found in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,12 +161,7 @@ struct Underway {
     objection: Option<Vec<u8>>,
 }
 
-async fn announced(
-    secrets: &Secrets,
-    tx: &DatabaseTransaction,
-    due: Due,
-    day: NaiveDate,
-) -> Result<Option<Underway>, DbError> {
+async fn announced(secrets: &Secrets, tx: &Transaction, due: Due, day: NaiveDate) -> Result<Option<Underway>, DbError> {
     let lock = secrets.apart.dialect.for_update();
     let text = format!(
         "select enrolled_on, announced_at, objection_until, goes_on, objected_by, objected_on, objection from transfer
@@ -196,7 +192,7 @@ async fn announced(
 /// The trajectories that go, locked until the transaction ends.
 async fn going(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     due: Due,
     goes: impl Fn(Option<Obligation>, bool) -> bool,
 ) -> Result<Vec<TrajectoryId>, DbError> {
@@ -215,7 +211,7 @@ async fn going(
 }
 
 /// The key of the old CLB's dossier.
-async fn data_key(secrets: &Secrets, tx: &DatabaseTransaction, due: Due) -> Result<DataKey, DbError> {
+async fn data_key(secrets: &Secrets, tx: &Transaction, due: Due) -> Result<DataKey, DbError> {
     let wrapped = key::of_pupils(tx, due.from, [due.pupil]).await?;
     let mut keys = key::unwrapped(&*secrets.vault, &wrapped).await?;
     keys.remove(&due.pupil).ok_or(KEY_GONE)
@@ -223,7 +219,7 @@ async fn data_key(secrets: &Secrets, tx: &DatabaseTransaction, due: Due) -> Resu
 
 /// A transfer that is being carried out.
 struct Carrying<'a> {
-    tx: &'a DatabaseTransaction,
+    tx: &'a Transaction,
     due: Due,
     goes: Vec<TrajectoryId>,
     whole: bool,

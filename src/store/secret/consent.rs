@@ -9,7 +9,7 @@ use hub_entities::dossier::trajectory::{Obligation, TrajectoryState};
 use hub_entities::id::{ClbId, ConsentId, Ids, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::law::consent::Course;
 use hub_entities::policy::secret::{Class, Field, Grant, Part, Step};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::opening::{Unsealing, reached, text_in};
@@ -19,6 +19,7 @@ use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, row, rows};
+use crate::store::transaction::Transaction;
 
 /// An answer as it is to stand.
 #[derive(Clone, PartialEq, Eq)]
@@ -122,11 +123,7 @@ const fn note_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
 }
 
 /// The answers about a trajectory that stand in it now.
-pub(super) async fn answers(
-    tx: &DatabaseTransaction,
-    clb: ClbId,
-    trajectory: TrajectoryId,
-) -> Result<Vec<Consent>, DbError> {
+pub(super) async fn answers(tx: &Transaction, clb: ClbId, trajectory: TrajectoryId) -> Result<Vec<Consent>, DbError> {
     let text = format!(
         "select {ANSWER} from consent c
          join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
@@ -138,7 +135,7 @@ pub(super) async fn answers(
 
 /// The answers about a parent reading, at these CLBs, each with its trajectory.
 pub(super) async fn on_parents(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     clbs: &[ClbId],
     pupil: PupilId,
 ) -> Result<Vec<(TrajectoryId, Consent)>, DbError> {
@@ -203,12 +200,7 @@ impl Sealed {
 }
 
 /// Reads what these grants reach; what teams decided of the pupils only where it is not known that they decided nothing.
-pub(super) async fn read(
-    tx: &DatabaseTransaction,
-    clb: ClbId,
-    grants: &[&Grant],
-    is_judged: bool,
-) -> Result<Sealed, DbError> {
+pub(super) async fn read(tx: &Transaction, clb: ClbId, grants: &[&Grant], is_judged: bool) -> Result<Sealed, DbError> {
     let mut sealed = Sealed {
         courses: Vec::new(),
         said: Vec::new(),
@@ -290,7 +282,7 @@ const fn reason_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
 
 /// The version of this trajectory, if the grant reaches it; `open` asks for one in which guidance is given.
 pub(super) async fn within(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     trajectory: TrajectoryId,
     open: bool,
@@ -390,7 +382,7 @@ fn changed_to(former: Answered, change: Change) -> Option<Answered> {
 
 /// A version of an answer, opened.
 async fn former(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     data_key: &DataKey,
     by: &Stepping<'_>,
     (consent, version): (ConsentId, i32),
@@ -413,7 +405,7 @@ async fn former(
 }
 
 async fn put(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     data_key: &DataKey,
     ids: &dyn Ids,
     by: &Stepping<'_>,

@@ -12,7 +12,7 @@ use hub_entities::dossier::trajectory::Obligation;
 use hub_entities::id::{ClbId, CorrectionId, EntryId, Ids, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Asked, Class, EntryFacts, Grant, Step};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::line::{self, Line};
 use super::opening::{ADDED_TO, OPENNESS, text_in};
@@ -21,6 +21,7 @@ use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
+use crate::store::transaction::Transaction;
 
 /// The most requests of one CLB that are shown at once: the oldest.
 const MOST: i64 = 200;
@@ -231,7 +232,7 @@ pub(super) struct SealedOwn {
 }
 
 /// What the person of the grant asked of entries at this CLB, the oldest first.
-pub(super) async fn own(tx: &DatabaseTransaction, clb: ClbId, grant: &Grant) -> Result<Vec<SealedOwn>, DbError> {
+pub(super) async fn own(tx: &Transaction, clb: ClbId, grant: &Grant) -> Result<Vec<SealedOwn>, DbError> {
     let text =
         "select id, entry_id, kind, requested_at, answer_by, state, answered_at, text, answer from correction_request
          where clb_id = ? and requested_by = ? and pupil_id = ? order by requested_at, id";
@@ -370,7 +371,7 @@ struct Waits {
 /// The request of the grant's pupil in this version, if it waits and the grant reaches its trajectory.
 async fn locked(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, read): (CorrectionId, i32),
 ) -> Result<Result<Waits, Changed>, DbError> {
@@ -403,7 +404,7 @@ async fn locked(
 
 /// It is answered: so, for this reason.
 async fn answered(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, read): (CorrectionId, i32),
     (state, answer): (CorrectionState, Option<Vec<u8>>),
@@ -468,7 +469,7 @@ pub async fn grant(
 async fn done(
     secrets: &Secrets,
     ids: &dyn Ids,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, waits): (CorrectionId, &Waits),
     (read, corrected): (i32, Option<&str>),

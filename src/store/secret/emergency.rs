@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hub_entities::dossier::emergency::Ground;
 use hub_entities::id::{ClbId, DecisionId, EmergencyId, Ids, PrincipalId, PupilId};
 use hub_entities::policy::secret::{Class, Field, Grant, Part, Reader, Step};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::line::{self, Line};
 use super::opening::text_in;
@@ -14,6 +14,7 @@ use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, row, rows};
+use crate::store::transaction::Transaction;
 
 /// What is opened, and why.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub(super) fn classes(row: &QueryResult, at: usize) -> Result<Vec<Class>, DbErro
     })
 }
 
-async fn present(secrets: &Secrets, tx: &DatabaseTransaction) -> Result<DateTime<Utc>, DbError> {
+async fn present(secrets: &Secrets, tx: &Transaction) -> Result<DateTime<Utc>, DbError> {
     let text = format!("select {}", secrets.apart.dialect.now());
     let found = row(tx, &text, Vec::new()).await?;
     let now = found.map(|row| row.try_get_by_index(0)).transpose()?;

@@ -4,7 +4,7 @@
 use hub_entities::id::{DecisionId, Ids, PrincipalId};
 use hub_entities::operation::{Purpose, Role};
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::line::{self, Line};
@@ -12,6 +12,7 @@ use super::{NOBODY, Secrets, key};
 use crate::store::DbError;
 use crate::store::intent::Intent;
 use crate::store::sql::execute;
+use crate::store::transaction::Transaction;
 
 /// Begins what an intent is to do. `None` when it was done before: then nothing is done again.
 pub(super) async fn begin(
@@ -20,7 +21,7 @@ pub(super) async fn begin(
     ids: &dyn Ids,
     intent: &Intent,
     (action, purpose, granted): (&str, Purpose, String),
-) -> Result<Option<DatabaseTransaction>, DbError> {
+) -> Result<Option<Transaction>, DbError> {
     match scope.reach() {
         Reach::Operations => {}
         _ => return Err(DbError::OutOfScope),

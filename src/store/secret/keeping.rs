@@ -12,7 +12,7 @@ use hub_entities::id::{ClbId, PupilId};
 use hub_entities::law::retention::Stays;
 use hub_entities::policy::{Reach, Scope};
 use hub_entities::time::brussels_day;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::key::ERASED;
 use super::line::{self, Line};
@@ -20,6 +20,7 @@ use super::{NOBODY, SecretDb, release};
 use crate::keys::KeyId;
 use crate::store::DbError;
 use crate::store::sql::{execute, list, row, rows};
+use crate::store::transaction::Transaction;
 
 /// What in a dossier has a date of its own: the last of them is the last contact. The hub knows systematic contacts by what
 /// people wrote of them, so whatever a person or a worker did counts, and nothing goes sooner by it.
@@ -122,7 +123,7 @@ pub async fn some(
 
 /// What is known of the dossiers of these pupils, as far as there is anything.
 async fn found(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     clb: ClbId,
     pupils: &[PupilId],
     now: DateTime<Utc>,
@@ -230,7 +231,7 @@ fn standing(clb: ClbId, pupils: &[PupilId], now: DateTime<Utc>) -> (String, Vec<
 
 /// A dossier under lock: until this ends nobody else writes in it, holds it back or erases it. Let go of, it is as it was.
 pub struct Locked {
-    tx: DatabaseTransaction,
+    tx: Transaction,
     clb: ClbId,
     pupil: PupilId,
     key: KeyId,
@@ -254,11 +255,7 @@ pub async fn lock(apart: &SecretDb, scope: &Scope, clb: ClbId, pupil: PupilId) -
 }
 
 /// The key of the dossier, under lock until the transaction ends.
-async fn locked(
-    apart: &SecretDb,
-    tx: &DatabaseTransaction,
-    (clb, pupil): (ClbId, PupilId),
-) -> Result<Option<KeyId>, DbError> {
+async fn locked(apart: &SecretDb, tx: &Transaction, (clb, pupil): (ClbId, PupilId)) -> Result<Option<KeyId>, DbError> {
     let lock = apart.dialect.for_update();
     let text = format!("select id from dossier_key where clb_id = ? and pupil_id = ? {lock}");
     let found = row(tx, &text, vec![clb.into(), pupil.into()]).await?;
@@ -268,14 +265,14 @@ async fn locked(
 /// Locks the dossier in a transaction that goes on, and says whether a legal hold stands on it.
 pub(super) async fn is_held_under_lock(
     apart: &SecretDb,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     (clb, pupil): (ClbId, PupilId),
 ) -> Result<bool, DbError> {
     locked(apart, tx, (clb, pupil)).await?;
     is_held(tx, (clb, pupil)).await
 }
 
-async fn is_held(tx: &DatabaseTransaction, (clb, pupil): (ClbId, PupilId)) -> Result<bool, DbError> {
+async fn is_held(tx: &Transaction, (clb, pupil): (ClbId, PupilId)) -> Result<bool, DbError> {
     let text = "select id from legal_hold where clb_id = ? and pupil_id = ? and lifted_at is null limit 1";
     Ok(row(tx, text, vec![clb.into(), pupil.into()]).await?.is_some())
 }

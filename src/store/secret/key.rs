@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use hub_entities::id::{ClbId, Ids, PupilId};
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::SecretDb;
 use crate::keys::shredded::ShredList;
@@ -12,6 +12,7 @@ use crate::keys::vault::{KeyVault, Owner, Wrapped};
 use crate::keys::{DataKey, KeyId, VaultError};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
+use crate::store::transaction::Transaction;
 
 const COLUMNS: &str = "id, clb_id, pupil_id, kek_version, wrapped";
 
@@ -81,11 +82,7 @@ pub async fn listed(apart: &SecretDb, scope: &Scope, clbs: &[ClbId], destroyed: 
 
 /// From here until the transaction ends nobody erases this dossier. An erasure that is under way is waited for: then nothing is
 /// there any more.
-pub(super) async fn keep(
-    apart: &SecretDb,
-    tx: &DatabaseTransaction,
-    (clb, pupil): (ClbId, PupilId),
-) -> Result<(), DbError> {
+pub(super) async fn keep(apart: &SecretDb, tx: &Transaction, (clb, pupil): (ClbId, PupilId)) -> Result<(), DbError> {
     let lock = apart.dialect.for_key_share();
     // A transaction of SQLite has the whole store for itself.
     if !lock.is_empty() {
@@ -97,7 +94,7 @@ pub(super) async fn keep(
 
 /// The wrapped keys of these pupils' dossiers at this CLB.
 pub(super) async fn of_pupils(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     clb: ClbId,
     pupils: impl IntoIterator<Item = PupilId>,
 ) -> Result<Vec<(Owner, Wrapped)>, DbError> {
@@ -124,7 +121,7 @@ pub(super) async fn unwrapped(
 
 /// The key of a dossier; a new one where there is none yet.
 pub(super) async fn make(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     vault: &dyn KeyVault,
     ids: &dyn Ids,
     clb: ClbId,

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use hub_entities::id::{ClbId, DecisionId, PrincipalId, PupilId};
 use hub_entities::operation::{Purpose, Role};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use crate::store::DbError;
 use crate::store::sql::bulk;
+use crate::store::transaction::Transaction;
 
 /// One line: one request, one pupil. It names fields and grounds, and never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(super) fn read(row: &QueryResult) -> Result<Line, DbError> {
 }
 
 /// Writes lines in a transaction that goes on to what they tell of.
-pub(super) async fn write(tx: &DatabaseTransaction, lines: &[Line]) -> Result<(), DbError> {
+pub(super) async fn write(tx: &Transaction, lines: &[Line]) -> Result<(), DbError> {
     // Those that name no purpose apart: rows without nulls go the short way.
     let named = lines.iter().filter_map(|line| Some((line, line.purpose?)));
     let named: Vec<Vec<Value>> = named

@@ -38,10 +38,11 @@ use hub_entities::id::{
     ClbId, ConsentId, DossierAccessId, EntryId, LogHoldId, PupilId, ReferralId, ReleaseId, TrajectoryId,
 };
 use hub_entities::migration::secrecy::Migrator;
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::DatabaseConnection;
 
 use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
+use super::transaction::{Beginner, Transaction};
 use super::{DbError, Options};
 use crate::keys::KeyVault;
 
@@ -53,6 +54,7 @@ pub const NOBODY: PupilId = PupilId(uuid::Uuid::nil());
 #[derive(Clone)]
 pub struct SecretDb {
     pool: DatabaseConnection,
+    beginner: Beginner,
     dialect: &'static dyn Dialect,
     url: String,
     statements: Arc<Statements>,
@@ -130,8 +132,10 @@ impl SecretDb {
     /// Opens it, and refuses a database that would forget what it acknowledged.
     pub async fn open(options: &Options) -> Result<Self, DbError> {
         let (pool, dialect, statements) = db::connect(options).await?;
+        let beginner = dialect.beginner(&pool, options, &statements)?;
         Ok(Self {
             pool,
+            beginner,
             dialect,
             url: options.url.clone(),
             statements,
@@ -170,13 +174,12 @@ impl SecretDb {
 
     /// Closes every connection.
     pub async fn close(self) -> Result<(), DbError> {
+        self.beginner.close().await;
         Ok(self.pool.close().await?)
     }
 
     /// A transaction that reaches the rows of these CLBs and of no other.
-    async fn within(&self, clbs: &[ClbId]) -> Result<DatabaseTransaction, DbError> {
-        let tx = db::begin(&self.pool).await?;
-        self.dialect.name_clbs(&tx, clbs).await?;
-        Ok(tx)
+    async fn within(&self, clbs: &[ClbId]) -> Result<Transaction, DbError> {
+        self.beginner.begin(self.dialect.name_clbs(clbs)).await
     }
 }

@@ -9,7 +9,7 @@ use hub_entities::operation::Purpose;
 use hub_entities::policy::Scope;
 use hub_entities::policy::secret::Class;
 use hub_entities::time::brussels_day;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::following::begin;
@@ -17,6 +17,7 @@ use super::{Secrets, key, line, transfer};
 use crate::store::DbError;
 use crate::store::intent::{Intent, SignalOf};
 use crate::store::sql::{execute, row};
+use crate::store::transaction::Transaction;
 
 const OBLIGATION: Obligation = Obligation::CompulsoryEducation;
 
@@ -69,7 +70,7 @@ pub async fn begins(
 
 /// Begins a trajectory of the intent.
 async fn open(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     (intent, pupil, signal): (&Intent, PupilId, &SignalOf),
     team: &[PrincipalId],
@@ -149,14 +150,16 @@ pub async fn lapses(
         }
         at = went_to(&tx, (clb, pupil)).await?.filter(|next| !clbs.contains(next));
         clbs.extend(at);
-        secrets.apart.dialect.name_clbs(&tx, &clbs).await?;
+        if let Some(named) = secrets.apart.dialect.name_clbs(&clbs) {
+            execute(&tx, &named, Vec::new()).await?;
+        }
     }
     tx.commit().await?;
     Ok(true)
 }
 
 /// To which CLB a dossier went last from this one, whole or in part.
-async fn went_to(tx: &DatabaseTransaction, (clb, pupil): (ClbId, PupilId)) -> Result<Option<ClbId>, DbError> {
+async fn went_to(tx: &Transaction, (clb, pupil): (ClbId, PupilId)) -> Result<Option<ClbId>, DbError> {
     let text =
         "select other_clb_id from transfer where clb_id = ? and pupil_id = ? and not arrives and custody in (?, ?)
          order by over_at desc limit 1";

@@ -11,7 +11,7 @@ use hub_entities::law::consent::ConsentLaw;
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows, Ties};
 use hub_entities::time::Period;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::consent::{self, Consents};
 use super::line::{self, Line};
@@ -23,6 +23,7 @@ use crate::keys::vault::{Owner, Wrapped};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{list, row, rows};
+use crate::store::transaction::Transaction;
 
 /// A trajectory as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +184,7 @@ struct Closed {
 impl Closed {
     /// What was read along with the relations, where they were read here, is not asked again.
     async fn read(
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         clb: ClbId,
         grants: &[Grant],
         lines: &[Line],
@@ -281,7 +282,7 @@ pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static
     (any.join(" or "), values)
 }
 
-async fn trajectories(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Trajectory>, DbError> {
+async fn trajectories(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Trajectory>, DbError> {
     if grants.is_empty() {
         return Ok(Vec::new());
     }
@@ -338,7 +339,7 @@ struct Sealed {
     envelope: Vec<u8>,
 }
 
-async fn entries(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Sealed>, DbError> {
+async fn entries(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Sealed>, DbError> {
     if grants.is_empty() {
         return Ok(Vec::new());
     }

@@ -11,7 +11,7 @@ use hub_entities::dossier::Domain;
 use hub_entities::id::{ClbId, Ids, LogHoldId, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Asked, Class, Grant, Reader, Step};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::line::{self, Line};
 use super::opening::text_in;
@@ -21,6 +21,7 @@ use super::{Secrets, consent, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, row, rows};
+use crate::store::transaction::Transaction;
 
 /// The most reviews, and the most holds, that are told at once: the latest.
 const MOST: i64 = 200;
@@ -101,7 +102,7 @@ pub(super) fn told(clbs: &[ClbId], pupil: PupilId, parent: PrincipalId) -> (&'st
 
 /// Whether this parent is told of any line: one who would read an empty log reads that it is closed, as anyone for whom
 /// nothing was reviewed.
-pub(super) async fn is_told(tx: &DatabaseTransaction, clbs: &[ClbId], parent: &Person) -> Result<bool, DbError> {
+pub(super) async fn is_told(tx: &Transaction, clbs: &[ClbId], parent: &Person) -> Result<bool, DbError> {
     let (told, of) = told(clbs, parent.pupil, parent.principal);
     let text = format!("select 1 from access_line where clb_id in ? and {told} limit 1");
     let values = [vec![list(clbs)], of].concat();

@@ -9,7 +9,7 @@ use hub_entities::dossier::consent::Consent;
 use hub_entities::dossier::trajectory::{PartnerSector, ReferralState};
 use hub_entities::id::{ClbId, Ids, PrincipalId, PupilId, ReferralId, TrajectoryId};
 use hub_entities::policy::secret::{Class, Field, Grant, Part, Step};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::consent::{answers, within};
@@ -19,6 +19,7 @@ use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, row, rows};
+use crate::store::transaction::Transaction;
 
 /// To whom, and why.
 #[derive(Clone, PartialEq, Eq)]
@@ -165,7 +166,7 @@ impl Sealed {
 }
 
 /// Reads what these grants reach.
-pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
+pub(super) async fn read(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
     if grants.is_empty() {
         return Ok(Sealed(Vec::new()));
     }
@@ -224,7 +225,7 @@ pub async fn refer(
 }
 
 async fn put(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     data_key: &DataKey,
     ids: &dyn Ids,
     by: &Stepping<'_>,
@@ -306,7 +307,7 @@ fn changed_to((content, state, outcome): Said, change: Change) -> Option<Said> {
 
 /// A version of a referral, opened.
 async fn former(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     data_key: &DataKey,
     by: &Stepping<'_>,
     (referral, version): (ReferralId, i32),

@@ -10,7 +10,7 @@ use hub_entities::dossier::release::{Over, ReleaseIntent};
 use hub_entities::id::{ClbId, Ids, PrincipalId, PupilId, ReleaseId, SchoolId, TrajectoryId};
 use hub_entities::law::consent::Judged;
 use hub_entities::policy::secret::{Class, Field, Grant, Part, Step};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::consent::{answers, within};
 use super::opening::{Unsealing, reached};
@@ -20,6 +20,7 @@ use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, rows};
+use crate::store::transaction::Transaction;
 
 /// What the school is told.
 #[derive(Clone, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Sealed {
 }
 
 /// Reads what these grants reach.
-pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
+pub(super) async fn read(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
     if grants.is_empty() {
         return Ok(Sealed(Vec::new()));
     }
@@ -188,7 +189,7 @@ pub(super) async fn read(tx: &DatabaseTransaction, clb: ClbId, grants: &[&Grant]
 }
 
 /// What teams decided of this minor, in the order in which they did.
-async fn judged(tx: &DatabaseTransaction, clb: ClbId, pupil: PupilId) -> Result<Vec<Judged>, DbError> {
+async fn judged(tx: &Transaction, clb: ClbId, pupil: PupilId) -> Result<Vec<Judged>, DbError> {
     let text = "select judged, judged_on from capability where clb_id = ? and pupil_id = ?
          order by judged_on, written_at, id";
     let one = |row: &QueryResult| {
@@ -205,7 +206,7 @@ async fn judged(tx: &DatabaseTransaction, clb: ClbId, pupil: PupilId) -> Result<
 /// answers that stand, and whoever changes an answer finds what was released under it.
 async fn lock(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     (clb, pupil): (ClbId, PupilId),
     trajectory: Option<TrajectoryId>,
 ) -> Result<Vec<TrajectoryId>, DbError> {
@@ -256,7 +257,7 @@ pub async fn release(
 
 /// What is told, into the dossier.
 async fn put(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     secrets: &Secrets,
     ids: &dyn Ids,
     by: &Stepping<'_>,
@@ -292,7 +293,7 @@ async fn put(
 
 /// The copy, on its way to the main store: sealed for its place there, with a key of its own.
 async fn show(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     secrets: &Secrets,
     ids: &dyn Ids,
     by: &Stepping<'_>,
@@ -361,7 +362,7 @@ pub async fn revoke(
 
 /// A release is over, unless it was so before; the copy goes from the main store. Says whether it is over by this.
 pub(super) async fn is_over(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     (clb, by, at): (ClbId, Option<PrincipalId>, DateTime<Utc>),
     release: ReleaseId,
     why: Over,
@@ -375,11 +376,7 @@ pub(super) async fn is_over(
 }
 
 /// The main store is to take a copy back; one that is still on its way does not get there.
-async fn take_back(
-    tx: &DatabaseTransaction,
-    (clb, at): (ClbId, DateTime<Utc>),
-    release: ReleaseId,
-) -> Result<(), DbError> {
+async fn take_back(tx: &Transaction, (clb, at): (ClbId, DateTime<Utc>), release: ReleaseId) -> Result<(), DbError> {
     let text = "update release_intent set wrapped = null, sealed = null, applied_at = ?
          where clb_id = ? and release_id = ? and kind = ? and applied_at is null";
     let values: Vec<Value> = vec![at.into(), clb.into(), release.into(), ReleaseIntent::Show.into()];
@@ -395,7 +392,7 @@ async fn take_back(
 /// the same transaction.
 pub(super) async fn follow_consent(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     trajectory: Option<TrajectoryId>,
     covers: Covers<'_>,
@@ -426,11 +423,7 @@ pub(super) async fn follow_consent(
 
 /// What was released of an erased dossier goes from the main store too: nothing of it is on its way any more, and that it
 /// goes is all that stays here.
-pub(super) async fn erased(
-    tx: &DatabaseTransaction,
-    (clb, pupil): (ClbId, PupilId),
-    at: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub(super) async fn erased(tx: &Transaction, (clb, pupil): (ClbId, PupilId), at: DateTime<Utc>) -> Result<(), DbError> {
     let text = "select id from school_release where clb_id = ? and pupil_id = ? order by id";
     for row in rows(tx, text, vec![clb.into(), pupil.into()]).await? {
         let release: ReleaseId = row.try_get_by_index(0)?;

@@ -11,7 +11,7 @@ use hub_entities::id::{
 use hub_entities::operation::Purpose;
 use hub_entities::policy::Scope;
 use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Step};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::letterbox::Address;
 use super::line::{self, Line};
@@ -22,6 +22,7 @@ use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::intent::{AskedFor, Intent};
 use crate::store::sql::{execute, list, row, rows};
+use crate::store::transaction::Transaction;
 
 /// The most requests of one school that wait and are shown at once: the oldest.
 const MOST: i64 = 200;
@@ -104,7 +105,7 @@ struct By {
 }
 
 async fn put(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     data_key: &DataKey,
     (clb, pupil, id): (ClbId, PupilId, GuidanceRequestId),
     (school, asked_by, by): (SchoolId, AskedBy, By),
@@ -312,7 +313,7 @@ struct Waiting {
 
 async fn locked(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, read): (GuidanceRequestId, i32),
 ) -> Result<Result<Waiting, Changed>, DbError> {
@@ -340,7 +341,7 @@ async fn locked(
 
 /// Answers a request that waits.
 async fn answer(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, read): (GuidanceRequestId, i32),
     (state, trajectory, reason): (RequestState, Option<TrajectoryId>, Option<Vec<u8>>),

@@ -9,7 +9,7 @@ use hub_entities::id::{ClbId, DecisionId, DossierAccessId, DossierRequestId, Ids
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Access, Asked, Class, Grant, Step};
 use hub_entities::time::Period;
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::line::{self, Line};
 use super::opening::text_in;
@@ -18,6 +18,7 @@ use super::{Secrets, correction, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
+use crate::store::transaction::Transaction;
 
 /// The most requests of one CLB that are shown at once: the oldest.
 const MOST: i64 = 200;
@@ -341,7 +342,7 @@ fn opened(row: &QueryResult) -> Result<Opened, DbError> {
 /// A request of the grant's pupil in this version, locked until the transaction ends: who asks, and how far it has come.
 async fn locked(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, read): (DossierRequestId, i32),
 ) -> Result<Result<(PrincipalId, DossierRequestState), Changed>, DbError> {
@@ -363,7 +364,7 @@ async fn locked(
 
 /// It is answered: so, for this reason. When it was first answered stays.
 async fn answered(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, read): (DossierRequestId, i32),
     (state, answer): (DossierRequestState, Option<Vec<u8>>),
@@ -386,7 +387,7 @@ async fn answered(
 
 /// Whether there is such a trajectory of the grant's pupil within the grant: of its domain, or any where health data are
 /// opened.
-async fn reaches(tx: &DatabaseTransaction, by: &Stepping<'_>, trajectory: TrajectoryId) -> Result<bool, DbError> {
+async fn reaches(tx: &Transaction, by: &Stepping<'_>, trajectory: TrajectoryId) -> Result<bool, DbError> {
     let text = "select domain from trajectory where clb_id = ? and pupil_id = ? and id = ?";
     let values: Vec<Value> = vec![by.clb.into(), by.grant.pupil().into(), trajectory.into()];
     let Some(found) = row(tx, text, values).await? else {
@@ -517,7 +518,7 @@ pub async fn end(
 
 /// What was opened to a person, CLB by CLB; whether the pupil consents is not looked at yet.
 pub(super) async fn opened_to(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     clbs: &[ClbId],
     (person, pupil): (PrincipalId, PupilId),
 ) -> Result<Vec<(ClbId, Access)>, DbError> {

@@ -10,12 +10,13 @@ use hub_entities::law::consent::{ConsentLaw, Decides, Judged, Minor};
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::{Secrets, consent, emergency, parents_log, rights, transfer};
 use crate::keys::KeyId;
 use crate::keys::vault::{Owner, Wrapped};
 use crate::store::sql::{list, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// Who asks, for which CLB, on which day.
@@ -125,7 +126,7 @@ impl Basic {
     /// The whole: with what the secrecy store keeps, as this transaction reads it.
     pub(super) async fn with_secrets(
         mut self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         secrets: &Secrets,
         law: &ConsentLaw,
     ) -> Result<Whole, DbError> {
@@ -358,7 +359,7 @@ fn both(one: Period, other: Period) -> Option<Period> {
 /// The asker's places in teams, and what teams decided of the pupils, from the secrecy store; and the keys of the dossiers,
 /// which open nothing before a line is written.
 async fn of_secrets(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     secrets: &Secrets,
     asker: Asker,
     pupils: &[PupilId],

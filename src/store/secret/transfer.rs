@@ -14,7 +14,7 @@ use hub_entities::law::transfer::Term;
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Reader, Step};
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{DatabaseTransaction, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::line::{self, Line};
@@ -24,6 +24,7 @@ use super::{SecretDb, Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
+use crate::store::transaction::Transaction;
 
 /// The most transfers of one CLB that are shown at once: those first that were announced last.
 const MOST: i64 = 200;
@@ -496,7 +497,7 @@ pub async fn object(
 async fn noted(
     secrets: &Secrets,
     ids: &dyn Ids,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (id, objection): (TransferId, Objection<'_>),
 ) -> Result<Changed, DbError> {

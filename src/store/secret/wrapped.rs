@@ -2,13 +2,14 @@
 
 use hub_entities::id::ClbId;
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::{NOBODY, SecretDb};
 use crate::keys::KeyId;
 use crate::keys::vault::{KeyVault, Owner, Wrapped};
 use crate::store::sql::{bulk, list, row, rows};
+use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// A table in which each row may hold a wrapped key.
@@ -143,7 +144,7 @@ fn condition(clbs: Option<&[ClbId]>, version: i32) -> (&'static str, Vec<Value>)
 }
 
 impl Table {
-    async fn behind(&self, tx: &DatabaseTransaction, clbs: Option<&[ClbId]>, version: i32) -> Result<i64, DbError> {
+    async fn behind(&self, tx: &Transaction, clbs: Option<&[ClbId]>, version: i32) -> Result<i64, DbError> {
         let (older, values) = condition(clbs, version);
         let text = format!("select count(*) from {} where {older}", self.name);
         let found = row(tx, &text, values).await?;
@@ -153,7 +154,7 @@ impl Table {
 
     async fn older(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         lock: &str,
         clbs: Option<&[ClbId]>,
         (version, most): (i32, u32),
@@ -182,7 +183,7 @@ impl Table {
 
     async fn anew(
         &self,
-        tx: DatabaseTransaction,
+        tx: Transaction,
         vault: &dyn KeyVault,
         old: Vec<(Uuid, Owner, Wrapped)>,
     ) -> Result<usize, DbError> {

@@ -8,7 +8,7 @@ use hub_entities::id::{ClbId, EntryId, Ids, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Asked, Class, Grant, Step};
 use hub_entities::time::Period;
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::consent::{self, MayGoOn};
 use super::line::{self, Line};
@@ -16,6 +16,7 @@ use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
 use crate::store::sql::{execute, row};
+use crate::store::transaction::Transaction;
 
 /// What stands in an entry.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub enum Changed {
 
 impl Stepping<'_> {
     /// Begins: the line first, and the dossier is kept until it is done. Refuses a grant for another step.
-    pub(super) async fn begin(&self, secrets: &Secrets, step: Step) -> Result<DatabaseTransaction, DbError> {
+    pub(super) async fn begin(&self, secrets: &Secrets, step: Step) -> Result<Transaction, DbError> {
         match self.grant.asked() {
             Asked::Do(granted, _) if granted == step => {}
             Asked::Do(..) | Asked::Read(_) => return Err(DbError::OutOfScope),
@@ -85,7 +86,7 @@ pub(super) type Versioned = (&'static str, uuid::Uuid);
 /// was read.
 pub(super) async fn locked(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (table, id): Versioned,
     read: i32,
@@ -110,7 +111,7 @@ pub(super) async fn locked(
 
 /// It has its next version.
 pub(super) async fn raised(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     (table, id): Versioned,
     read: i32,
@@ -153,7 +154,7 @@ pub async fn open_trajectory(
 
 /// The same, in a transaction that goes on.
 pub(super) async fn begin_trajectory(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     secrets: &Secrets,
     ids: &dyn Ids,
     by: &Stepping<'_>,
@@ -191,7 +192,7 @@ pub(super) async fn begin_trajectory(
 }
 
 async fn put_member(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     by: &Stepping<'_>,
     (trajectory, pupil): (TrajectoryId, PupilId),
@@ -256,7 +257,7 @@ pub async fn assign(
 /// Moves a trajectory of the grant to its next version, if it has the one that was read and is open.
 async fn touch(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     trajectory: TrajectoryId,
     read: i32,
@@ -324,7 +325,7 @@ pub async fn move_trajectory(
 /// Whether a trajectory rests on the consent that it needs; of one that is not the grant's nothing is told.
 async fn rests_on_consent(
     secrets: &Secrets,
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     by: &Stepping<'_>,
     trajectory: TrajectoryId,
     may_go_on: MayGoOn<'_>,
@@ -375,7 +376,7 @@ pub async fn write_entry(
 
 /// What a trajectory begins with, in the transaction that begins it: written by whoever asked for it.
 pub(super) async fn first_entry(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     secrets: &Secrets,
     ids: &dyn Ids,
     by: &Stepping<'_>,
@@ -388,7 +389,7 @@ pub(super) async fn first_entry(
 }
 
 pub(super) async fn put_entry(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     ids: &dyn Ids,
     by: &Stepping<'_>,
     (trajectory, medical): (TrajectoryId, bool),
@@ -464,7 +465,7 @@ pub async fn correct_entry(
 }
 
 pub(super) async fn put_text(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     secrets: &Secrets,
     ids: &dyn Ids,
     by: &Stepping<'_>,
