@@ -205,13 +205,19 @@ async fn open_for(config: &Config, serving: bool) -> Result<Db, Failure> {
     Ok(Db::open(&options).await?)
 }
 
-/// The configured secrecy store, if there is one.
+/// Opens the configured secrecy store, if there is one.
 async fn open_apart(config: &Config) -> Result<Option<SecretDb>, Failure> {
+    open_apart_for(config, false).await
+}
+
+/// The secrecy store, for a server or for a verb that ends.
+async fn open_apart_for(config: &Config, serving: bool) -> Result<Option<SecretDb>, Failure> {
     let Some(url) = config.secrecy.address()? else {
         return Ok(None);
     };
     let options = Options {
         connections: u32::from(config.secrecy.connections),
+        plans_once: serving,
         ..SecretDb::options(url)
     };
     Ok(Some(SecretDb::open(&options).await?))

@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::house::{Running, key, law_settings, secret_text};
 use super::sync::systems;
-use super::{Failure, open_apart, open_for};
+use super::{Failure, open_apart_for, open_for};
 use crate::auth::Verifier;
 use crate::auth::introspection::{Endpoint, Introspection};
 use crate::auth::jwks::Jwks;
@@ -82,7 +82,7 @@ pub(super) async fn run(config: &Config, metrics: PrometheusHandle) -> Result<Ex
             "the schema is not up to date: run `clb-hub migrate`".to_owned(),
         ));
     }
-    let (secrets, sealer) = match open_apart(config).await? {
+    let (secrets, sealer) = match open_apart_for(config, true).await? {
         Some(apart) => {
             let (secrets, sealer) = guarded(&db, apart, config).await?;
             (Some(secrets), Some(sealer))

@@ -40,6 +40,7 @@ pub mod roster;
 pub mod run;
 pub mod secret;
 pub mod setup;
+mod several;
 pub mod signal;
 mod sql;
 pub mod staging;

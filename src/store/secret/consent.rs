@@ -9,7 +9,7 @@ use hub_entities::dossier::trajectory::{Obligation, TrajectoryState};
 use hub_entities::id::{ClbId, ConsentId, Ids, PrincipalId, PupilId, TrajectoryId};
 use hub_entities::law::consent::Course;
 use hub_entities::policy::secret::{Class, Field, Grant, Part, Step};
-use sea_orm::{QueryResult, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::opening::{Unsealing, reached, text_in};
@@ -18,6 +18,7 @@ use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
+use crate::store::several::{Answer, Column, Question, names};
 use crate::store::sql::{execute, list, row, rows};
 use crate::store::transaction::Transaction;
 
@@ -96,18 +97,26 @@ pub enum Change {
     TakeBack(NaiveDate),
 }
 
-const ANSWER: &str = "x.consents_to, x.given_by, x.form, x.reply, x.given_on, x.ends_on, x.revoked_on";
+const ANSWER: [Column; 7] = [
+    ("x.consents_to", "text"),
+    ("x.given_by", "text"),
+    ("x.form", "text"),
+    ("x.reply", "text"),
+    ("x.given_on", "date"),
+    ("x.ends_on", "date"),
+    ("x.revoked_on", "date"),
+];
 
 /// The columns of [`ANSWER`].
-fn answer(row: &QueryResult) -> Result<Consent, DbError> {
+fn answer(row: &Answer) -> Result<Consent, DbError> {
     Ok(Consent {
-        to: row.try_get_by_index(0)?,
-        by: row.try_get_by_index(1)?,
-        form: row.try_get_by_index(2)?,
-        reply: row.try_get_by_index(3)?,
-        given_on: row.try_get_by_index(4)?,
-        ends_on: row.try_get_by_index(5)?,
-        revoked_on: row.try_get_by_index(6)?,
+        to: row.get(0)?,
+        by: row.get(1)?,
+        form: row.get(2)?,
+        reply: row.get(3)?,
+        given_on: row.get(4)?,
+        ends_on: row.get(5)?,
+        revoked_on: row.get(6)?,
     })
 }
 
@@ -125,12 +134,13 @@ const fn note_place(clb: ClbId, dossier: PupilId, row: Uuid) -> Place {
 /// The answers about a trajectory that stand in it now.
 pub(super) async fn answers(tx: &Transaction, clb: ClbId, trajectory: TrajectoryId) -> Result<Vec<Consent>, DbError> {
     let text = format!(
-        "select {ANSWER} from consent c
+        "select {} from consent c
          join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
-         where c.clb_id = ? and c.trajectory_id = ?"
+         where c.clb_id = ? and c.trajectory_id = ?",
+        names(&ANSWER)
     );
     let found = rows(tx, &text, vec![clb.into(), trajectory.into()]).await?;
-    found.iter().map(answer).collect()
+    found.into_iter().map(|row| answer(&row.into())).collect()
 }
 
 /// The answers about a parent reading, at these CLBs, each with its trajectory.
@@ -140,16 +150,15 @@ pub(super) async fn on_parents(
     pupil: PupilId,
 ) -> Result<Vec<(TrajectoryId, Consent)>, DbError> {
     let text = format!(
-        "select {ANSWER}, c.trajectory_id from consent c
+        "select {}, c.trajectory_id from consent c
          join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
-         where c.clb_id in ? and c.pupil_id = ? and x.consents_to = ?"
+         where c.clb_id in ? and c.pupil_id = ? and x.consents_to = ?",
+        names(&ANSWER)
     );
     let values: Vec<Value> = vec![list(clbs), pupil.into(), ConsentTo::ParentReads.into()];
     let found = rows(tx, &text, values).await?;
-    found
-        .iter()
-        .map(|row| Ok((row.try_get_by_index(7)?, answer(row)?)))
-        .collect()
+    let one = |row: Answer| Ok((row.get(7)?, answer(&row)?));
+    found.into_iter().map(|row| one(row.into())).collect()
 }
 
 /// A sealed value.
@@ -199,72 +208,105 @@ impl Sealed {
     }
 }
 
-/// Reads what these grants reach; what teams decided of the pupils only where it is not known that they decided nothing.
-pub(super) async fn read(tx: &Transaction, clb: ClbId, grants: &[&Grant], is_judged: bool) -> Result<Sealed, DbError> {
+/// The question for courses of guidance, each with the answers about it, or with none.
+pub(super) fn courses_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let (reached, values) = reached(grants, |_| None)?;
+    let of_course = [
+        ("t.pupil_id", "uuid"),
+        ("t.domain", "text"),
+        ("t.id", "uuid"),
+        ("t.state", "text"),
+        ("t.obligation", "text"),
+        ("t.lapsed_at is not null", "boolean"),
+        ("c.id", "uuid"),
+        ("c.version", "integer"),
+        ("x.author", "uuid"),
+        ("x.written_at", "timestamptz"),
+        ("x.id", "uuid"),
+        ("x.note", "bytea"),
+        ("t.opened_at", "timestamptz"),
+    ];
+    Some(Question {
+        columns: ANSWER.into_iter().chain(of_course).collect(),
+        from: format!(
+            "from trajectory t left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
+             left join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
+             where t.clb_id = ? and {reached}"
+        ),
+        values: [vec![clb.into()], values].concat(),
+        order: &[19, 9],
+    })
+}
+
+/// The question for what teams decided of the pupils.
+pub(super) fn judgements_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let (reached, values) = reached(grants, |_| None)?;
+    Some(Question {
+        columns: vec![
+            ("t.pupil_id", "uuid"),
+            ("t.domain", "text"),
+            ("t.id", "uuid"),
+            ("j.judged", "text"),
+            ("j.judged_on", "date"),
+            ("j.author", "uuid"),
+            ("j.id", "uuid"),
+            ("j.reason", "bytea"),
+            ("j.written_at", "timestamptz"),
+        ],
+        from: format!(
+            "from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id
+             where j.clb_id = ? and {reached}"
+        ),
+        values: [vec![clb.into()], values].concat(),
+        order: &[4, 8, 6],
+    })
+}
+
+/// What was answered to both.
+pub(super) fn read(courses: &[Answer], judgements: &[Answer]) -> Result<Sealed, DbError> {
     let mut sealed = Sealed {
         courses: Vec::new(),
         said: Vec::new(),
         judgements: Vec::new(),
     };
-    if grants.is_empty() {
-        return Ok(sealed);
-    }
-    let (reached, values) = reached(grants, |_| None);
-    let values = [vec![Value::from(clb)], values].concat();
-    // A course of guidance with the answers about it, or with none.
-    let text = format!(
-        "select {ANSWER}, t.pupil_id, t.domain, t.id, t.state, t.obligation, t.lapsed_at is not null, c.id, c.version,
-             x.author, x.written_at, x.id, x.note
-         from trajectory t left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
-         left join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
-         where t.clb_id = ? and ({reached}) order by t.opened_at, t.id"
-    );
-    for row in rows(tx, &text, values.clone()).await? {
-        let (pupil, domain) = (row.try_get_by_index(7)?, row.try_get_by_index(8)?);
-        let trajectory = row.try_get_by_index(9)?;
+    for row in courses {
+        let (pupil, domain) = (row.get(7)?, row.get(8)?);
+        let trajectory = row.get(9)?;
         if sealed.courses.last().is_none_or(|(_, _, last, _)| *last != trajectory) {
-            let state: TrajectoryState = row.try_get_by_index(10)?;
+            let state: TrajectoryState = row.get(10)?;
             let course = Course {
                 open: state == TrajectoryState::Open,
-                obligation: row.try_get_by_index(11)?,
-                lapsed: row.try_get_by_index(12)?,
+                obligation: row.get(11)?,
+                lapsed: row.get(12)?,
             };
             sealed.courses.push((pupil, domain, trajectory, course));
         }
-        let Some(id) = row.try_get_by_index(13)? else { continue };
+        let Some(id) = row.get(13)? else { continue };
         let said = Said {
-            consent: answer(&row)?,
+            consent: answer(row)?,
             id,
             trajectory,
-            version: row.try_get_by_index(14)?,
-            author: row.try_get_by_index(15)?,
-            written_at: row.try_get_by_index(16)?,
+            version: row.get(14)?,
+            author: row.get(15)?,
+            written_at: row.get(16)?,
             note: None,
         };
-        let (at, note) = (row.try_get_by_index(17)?, row.try_get_by_index(18)?);
-        sealed.said.push((pupil, domain, said, at, note));
+        sealed.said.push((pupil, domain, said, row.get(17)?, row.get(18)?));
     }
     let order = |said: &Said| (said.consent.given_on, said.written_at, said.id);
     sealed.said.sort_by_key(|(_, _, said, ..)| order(said));
-    if !is_judged {
-        return Ok(sealed);
-    }
-    let text = format!(
-        "select t.pupil_id, t.domain, t.id, j.judged, j.judged_on, j.author, j.id, j.reason
-         from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id
-         where j.clb_id = ? and ({reached}) order by j.judged_on, j.written_at, j.id"
-    );
-    for row in rows(tx, &text, values).await? {
+    for row in judgements {
         let judgement = Judgement {
-            trajectory: row.try_get_by_index(2)?,
-            capability: row.try_get_by_index(3)?,
-            from: row.try_get_by_index(4)?,
-            author: row.try_get_by_index(5)?,
+            trajectory: row.get(2)?,
+            capability: row.get(3)?,
+            from: row.get(4)?,
+            author: row.get(5)?,
             reason: String::new(),
         };
-        let of = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        let (at, reason) = (row.try_get_by_index(6)?, row.try_get_by_index(7)?);
-        sealed.judgements.push((of.0, of.1, judgement, at, reason));
+        let of = (row.get(0)?, row.get(1)?);
+        sealed
+            .judgements
+            .push((of.0, of.1, judgement, row.get(6)?, row.get(7)?));
     }
     Ok(sealed)
 }
@@ -388,15 +430,16 @@ async fn former(
     (consent, version): (ConsentId, i32),
 ) -> Result<Answered, DbError> {
     let text = format!(
-        "select {ANSWER}, x.id, x.note from consent_said x where x.clb_id = ? and x.consent_id = ? and x.version = ?"
+        "select {}, x.id, x.note from consent_said x where x.clb_id = ? and x.consent_id = ? and x.version = ?",
+        names(&ANSWER)
     );
     let values: Vec<Value> = vec![by.clb.into(), consent.into(), version.into()];
     let unreadable = DbError::Unreadable {
         column: "consent_said.version",
     };
-    let found = row(tx, &text, values).await?.ok_or(unreadable)?;
-    let note: Option<Vec<u8>> = found.try_get_by_index(8)?;
-    let place = note_place(by.clb, by.grant.pupil(), found.try_get_by_index(7)?);
+    let found: Answer = row(tx, &text, values).await?.ok_or(unreadable)?.into();
+    let note: Option<Vec<u8>> = found.get(8)?;
+    let place = note_place(by.clb, by.grant.pupil(), found.get(7)?);
     let note = note.map(|envelope| text_in(data_key, &place, &envelope)).transpose()?;
     Ok(Answered {
         consent: answer(&found)?,

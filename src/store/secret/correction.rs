@@ -20,6 +20,7 @@ use super::writing::{self, Changed, Stepping, Written};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
+use crate::store::several::names;
 use crate::store::sql::{execute, list, list_from, row, rows};
 use crate::store::transaction::Transaction;
 
@@ -163,9 +164,10 @@ pub async fn named(
 ) -> Result<Option<Named>, DbError> {
     let tx = secrets.apart.within(clbs).await?;
     let text = format!(
-        "select e.clb_id, e.trajectory_id, e.medical, t.domain, e.version, {OPENNESS}
+        "select e.clb_id, e.trajectory_id, e.medical, t.domain, e.version, {}
          from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id {ADDED_TO}
-         where e.clb_id in ? and e.pupil_id = ? and e.id = ? and e.left_out_at is null"
+         where e.clb_id in ? and e.pupil_id = ? and e.id = ? and e.left_out_at is null",
+        names(&OPENNESS)
     );
     let found = row(&tx, &text, vec![list(clbs), pupil.into(), entry.into()]).await?;
     tx.commit().await?;

@@ -22,7 +22,8 @@ use super::{Secrets, What, key};
 use crate::keys::vault::{Owner, Wrapped};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::sql::{list, row, rows};
+use crate::store::several::{self, Answer, Column, Question};
+use crate::store::sql::{list, list_from, row};
 use crate::store::transaction::Transaction;
 
 /// A trajectory as it stands.
@@ -195,12 +196,22 @@ impl Closed {
             let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
             grants.iter().filter(of_part).collect()
         };
-        let trajectories = trajectories(tx, clb, &of(Part::Trajectories)).await?;
-        let entries = entries(tx, clb, &of(Part::Entries)).await?;
+        let (entering, consenting) = (of(Part::Entries), of(Part::Consents));
         let is_judged = ahead.is_none_or(|ahead| ahead.minors.iter().any(Known::is_judged));
-        let consents = consent::read(tx, clb, &of(Part::Consents), is_judged).await?;
-        let referrals = referral::read(tx, clb, &of(Part::Referrals)).await?;
-        let releases = release::read(tx, clb, &of(Part::Releases)).await?;
+        let questions = [
+            trajectories_of(clb, &of(Part::Trajectories)),
+            entries_of(clb, &entering),
+            consent::courses_of(clb, &consenting),
+            consent::judgements_of(clb, &consenting).filter(|_| is_judged),
+            referral::question(clb, &of(Part::Referrals)),
+            release::question(clb, &of(Part::Releases)),
+        ];
+        let [trajectories, entries, courses, judgements, referrals, releases] = several::ask(tx, questions).await?;
+        let trajectories = read_trajectories(&trajectories)?;
+        let entries = read_entries(&entries, &entering)?;
+        let consents = consent::read(&courses, &judgements)?;
+        let referrals = referral::read(&referrals)?;
+        let releases = release::read(&releases)?;
         let pupils = entries.iter().map(|one| one.entry.pupil);
         let pupils = pupils.chain(consents.pupils()).chain(referrals.pupils());
         let pupils: BTreeSet<PupilId> = pupils.chain(releases.pupils()).collect();
@@ -259,11 +270,16 @@ impl Closed {
     }
 }
 
-/// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class. What joins it names
-/// the pupil too: the indexes of what hangs on a trajectory begin with the pupil, and without it all of the CLB is read.
-pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> (String, Vec<Value>) {
+/// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class. The pupils are
+/// named once more for all of them, and what is joined with `t` names the pupil too: whatever the server knows of its
+/// tables when it plans, it then looks for the rows of these pupils, and never through all of the CLB's. None without a grant.
+pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> Option<(String, Vec<Value>)> {
+    if grants.is_empty() {
+        return None;
+    }
+    let pupils: BTreeSet<PupilId> = grants.iter().map(|grant| grant.pupil()).collect();
     let mut any: Vec<String> = Vec::new();
-    let mut values: Vec<Value> = Vec::new();
+    let mut values: Vec<Value> = vec![list_from(pupils)];
     for grant in grants {
         let mut all = vec!["t.pupil_id = ?".to_owned()];
         values.push(grant.pupil().into());
@@ -279,45 +295,66 @@ pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static
         all.extend(also(class).map(str::to_owned));
         any.push(format!("({})", all.join(" and ")));
     }
-    (any.join(" or "), values)
+    Some((format!("t.pupil_id in ? and ({})", any.join(" or ")), values))
 }
 
-async fn trajectories(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Trajectory>, DbError> {
-    if grants.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (reached, values) = reached(grants, |_| None);
-    let text = format!(
-        "select t.id, t.pupil_id, t.domain, t.phase, t.state, t.asked_by, t.obligation, t.opened_at, t.closed_at,
-                t.version, m.principal_id, m.begins_on, m.ends_on, t.lapsed_at
-         from trajectory t left join team_member m on m.trajectory_id = t.id and m.clb_id = t.clb_id
-         where t.clb_id = ? and ({reached}) order by t.opened_at, t.id, m.begins_on, m.id"
-    );
+/// The question for trajectories, each once for every place in its team.
+fn trajectories_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let (reached, values) = reached(grants, |_| None)?;
+    Some(Question {
+        columns: vec![
+            ("t.id", "uuid"),
+            ("t.pupil_id", "uuid"),
+            ("t.domain", "text"),
+            ("t.phase", "text"),
+            ("t.state", "text"),
+            ("t.asked_by", "text"),
+            ("t.obligation", "text"),
+            ("t.opened_at", "timestamptz"),
+            ("t.closed_at", "timestamptz"),
+            ("t.version", "integer"),
+            ("m.principal_id", "uuid"),
+            ("m.begins_on", "date"),
+            ("m.ends_on", "date"),
+            ("t.lapsed_at", "timestamptz"),
+            ("m.id", "uuid"),
+        ],
+        from: format!(
+            "from trajectory t left join team_member m
+                 on m.clb_id = t.clb_id and m.pupil_id = t.pupil_id and m.trajectory_id = t.id
+             where t.clb_id = ? and {reached}"
+        ),
+        values: [vec![clb.into()], values].concat(),
+        order: &[7, 0, 11, 14],
+    })
+}
+
+fn read_trajectories(rows: &[Answer]) -> Result<Vec<Trajectory>, DbError> {
     let mut all: Vec<Trajectory> = Vec::new();
-    for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
-        let id: TrajectoryId = row.try_get_by_index(0)?;
+    for row in rows {
+        let id: TrajectoryId = row.get(0)?;
         if all.last().is_none_or(|last| last.id != id) {
             all.push(Trajectory {
                 id,
-                pupil: row.try_get_by_index(1)?,
-                domain: row.try_get_by_index(2)?,
-                phase: row.try_get_by_index(3)?,
-                state: row.try_get_by_index(4)?,
-                asked_by: row.try_get_by_index(5)?,
-                obligation: row.try_get_by_index(6)?,
-                opened_at: row.try_get_by_index(7)?,
-                closed_at: row.try_get_by_index(8)?,
-                version: row.try_get_by_index(9)?,
-                lapsed_at: row.try_get_by_index(13)?,
+                pupil: row.get(1)?,
+                domain: row.get(2)?,
+                phase: row.get(3)?,
+                state: row.get(4)?,
+                asked_by: row.get(5)?,
+                obligation: row.get(6)?,
+                opened_at: row.get(7)?,
+                closed_at: row.get(8)?,
+                version: row.get(9)?,
+                lapsed_at: row.get(13)?,
                 team: Vec::new(),
             });
         }
-        let worker: Option<PrincipalId> = row.try_get_by_index(10)?;
-        let begins: Option<NaiveDate> = row.try_get_by_index(11)?;
+        let worker: Option<PrincipalId> = row.get(10)?;
+        let begins: Option<NaiveDate> = row.get(11)?;
         if let (Some(worker), Some(begins), Some(last)) = (worker, begins, all.last_mut()) {
             let period = Period {
                 begins,
-                ends: row.try_get_by_index(12)?,
+                ends: row.get(12)?,
             };
             last.team.push(Member { worker, period });
         }
@@ -326,7 +363,10 @@ async fn trajectories(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result
 }
 
 /// Whom an entry `e` is about, and what closes it: what was added to another, `o`, is as open as that one is now.
-pub(super) const OPENNESS: &str = "coalesce(o.about, e.about), e.closed | coalesce(o.closed, 0)";
+pub(super) const OPENNESS: [Column; 2] = [
+    ("coalesce(o.about, e.about)", "text"),
+    ("e.closed | coalesce(o.closed, 0)", "integer"),
+];
 
 /// The entry to which another one, `e`, was added.
 pub(super) const ADDED_TO: &str = "left join entry o on o.id = e.adds_to and o.clb_id = e.clb_id";
@@ -339,10 +379,7 @@ struct Sealed {
     envelope: Vec<u8>,
 }
 
-async fn entries(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<Sealed>, DbError> {
-    if grants.is_empty() {
-        return Ok(Vec::new());
-    }
+fn entries_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
     // Health data are kept apart: they are of no domain's entries, whatever trajectory they are written in.
     let (reached, values) = reached(grants, |class| {
         Some(if class == Class::Medical {
@@ -350,30 +387,52 @@ async fn entries(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<
         } else {
             "not e.medical"
         })
-    });
-    let text = format!(
-        "select e.id, e.pupil_id, e.trajectory_id, t.domain, e.medical, {OPENNESS}, x.author, x.written_at,
-                e.version, x.id, x.text, e.own_words, e.adds_to
-         from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
-         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id {ADDED_TO}
-         where e.clb_id = ? and e.left_out_at is null and ({reached}) order by x.written_at, e.id"
-    );
+    })?;
+    let [about, closed] = OPENNESS;
+    Some(Question {
+        columns: vec![
+            ("e.id", "uuid"),
+            ("e.pupil_id", "uuid"),
+            ("e.trajectory_id", "uuid"),
+            ("t.domain", "text"),
+            ("e.medical", "boolean"),
+            about,
+            closed,
+            ("x.author", "uuid"),
+            ("x.written_at", "timestamptz"),
+            ("e.version", "integer"),
+            ("x.id", "uuid"),
+            ("x.text", "bytea"),
+            ("e.own_words", "text"),
+            ("e.adds_to", "uuid"),
+        ],
+        from: format!(
+            "from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
+             join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id {ADDED_TO}
+             where e.clb_id = ? and e.left_out_at is null and {reached}"
+        ),
+        values: [vec![clb.into()], values].concat(),
+        order: &[8, 0],
+    })
+}
+
+fn read_entries(rows: &[Answer], grants: &[&Grant]) -> Result<Vec<Sealed>, DbError> {
     let mut all = Vec::new();
-    for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
-        let domain: Domain = row.try_get_by_index(3)?;
-        let medical: bool = row.try_get_by_index(4)?;
+    for row in rows {
+        let domain: Domain = row.get(3)?;
+        let medical: bool = row.get(4)?;
         let entry = Entry {
-            id: row.try_get_by_index(0)?,
-            pupil: row.try_get_by_index(1)?,
-            trajectory: row.try_get_by_index(2)?,
+            id: row.get(0)?,
+            pupil: row.get(1)?,
+            trajectory: row.get(2)?,
             class: if medical { Class::Medical } else { Class::of(domain) },
-            about: row.try_get_by_index(5)?,
-            closed: row.try_get_by_index(6)?,
-            author: row.try_get_by_index(7)?,
-            written_at: row.try_get_by_index(8)?,
-            version: row.try_get_by_index(9)?,
-            own_words: row.try_get_by_index(12)?,
-            adds_to: row.try_get_by_index(13)?,
+            about: row.get(5)?,
+            closed: row.get(6)?,
+            author: row.get(7)?,
+            written_at: row.get(8)?,
+            version: row.get(9)?,
+            own_words: row.get(12)?,
+            adds_to: row.get(13)?,
             text: String::new(),
         };
         let facts = EntryFacts {
@@ -388,8 +447,8 @@ async fn entries(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Vec<
         if there {
             all.push(Sealed {
                 entry,
-                row: row.try_get_by_index(10)?,
-                envelope: row.try_get_by_index(11)?,
+                row: row.get(10)?,
+                envelope: row.get(11)?,
             });
         }
     }

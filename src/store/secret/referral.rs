@@ -18,7 +18,8 @@ use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::sql::{execute, row, rows};
+use crate::store::several::{Answer, Column, Question, names};
+use crate::store::sql::{execute, row};
 use crate::store::transaction::Transaction;
 
 /// To whom, and why.
@@ -87,7 +88,16 @@ const fn place(clb: ClbId, dossier: PupilId, row: Uuid, column: &'static str) ->
     }
 }
 
-const SAID: &str = "x.id, x.sector, x.state, x.partner, x.reason, x.outcome, x.author, x.written_at";
+const SAID: [Column; 8] = [
+    ("x.id", "uuid"),
+    ("x.sector", "text"),
+    ("x.state", "text"),
+    ("x.partner", "bytea"),
+    ("x.reason", "bytea"),
+    ("x.outcome", "bytea"),
+    ("x.author", "uuid"),
+    ("x.written_at", "timestamptz"),
+];
 
 /// A version, sealed.
 struct Version {
@@ -103,16 +113,16 @@ struct Version {
 
 impl Version {
     /// From the columns of [`SAID`].
-    fn read(row: &sea_orm::QueryResult) -> Result<Self, DbError> {
+    fn read(row: &Answer) -> Result<Self, DbError> {
         Ok(Self {
-            row: row.try_get_by_index(0)?,
-            sector: row.try_get_by_index(1)?,
-            state: row.try_get_by_index(2)?,
-            partner: row.try_get_by_index(3)?,
-            reason: row.try_get_by_index(4)?,
-            outcome: row.try_get_by_index(5)?,
-            author: row.try_get_by_index(6)?,
-            written_at: row.try_get_by_index(7)?,
+            row: row.get(0)?,
+            sector: row.get(1)?,
+            state: row.get(2)?,
+            partner: row.get(3)?,
+            reason: row.get(4)?,
+            outcome: row.get(5)?,
+            author: row.get(6)?,
+            written_at: row.get(7)?,
         })
     }
 
@@ -165,31 +175,42 @@ impl Sealed {
     }
 }
 
-/// Reads what these grants reach.
-pub(super) async fn read(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
-    if grants.is_empty() {
-        return Ok(Sealed(Vec::new()));
-    }
-    let (reached, values) = reached(grants, |_| None);
-    let text = format!(
-        "select {SAID}, t.pupil_id, t.domain, r.id, t.id, r.version
-         from referral r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
-         join referral_said x on x.referral_id = r.id and x.version = r.version and x.clb_id = r.clb_id
-         where r.clb_id = ? and ({reached}) order by t.opened_at, x.written_at, r.id"
-    );
-    let mut sealed = Vec::new();
-    for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
-        let said = Version::read(&row)?;
-        sealed.push((
-            row.try_get_by_index(8)?,
-            row.try_get_by_index(9)?,
-            row.try_get_by_index(10)?,
-            row.try_get_by_index(11)?,
-            row.try_get_by_index(12)?,
-            said,
-        ));
-    }
-    Ok(Sealed(sealed))
+/// The question for what these grants reach.
+pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let (reached, values) = reached(grants, |_| None)?;
+    let of_referral = [
+        ("t.pupil_id", "uuid"),
+        ("t.domain", "text"),
+        ("r.id", "uuid"),
+        ("t.id", "uuid"),
+        ("r.version", "integer"),
+        ("t.opened_at", "timestamptz"),
+    ];
+    Some(Question {
+        columns: SAID.into_iter().chain(of_referral).collect(),
+        from: format!(
+            "from referral r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
+             join referral_said x on x.referral_id = r.id and x.version = r.version and x.clb_id = r.clb_id
+             where r.clb_id = ? and {reached}"
+        ),
+        values: [vec![clb.into()], values].concat(),
+        order: &[13, 7, 10],
+    })
+}
+
+/// What was answered to it.
+pub(super) fn read(rows: &[Answer]) -> Result<Sealed, DbError> {
+    let one = |row: &Answer| {
+        Ok((
+            row.get(8)?,
+            row.get(9)?,
+            row.get(10)?,
+            row.get(11)?,
+            row.get(12)?,
+            Version::read(row)?,
+        ))
+    };
+    rows.iter().map(one).collect::<Result<_, _>>().map(Sealed)
 }
 
 /// Puts a referral to the pupil or the parents: noted in a trajectory of the grant; `None` when there is no such open one.
@@ -312,12 +333,15 @@ async fn former(
     by: &Stepping<'_>,
     (referral, version): (ReferralId, i32),
 ) -> Result<Said, DbError> {
-    let text = format!("select {SAID} from referral_said x where x.clb_id = ? and x.referral_id = ? and x.version = ?");
+    let text = format!(
+        "select {} from referral_said x where x.clb_id = ? and x.referral_id = ? and x.version = ?",
+        names(&SAID)
+    );
     let values: Vec<Value> = vec![by.clb.into(), referral.into(), version.into()];
     let unreadable = DbError::Unreadable {
         column: "referral_said.version",
     };
-    let said = Version::read(&row(tx, &text, values).await?.ok_or(unreadable)?)?;
+    let said = Version::read(&row(tx, &text, values).await?.ok_or(unreadable)?.into())?;
     let at = |column, envelope: &[u8]| text_in(data_key, &place(by.clb, by.grant.pupil(), said.row, column), envelope);
     let (content, outcome) = said.open(at)?;
     Ok((content, said.state, outcome))

@@ -19,6 +19,7 @@ use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
+use crate::store::several::{Answer, Question};
 use crate::store::sql::{execute, rows};
 use crate::store::transaction::Transaction;
 
@@ -147,43 +148,59 @@ impl Sealed {
     }
 }
 
-/// Reads what these grants reach.
-pub(super) async fn read(tx: &Transaction, clb: ClbId, grants: &[&Grant]) -> Result<Sealed, DbError> {
-    if grants.is_empty() {
-        return Ok(Sealed(Vec::new()));
-    }
-    let (reached, values) = reached(grants, |_| None);
-    let text = format!(
-        "select r.pupil_id, r.id, r.trajectory_id, r.school_id, r.health, r.author, r.released_at, r.ends_on, r.over_for,
-                r.over_at, r.version, r.title, r.advice, r.purpose
-         from school_release r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
-         where r.clb_id = ? and ({reached}) order by r.released_at, r.id"
-    );
-    let mut sealed = Vec::new();
-    for row in rows(tx, &text, [vec![clb.into()], values].concat()).await? {
-        let over: Option<Over> = row.try_get_by_index(8)?;
+/// The question for what these grants reach.
+pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let (reached, values) = reached(grants, |_| None)?;
+    Some(Question {
+        columns: vec![
+            ("r.pupil_id", "uuid"),
+            ("r.id", "uuid"),
+            ("r.trajectory_id", "uuid"),
+            ("r.school_id", "uuid"),
+            ("r.health", "boolean"),
+            ("r.author", "uuid"),
+            ("r.released_at", "timestamptz"),
+            ("r.ends_on", "date"),
+            ("r.over_for", "text"),
+            ("r.over_at", "timestamptz"),
+            ("r.version", "integer"),
+            ("r.title", "bytea"),
+            ("r.advice", "bytea"),
+            ("r.purpose", "bytea"),
+        ],
+        from: format!(
+            "from school_release r
+             join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
+             where r.clb_id = ? and {reached}"
+        ),
+        values: [vec![clb.into()], values].concat(),
+        order: &[6, 1],
+    })
+}
+
+/// What was answered to it.
+pub(super) fn read(rows: &[Answer]) -> Result<Sealed, DbError> {
+    let mut sealed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let over: Option<Over> = row.get(8)?;
         let release = Release {
-            id: row.try_get_by_index(1)?,
-            trajectory: row.try_get_by_index(2)?,
-            school: row.try_get_by_index(3)?,
-            health: row.try_get_by_index(4)?,
+            id: row.get(1)?,
+            trajectory: row.get(2)?,
+            school: row.get(3)?,
+            health: row.get(4)?,
             content: Content {
                 title: String::new(),
                 advice: String::new(),
                 purpose: String::new(),
             },
-            author: row.try_get_by_index(5)?,
-            released_at: row.try_get_by_index(6)?,
-            ends_on: row.try_get_by_index(7)?,
-            over: over.zip(row.try_get_by_index(9)?),
-            version: row.try_get_by_index(10)?,
+            author: row.get(5)?,
+            released_at: row.get(6)?,
+            ends_on: row.get(7)?,
+            over: over.zip(row.get(9)?),
+            version: row.get(10)?,
         };
-        let sealed_texts = [
-            row.try_get_by_index(11)?,
-            row.try_get_by_index(12)?,
-            row.try_get_by_index(13)?,
-        ];
-        sealed.push((row.try_get_by_index(0)?, release, sealed_texts));
+        let sealed_texts = [row.get(11)?, row.get(12)?, row.get(13)?];
+        sealed.push((row.get(0)?, release, sealed_texts));
     }
     Ok(Sealed(sealed))
 }

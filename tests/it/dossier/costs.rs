@@ -9,7 +9,7 @@ use crate::support::database::{Backend, SECRECY, TestDatabase, run_test};
 use crate::support::look::{number, until};
 use crate::support::town::Town;
 
-const OTHERS: i64 = 300;
+const OTHERS: i64 = 5_000;
 const TIMES: i64 = 10;
 
 /// The server knows nothing of its tables yet, has one plan for whatever is asked, and looks nothing up in a table by
@@ -24,7 +24,7 @@ const UNKNOWING: &str = "do $$ declare plan text; begin
 /// So many dossiers like the one there is, of other pupils, with the same team.
 const LIKE_IT: &str = "create temp table other on commit drop as
      select gen_random_uuid() pupil, gen_random_uuid() trajectory, gen_random_uuid() entry, gen_random_uuid() consent
-     from generate_series(1, 300);
+     from generate_series(1, 5000);
    insert into trajectory select (jsonb_populate_record(t, jsonb_build_object('id', o.trajectory, 'pupil_id', o.pupil))).*
      from trajectory t, other o;
    insert into team_member select (jsonb_populate_record(m, jsonb_build_object('id', gen_random_uuid(),

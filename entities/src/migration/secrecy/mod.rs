@@ -25,6 +25,7 @@ mod m20261127_000092_corrections;
 mod m20261127_000100_holds;
 mod m20261127_000200_transfers;
 mod m20261127_000300_parents_log;
+mod m20261127_000400_cheaper_reads;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000100_holds::Migration),
             Box::new(m20261127_000200_transfers::Migration),
             Box::new(m20261127_000300_parents_log::Migration),
+            Box::new(m20261127_000400_cheaper_reads::Migration),
         ]
     }
 }
