@@ -1,7 +1,10 @@
 //! Where dossiers go, and who objects to it. A CLB from which one goes is told of that and of nothing else any more; of the
 //! persons it is told who may object.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hub_entities::dossier::consent::Giver;
 use hub_entities::dossier::transfer::may_object;
 use hub_entities::id::{ClbId, PupilId, TransferId};
@@ -10,11 +13,14 @@ use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Protected, 
 use hub_graphql::dossier::Stepped;
 use hub_graphql::dossier::transfer::{RecordObjection, TransferRow};
 use hub_graphql::hub::{Answer, Transfers};
+use hub_graphql::page::{Mark, Page, Slice};
 
+use super::answer::{text, time};
 use super::asking::granted;
 use super::dossiers::{Reader, stepped};
 use super::{App, failed};
 use crate::store::secret::NOBODY;
+use crate::store::secret::line::Line;
 use crate::store::secret::ties::{self, Known};
 use crate::store::secret::transfer::{self, Objection, Transfer};
 use crate::store::secret::writing::Stepping;
@@ -27,7 +33,65 @@ fn custody() -> Vec<Asked> {
         .collect()
 }
 
+/// What someone is told of the transfers of a CLB.
+#[derive(Default)]
+struct Told {
+    /// The transfers of the page that was asked for.
+    page: Vec<TransferId>,
+    /// By what right, and the lines that tell of it, by pupil of that page.
+    of: HashMap<PupilId, (Grant, Line)>,
+    /// Whether there are more behind it.
+    more: bool,
+    /// How many there are, where that was asked.
+    all: i64,
+}
+
 impl App {
+    /// Looks through the transfers of the CLB, the one announced last first, until the page is full: each is decided on, so
+    /// that one the reader is not told of takes no place in it.
+    async fn told(&self, reader: &Reader<'_>, page: &Page) -> Answer<Told> {
+        let after = page.after.as_ref();
+        let after = after.and_then(|mark| Some((text(page)?.parse::<DateTime<Utc>>().ok()?, TransferId(mark.id))));
+        let first = usize::try_from(page.first).unwrap_or(usize::MAX);
+        let mut told = Told::default();
+        // Counted, they are looked through from the beginning.
+        let mut behind = after.filter(|_| !page.count);
+        while page.count || !told.more {
+            let shown = transfer::shown(reader.secrets, (reader.clb, reader.operation.now), behind).await;
+            let shown = shown.map_err(|fault| failed(&fault))?;
+            let Some(last) = shown.last() else { break };
+            behind = Some((last.at, last.id));
+            let mut pupils: Vec<PupilId> = shown.iter().map(|one| one.pupil).collect();
+            pupils.sort_unstable();
+            pupils.dedup();
+            let mut may = HashMap::new();
+            let (ties, _) = self.as_party(reader, &pupils).await?;
+            for ties in &ties {
+                let (verdicts, line) = self.decided_on(reader, ties, ("read", &custody()))?;
+                may.extend(
+                    granted(&verdicts)
+                        .into_iter()
+                        .next()
+                        .map(|grant| (ties.pupil(), (grant, line))),
+                );
+            }
+            for one in shown {
+                let Some(by) = may.get(&one.pupil) else { continue };
+                told.all = told.all.saturating_add(1);
+                if after.is_some_and(|after| (one.at, one.id) >= after) {
+                    continue;
+                }
+                if told.page.len() < first {
+                    told.page.push(one.id);
+                    told.of.entry(one.pupil).or_insert_with(|| by.clone());
+                } else {
+                    told.more = true;
+                }
+            }
+        }
+        Ok(told)
+    }
+
     /// The relations of someone of a CLB to these pupils, with what it is told as the party to a transfer.
     async fn as_party(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Ties>, Vec<Known>)> {
         let law = self.book.laws().consent();
@@ -65,25 +129,28 @@ impl App {
 
 #[async_trait]
 impl Transfers for App {
-    async fn transfers(&self, operation: &Operation) -> Answer<Vec<TransferRow>> {
+    async fn transfers(&self, operation: &Operation, page: &Page) -> Answer<Slice<TransferRow>> {
         let Some(reader) = self.reader(operation)? else {
-            return Ok(Vec::new());
+            return Ok(Slice::empty(page.count));
         };
-        let pupils = transfer::shown(reader.secrets, reader.clb, operation.now).await;
-        let pupils = pupils.map_err(|fault| failed(&fault))?;
-        let (ties, _) = self.as_party(&reader, &pupils).await?;
-        let (mut grants, mut lines): (Vec<Grant>, _) = (Vec::new(), Vec::new());
-        for ties in &ties {
-            let (verdicts, line) = self.decided_on(&reader, ties, ("read", &custody()))?;
-            grants.extend(granted(&verdicts));
-            lines.push(line);
-        }
+        let told = self.told(&reader, page).await?;
+        let (grants, mut lines): (Vec<Grant>, Vec<Line>) = told.of.into_values().unzip();
         if lines.is_empty() {
+            // That it was asked stands in the log, whatever there is.
             lines.push(reader.line(self.ids.blind(), NOBODY, "read", &[]));
         }
-        let found = transfer::open(reader.secrets, (reader.clb, operation.now), &grants, &lines).await;
-        self.transfer_rows(operation, found.map_err(|fault| failed(&fault))?)
-            .await
+        let at = (reader.clb, operation.now);
+        let found = transfer::open(reader.secrets, at, &grants, Some(&told.page), &lines).await;
+        let rows = self.transfer_rows(operation, found.map_err(|fault| failed(&fault))?);
+        let mark = |row: TransferRow| {
+            let key = time(row.announced_at);
+            (Mark { key, id: row.id.0 }, row)
+        };
+        Ok(Slice {
+            rows: rows.await?.into_iter().map(mark).collect(),
+            more: told.more,
+            total: page.count.then_some(told.all),
+        })
     }
 
     async fn own_transfers(&self, operation: &Operation) -> Answer<Option<Protected<Vec<TransferRow>>>> {
@@ -98,7 +165,7 @@ impl Transfers for App {
             match verdicts.into_iter().next() {
                 Some((_, Verdict::Granted(grant))) => {
                     let at = (*clb, operation.now);
-                    let own = transfer::open(of.secrets, at, std::slice::from_ref(&grant), &[line]).await;
+                    let own = transfer::open(of.secrets, at, std::slice::from_ref(&grant), None, &[line]).await;
                     found.extend(own.map_err(|fault| failed(&fault))?);
                     by = Some(grant);
                 }

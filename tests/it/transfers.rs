@@ -4,6 +4,7 @@
 mod carried;
 mod crossing;
 mod held;
+mod paged;
 mod waiting;
 
 use std::sync::Arc;
@@ -31,9 +32,10 @@ const SAID: &str = "canary-of-an-objection";
 /// All of them.
 pub(crate) const CANARIES: [&str; 3] = [REST, OBLIGED, SAID];
 
-const TRANSFERS: &str =
-    "{ transfers { id pupilId from { institutionNumber } to { institutionNumber } custody enrolledOn
-    announcedAt objectionUntil goesOn waits objectedBy objectedOn objection overAt } }";
+pub(crate) const TRANSFERS: &str =
+    "{ transfers(first: 200) { totalCount pageInfo { hasNextPage } edges { cursor node { id pupilId
+    from { institutionNumber } to { institutionNumber } custody enrolledOn announcedAt objectionUntil goesOn waits
+    objectedBy objectedOn objection overAt } } } }";
 
 const OWN: &str = "{ ownTransfers { __typename ... on Withheld { code canAsk } ... on GrantedOwnTransfers { value { id
     from { institutionNumber } to { institutionNumber } custody enrolledOn objectionUntil goesOn objectedBy objectedOn overAt } } } }";
@@ -157,8 +159,13 @@ fn nothing() -> Moved {
 }
 
 async fn transfers(town: &Town, by: &Actor) -> Vec<Value> {
-    let answer = take(town, by, TRANSFERS).await;
-    answer.as_array().unwrap().clone()
+    nodes(&take(town, by, TRANSFERS).await)
+}
+
+/// What stands in a page.
+pub(crate) fn nodes(page: &Value) -> Vec<Value> {
+    let edges = page["edges"].as_array().unwrap();
+    edges.iter().map(|edge| edge["node"].clone()).collect()
 }
 
 async fn own(town: &Town, person: &Actor) -> Value {
@@ -200,8 +207,8 @@ pub(crate) async fn brought_out(door: &mut Door<'_>, staff: &Staff) {
     let pupil = town.world.person(Role::Pupil, one.pupil).await;
     let parent = town.world.person(Role::Parent, one.pupil).await;
     let told = door.ask_for(&staff.director, GUIDANCE, TRANSFERS).await;
+    let all = nodes(&told["transfers"]);
     let of = |pupil: PupilId| {
-        let all = told["transfers"].as_array().unwrap();
         let own = all.iter().find(|one| one["pupilId"] == pupil.to_string());
         own.unwrap()["id"].clone()
     };
@@ -236,13 +243,13 @@ pub(crate) async fn brought_out(door: &mut Door<'_>, staff: &Staff) {
     }
     assert_eq!(round_at(town, "2026-10-16T10:00:00Z").await.wait_for_receiver, 2);
     let waits = door.ask_for(&staff.anchor, GUIDANCE, TRANSFERS).await;
-    let waits = waits["transfers"].as_array().unwrap();
+    let waits = nodes(&waits["transfers"]);
     assert!(waits.iter().all(|one| one["waits"] == "RECEIVER"), "{waits:?}");
     assert!(waits.iter().any(|one| one["objection"] == SAID), "{waits:?}");
     town.world.keeps_dossiers(town.second).await;
     assert_eq!(round_at(town, "2026-10-16T10:00:00Z").await.partly, 2);
     let gone = door.ask_for(&staff.director, GUIDANCE, TRANSFERS).await;
-    assert_eq!(gone["transfers"][0]["custody"], "PARTLY", "{gone}");
+    assert_eq!(nodes(&gone["transfers"])[0]["custody"], "PARTLY", "{gone}");
     let own = door.ask_for(&pupil, RIGHTS, OWN).await;
     assert_eq!(
         own["ownTransfers"]["value"][0]["overAt"], "2026-10-16T10:00:00+00:00",

@@ -10,8 +10,9 @@ use hub_entities::policy::secret::Protected;
 
 use super::Withheld;
 use super::step::{Stepped, is_text};
-use crate::asked::{Asked, id};
+use crate::asked::{Asked, counted, id};
 use crate::outcome::{Invalid, NotPossible, Reason};
+use crate::page::connection;
 use crate::problem::Problem;
 use crate::scalar::Gid;
 use crate::school::ClbRow;
@@ -186,6 +187,11 @@ impl From<TransferRow> for Transfer {
     }
 }
 
+connection!(
+    /// Transfers, those first that were announced last.
+    TransferConnection, TransferEdge, Transfer, "class:secret.granted"
+);
+
 /// The transfer of the own dossier (overdracht) to the CLB of the new school.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct OwnTransfer {
@@ -248,12 +254,19 @@ impl TransferRoot {
     /// The transfers of dossiers from the viewer's CLB and to it, those first that were announced last: what is announced, and
     /// for three months what is over. The CLB from which one goes is told too, though it is not competent any more. The
     /// director and the administration see all of them, a worker those of the own teams, and the anchor those of the pupils of
-    /// the own school. Of more than 200 pupils the 200 whose transfers were announced last. Being asked is logged.
+    /// the own school. Being asked is logged.
     #[graphql(tag = "class:secret.granted")]
-    async fn transfers(&self, context: &Context<'_>) -> Result<Vec<Transfer>, Problem> {
+    async fn transfers(
+        &self,
+        context: &Context<'_>,
+        #[graphql(tag = "class:public", desc = "How many, 1 to 200.")] first: i32,
+        #[graphql(tag = "class:public", desc = "After this cursor of the same list.")] after: Option<String>,
+    ) -> Result<TransferConnection, Problem> {
+        const LIST: &str = "transfers";
         let asked = Asked::of(context)?;
-        let found = asked.hub.transfers(asked.operation).await?;
-        Ok(found.into_iter().map(Into::into).collect())
+        let page = asked.page(LIST, first, after.as_deref(), counted(context))?;
+        let slice = asked.hub.transfers(asked.operation, &page).await?;
+        Ok(TransferConnection::of(LIST, slice.map(Into::into)))
     }
 }
 

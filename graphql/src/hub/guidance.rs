@@ -197,8 +197,8 @@ pub trait Corrections: Send + Sync {
 /// Transfers of dossiers to other CLBs.
 #[async_trait]
 pub trait Transfers: Send + Sync {
-    /// Those from the viewer's CLB and to it, as far as the viewer hears of them.
-    async fn transfers(&self, operation: &Operation) -> Answer<Vec<TransferRow>>;
+    /// A page of those from the viewer's CLB and to it, as far as the viewer hears of them.
+    async fn transfers(&self, operation: &Operation, page: &Page) -> Answer<Slice<TransferRow>>;
 
     /// Those of the person's own pupil, or why they are not told; nothing where there is no CLB to ask.
     async fn own_transfers(&self, operation: &Operation) -> Answer<Option<Protected<Vec<TransferRow>>>>;

@@ -26,8 +26,8 @@ use crate::store::DbError;
 use crate::store::sql::{execute, list, list_from, row, rows};
 use crate::store::transaction::Transaction;
 
-/// The most transfers of one CLB that are shown at once: those first that were announced last.
-const MOST: i64 = 200;
+/// So many transfers of one CLB are looked at at once.
+const AT_ONCE: i64 = 200;
 
 /// A transfer, for who may hear of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -374,21 +374,45 @@ fn shown_since(now: DateTime<Utc>) -> DateTime<Utc> {
         .unwrap_or(now)
 }
 
-/// Of whom transfers are shown at this CLB: what is decided on.
-pub async fn shown(secrets: &Secrets, clb: ClbId, now: DateTime<Utc>) -> Result<Vec<PupilId>, DbError> {
+/// A transfer that may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Its id, at this CLB.
+    pub id: TransferId,
+    /// When it was announced: the last one stands first.
+    pub at: DateTime<Utc>,
+    /// Whose dossier it is about.
+    pub pupil: PupilId,
+}
+
+/// Some of the transfers that are shown at this CLB, behind this one: what is decided on.
+pub async fn shown(
+    secrets: &Secrets,
+    (clb, now): (ClbId, DateTime<Utc>),
+    behind: Option<(DateTime<Utc>, TransferId)>,
+) -> Result<Vec<Shown>, DbError> {
     let tx = secrets.apart.within(&[clb]).await?;
+    let mut values: Vec<Value> = vec![clb.into(), Custody::Announced.into(), shown_since(now).into()];
+    let mut further = "";
+    if let Some((at, id)) = behind {
+        further = "and (announced_at, id) < (?, ?)";
+        values.extend([Value::from(at), id.into()]);
+    }
+    values.push(AT_ONCE.into());
     let text = format!(
-        "select pupil_id from transfer where clb_id = ? and {SHOWN} group by pupil_id order by max(announced_at) desc, pupil_id limit ?"
+        "select id, announced_at, pupil_id from transfer where clb_id = ? and {SHOWN} {further}
+         order by announced_at desc, id desc limit ?"
     );
-    let values: Vec<Value> = vec![
-        clb.into(),
-        Custody::Announced.into(),
-        shown_since(now).into(),
-        MOST.into(),
-    ];
     let found = rows(&tx, &text, values).await?;
     tx.commit().await?;
-    found.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    let one = |row: &QueryResult| {
+        Ok(Shown {
+            id: row.try_get_by_index(0)?,
+            at: row.try_get_by_index(1)?,
+            pupil: row.try_get_by_index(2)?,
+        })
+    };
+    found.iter().map(one).collect()
 }
 
 /// Whether the objection itself is for this reader: who plans sees that somebody objected, and not in which words.
@@ -396,12 +420,13 @@ const fn reads_objections(grant: &Grant) -> bool {
     matches!(grant.reader(), Reader::Team | Reader::Anchor)
 }
 
-/// Writes the lines, and opens what the grants reach of the transfers of this CLB; of a person's own those alone that go from
-/// it, as each stands at the other CLB too.
+/// Writes the lines, and opens what the grants reach of the transfers of this CLB, all that are shown or these alone; of a
+/// person's own those alone that go from it, as each stands at the other CLB too.
 pub async fn open(
     secrets: &Secrets,
     (clb, now): (ClbId, DateTime<Utc>),
     grants: &[Grant],
+    these: Option<&[TransferId]>,
     lines: &[Line],
 ) -> Result<Vec<Transfer>, DbError> {
     let custody = Field::new(Class::Intake, Part::Custody).map(Asked::Read);
@@ -413,18 +438,22 @@ pub async fn open(
         .collect();
     let tx = secrets.apart.within(&[clb]).await?;
     line::write(&tx, lines).await?;
-    let text = format!(
-        "select id, pupil_id, other_clb_id, arrives, custody, enrolled_on, announced_at, objection_until, goes_on, waits,
-                objected_by, objected_on, over_at, version, objection
-         from transfer where clb_id = ? and pupil_id in ? and {SHOWN} order by announced_at desc, id limit ?"
-    );
-    let values: Vec<Value> = vec![
+    let mut values: Vec<Value> = vec![
         clb.into(),
         list_from(grants.keys().copied()),
         Custody::Announced.into(),
         shown_since(now).into(),
-        MOST.into(),
     ];
+    let mut alone = "";
+    if let Some(these) = these {
+        alone = "and id in ?";
+        values.push(list(these));
+    }
+    let text = format!(
+        "select id, pupil_id, other_clb_id, arrives, custody, enrolled_on, announced_at, objection_until, goes_on, waits,
+                objected_by, objected_on, over_at, version, objection
+         from transfer where clb_id = ? and pupil_id in ? and {SHOWN} {alone} order by announced_at desc, id desc"
+    );
     let found = rows(&tx, &text, values).await?;
     let objected = grants.values().filter(|grant| reads_objections(grant));
     let wrapped = key::of_pupils(&tx, clb, objected.map(|grant| grant.pupil())).await?;

@@ -232,10 +232,10 @@ pub(super) async fn transferred(steps: &mut Steps<'_>, anchor: &Actor, director:
     }
     assert_eq!(transfers::round(town).await.announced, 4);
     let told = town
-        .ask_for(director, Some(Purpose::Guidance), true, "{ transfers { id pupilId } }")
+        .ask_for(director, Some(Purpose::Guidance), true, transfers::TRANSFERS)
         .await;
+    let all = transfers::nodes(&told["transfers"]);
     let transfer = |pupil: &hub_entities::id::PupilId| {
-        let all = told["transfers"].as_array().unwrap();
         let own = all.iter().find(|one| one["pupilId"] == pupil.to_string());
         format!("transferId: {}", own.unwrap()["id"])
     };

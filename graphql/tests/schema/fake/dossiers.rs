@@ -373,9 +373,9 @@ impl ParentsLogs for Fake {
 
 #[async_trait]
 impl Transfers for Fake {
-    async fn transfers(&self, _: &Operation) -> Answer<Vec<TransferRow>> {
+    async fn transfers(&self, _: &Operation, page: &Page) -> Answer<Slice<TransferRow>> {
         self.count()?;
-        Ok(Vec::new())
+        Ok(Slice::empty(page.count))
     }
 
     async fn own_transfers(&self, _: &Operation) -> Answer<Option<Protected<Vec<TransferRow>>>> {
