@@ -58,10 +58,10 @@ const DELETE: Pattern = Pattern {
     user: (PARTICIPATION, "CST"),
 };
 
-/// A dossier is read, changed by a step, or erased; the log is read and brought out.
+/// A dossier is read, changed by a step, brought out or erased; the log is read and brought out.
 fn pattern(line: &Line) -> &'static Pattern {
     match line.action.as_str() {
-        "read" | "export" | "replay" => &READ,
+        "read" | "export" | "replay" | "follow_request" => &READ,
         "erase" => &DELETE,
         _ => &UPDATE,
     }
@@ -163,10 +163,14 @@ fn agents(line: &Line, pattern: &Pattern) -> Value {
     ])
 }
 
-/// Whether it is the log itself that was asked for, and not a dossier.
+/// Whether it is the log itself that was asked for, and not a dossier. A dossier is brought out of its pupil, the log of nobody.
 fn is_of_log(line: &Line) -> bool {
     let mut what = line.granted.iter().chain(&line.withheld);
-    matches!(line.action.as_str(), "export" | "replay") || what.any(|one| one.starts_with("audit/"))
+    match line.action.as_str() {
+        "export" | "replay" => line.pupil == NOBODY,
+        "review_log" => true,
+        _ => what.any(|one| one.starts_with("audit/lines")),
+    }
 }
 
 fn entities((line, number): &Numbered) -> Value {
@@ -246,4 +250,76 @@ pub fn audit_event(numbered: &Numbered) -> Value {
         }
     }
     event
+}
+
+#[cfg(test)]
+mod tests {
+    use hub_entities::id::{ClbId, DecisionId, PrincipalId, PupilId};
+
+    use super::*;
+
+    fn line(action: &str, pupil: PupilId, granted: &str) -> Line {
+        Line {
+            id: DecisionId(Uuid::from_u128(1)),
+            clb: ClbId(Uuid::from_u128(2)),
+            at: chrono::DateTime::UNIX_EPOCH,
+            by: PrincipalId(Uuid::from_u128(3)),
+            role: Role::ClbWorker,
+            purpose: None,
+            assured: true,
+            pupil,
+            action: action.to_owned(),
+            granted: vec![granted.to_owned()],
+            withheld: Vec::new(),
+            facts: String::new(),
+            request: Uuid::nil(),
+        }
+    }
+
+    // By hand: what each of these is in the words of BALP, and of what it is told.
+    #[test]
+    fn what_is_told_is_what_was_done() {
+        let pupil = PupilId(Uuid::from_u128(4));
+        for (action, pupil, granted, profile, of) in [
+            ("read", pupil, "secret.learning/entries=team", "PatientRead", "dossier"),
+            ("write_entry", pupil, "secret.learning=team", "PatientUpdate", "dossier"),
+            ("erase", pupil, "case=destroyed-on-purpose", "PatientDelete", "dossier"),
+            ("export", pupil, "secret.learning=team", "PatientRead", "dossier"),
+            ("export", NOBODY, "audit/lines=export", "Read", "access-log"),
+            ("replay", NOBODY, "audit/lines=replay", "Read", "access-log"),
+            (
+                "read",
+                pupil,
+                "audit/lines=pupil-reads-own-log",
+                "PatientRead",
+                "access-log",
+            ),
+            ("read", NOBODY, "audit/holds=director-holds-back", "Read", "dossier"),
+            (
+                "review_log",
+                pupil,
+                "audit=officer-reviews-the-log",
+                "PatientUpdate",
+                "access-log",
+            ),
+            (
+                "follow_request",
+                pupil,
+                "secret.intake=person-follows",
+                "PatientRead",
+                "dossier",
+            ),
+        ] {
+            let event = audit_event(&(line(action, pupil, granted), None));
+            let claims = event["meta"]["profile"][0]
+                .as_str()
+                .and_then(|claims| claims.rsplit('.').next());
+            assert_eq!(claims, Some(profile), "{action} {granted}");
+            let entities = event["entity"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let what = entities
+                .iter()
+                .find_map(|one| one["what"]["identifier"]["system"].as_str());
+            assert_eq!(what, Some(format!("urn:clb-hub:{of}").as_str()), "{action} {granted}");
+        }
+    }
 }

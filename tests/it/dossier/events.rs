@@ -1,8 +1,9 @@
 //! The access log, brought out as `AuditEvent`s of FHIR R4 in the patterns of IHE BALP (R31), by the binary: the whole period, and
 //! that it was brought out is a line of it, written first (R33).
 //!
-//! What BALP asks is written here by hand from its source (IHE/ITI.BasicAudit, 1.1.4): its profiles are not on a registry. The
-//! published JSON schema of FHIR R4 is, and judges them too (`./tests/run` installs it).
+//! What BALP asks is written by hand from its source (IHE/ITI.BasicAudit, 1.1.4), here and in `tests/clients/fhir/balp.json`: its
+//! profiles are not on a registry. The published JSON schema of FHIR R4 is, and an engine of FHIRPath that reads `balp.json`: both
+//! judge them too (`./tests/run` installs them).
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -279,11 +280,12 @@ both_databases!(
     }
 );
 
-/// What the published schema says of each of these lines.
-fn judged(lines: &str) -> Vec<Value> {
+/// What the published schema and the rules of BALP say of each of these lines.
+fn judged(lines: &str, how: &[&str]) -> Vec<Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/fhir/validate.mjs");
     let mut node = Command::new("node")
         .arg(script)
+        .args(how)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -292,6 +294,31 @@ fn judged(lines: &str) -> Vec<Value> {
     let output = node.wait_with_output().unwrap();
     assert!(output.status.success());
     events(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// Each rule of BALP, broken in an event of each profile, is what says so.
+fn each_rule_is_heeded(told: &str, found: &[Value]) {
+    let mut of_each = std::collections::BTreeMap::new();
+    for (line, event) in told.lines().zip(found) {
+        if let Some(profile) = event["meta"]["profile"][0].as_str() {
+            of_each.entry(profile).or_insert(line);
+        }
+    }
+    assert_eq!(of_each.len(), 5, "{:?}", of_each.keys());
+    let lines: Vec<&str> = of_each.into_values().collect();
+    let breaks = judged(&format!("{}\n", lines.join("\n")), &["--broken"]);
+    let heeded = |one: &&Value| one.as_array().unwrap().last() == Some(&json!(true));
+    let unheeded: Vec<&Value> = breaks.iter().filter(|one| !heeded(one)).collect();
+    assert_eq!(unheeded, Vec::<&Value>::new());
+    let balp: Value = serde_json::from_str(include_str!("../../clients/fhir/balp.json")).unwrap();
+    let rules = balp["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 35);
+    for rule in rules {
+        assert!(
+            breaks.iter().any(|one| one[1] == rule["says"]),
+            "{rule} was never broken"
+        );
+    }
 }
 
 #[test]
@@ -318,7 +345,7 @@ fn the_fhir_schema_takes_every_event() {
             }
             let succeeded = found.iter().filter(|event| event["outcome"] == "0");
             succeeded.for_each(follows_its_profile);
-            let judged_events = judged(&told);
+            let judged_events = judged(&told, &[]);
             assert_eq!(judged_events.len(), found.len());
             for (event, wrong) in found.iter().zip(&judged_events) {
                 assert_eq!(*wrong, json!([]), "{event}");
@@ -327,7 +354,8 @@ fn the_fhir_schema_takes_every_event() {
             let mut broken = found[0].clone();
             broken["agent"][0].as_object_mut().unwrap().remove("requestor");
             broken["outcome"] = json!("well");
-            assert_ne!(judged(&format!("{broken}\n"))[0], json!([]));
+            assert_ne!(judged(&format!("{broken}\n"), &[])[0], json!([]));
+            each_rule_is_heeded(&told, &found);
         },
     );
 }
