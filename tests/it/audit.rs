@@ -28,7 +28,7 @@ struct Log {
 
 impl Log {
     async fn of(database: &TestDatabase, lines: usize) -> Self {
-        let town = Town::new(database).await;
+        let town = Box::pin(Town::new(database)).await;
         town.world.keeps_dossiers(town.first).await;
         let folder = tempfile::tempdir().unwrap();
         Heads::make(folder.path(), &folder.path().join("heads")).unwrap();

@@ -2,7 +2,7 @@
 //! that it was brought out is a line of it, written first (R33).
 //!
 //! What BALP asks is written by hand from its source (IHE/ITI.BasicAudit, 1.1.4), here and in `tests/clients/fhir/balp.json`: its
-//! profiles are not on a registry. The published JSON schema of FHIR R4 is, and an engine of FHIRPath that reads `balp.json`: both
+//! profiles are not on a registry. The published JSON schema of FHIR R4 is, and an engine of `FHIRPath` that reads `balp.json`: both
 //! judge them too (`./tests/run` installs them).
 
 use std::io::Write as _;
