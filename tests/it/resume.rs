@@ -20,10 +20,11 @@ use hub_entities::source::{KeyKind, RunState};
 use sea_orm::DatabaseConnection;
 use tokio::sync::watch;
 
-use crate::support::database::both_databases;
-use crate::support::look::{everything, list, meddle, number};
+use crate::support::database::{Backend, TestDatabase, both_databases, run_test};
+use crate::support::look::{everything, list, meddle, number, until};
 use crate::support::region::{Region, absence_format};
 use crate::support::world::World;
+use crate::timeouts::{ENDLESS, SOON, is_locked, until_a_write_is_under_way};
 
 const NOW: &str = "2026-11-20T10:00:00Z";
 
@@ -325,6 +326,36 @@ both_databases!(
         other.remove().await;
     }
 );
+
+// On SQLite nobody else ends what a stopped import is at: it would hold the one lock there is to write, and so its lease.
+#[test]
+fn a_stopped_import_gives_the_lock_back() {
+    run_test(TestDatabase::migrated(Backend::Sqlite), async |database| {
+        let world = World::new(database, NOW).await;
+        let region = school(&world, 30).await;
+        region.roster(0).await;
+        let endless = format!("create trigger endless after insert on absence begin {ENDLESS}; end");
+        meddle(&world.look, &endless).await;
+        let stop = watch::Sender::new(false);
+        let told = Sync {
+            stop: Stop::by(&stop),
+            ..region.sync.clone()
+        };
+        let mut rows = AbsenceFile::new(region.file(0, "absences.csv"), absence_format()).unwrap();
+        let importing = told.absences(region.source(0), &region.connections[0], &mut rows);
+        let stopping = async {
+            until_a_write_is_under_way(&database.url).await;
+            stop.send_replace(true);
+            until("the lock is free", async || !is_locked(&database.url).await).await
+        };
+        let (stopped, took) = tokio::join!(importing, stopping);
+        assert!(matches!(stopped, Err(SyncError::Stopped)));
+        println!("an import that was stopped: the lock was free after {took:?}");
+        assert!(took < SOON, "{took:?}");
+        meddle(&world.look, "drop trigger endless").await;
+        assert_eq!(region.absences(0, "absences.csv").await.state, RunState::Done);
+    });
+}
 
 both_databases!(
     a_run_killed_before_its_last_pupils_came_ends_all_the_same,

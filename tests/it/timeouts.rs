@@ -1,6 +1,7 @@
 //! How long anything may take, and that whoever hangs up gives back what it held, on both databases (R58).
 
 use std::str::FromStr as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use clb_hub::config::Config;
@@ -20,7 +21,7 @@ use crate::support::town::Town;
 use crate::support::wire::Listening;
 
 /// How soon the connection of whoever hung up is another's.
-const SOON: Duration = Duration::from_secs(1);
+pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// The end of whatever was abandoned.
 const BACK_TO_NORMAL: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ const HEAVY: &str = "{ signals(first: 200) { totalCount edges { node { id } } } 
 const LIGHT: &str = "{ schools(first: 1) { totalCount } }";
 
 /// Work without end, in which nothing grows: some sixty rows, each with each, eight times over.
-const ENDLESS: &str =
+pub(crate) const ENDLESS: &str =
     "select count(*) from absence a, absence b, absence c, absence d, absence e, absence f, absence g, absence h";
 
 /// From now on there are signals where this holds.
@@ -147,11 +148,23 @@ both_databases!(
 );
 
 /// Whether somebody writes: there is one lock for all of it.
-async fn is_locked(url: &str) -> bool {
+pub(crate) async fn is_locked(url: &str) -> bool {
     let options = SqliteConnectOptions::from_str(url).unwrap();
     let options = options.busy_timeout(Duration::ZERO);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     connection.execute("begin immediate").await.is_err()
+}
+
+/// Until somebody is at a write without end: what is short is over at one of so many looks.
+pub(crate) async fn until_a_write_is_under_way(url: &str) {
+    let looks = AtomicU32::new(0);
+    let is_held = async || {
+        let again = is_locked(url).await;
+        let before = looks.load(Ordering::Relaxed);
+        looks.store(if again { before + 1 } else { 0 }, Ordering::Relaxed);
+        again && before >= 20
+    };
+    until("a write under way", is_held).await;
 }
 
 // Cut off in the middle of a write, SQLite rolls back by itself: the lock is free, and whoever gets the connection next
@@ -169,7 +182,7 @@ fn who_hangs_up_in_a_write_gives_the_lock_back() {
         meddle(look, &trigger).await;
         for _ in 0..3 {
             let one = asked(&hub, &token, &step).await;
-            until("a write under way", async || is_locked(&database.url).await).await;
+            until_a_write_is_under_way(&database.url).await;
             drop(one);
             let took = until("the lock is free", async || !is_locked(&database.url).await).await;
             println!("a write that hung up: the lock was free after {took:?}");
