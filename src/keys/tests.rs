@@ -9,6 +9,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::file_vault::FileVault;
+use super::heads::{Head, HeadError, Heads};
 use super::seal::sealed_with;
 use super::shredded::ShredList;
 use super::vault::Owner;
@@ -320,6 +321,8 @@ async fn a_new_version_takes_over() {
 fn a_folder_that_others_read_or_without_a_key_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
+    // Versions are counted from one.
+    std::fs::write(folder.path().join("kek-0"), [0x11; 32]).unwrap();
     assert!(matches!(
         FileVault::open(folder.path()),
         Err(VaultError::NoSuchVersion(_))
@@ -355,9 +358,88 @@ fn the_shred_list_only_grows() {
     cut.add(KeyId(id(4))).unwrap();
     assert_eq!(ShredList::open(folder.path()).unwrap().keys().count(), 3);
 
-    // What is no key is no reason to serve on.
+    // What is no key is no reason to serve on, and what cannot be read is no empty list.
     std::fs::write(&path, "not a key").unwrap();
     assert!(ShredList::open(folder.path()).is_err());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(ShredList::open(folder.path()).is_err());
+}
+
+#[tokio::test]
+async fn a_vault_knows_what_was_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    FileVault::make_first(folder.path()).unwrap();
+    let vault = FileVault::open(folder.path()).unwrap();
+    assert!(!vault.destroyed(KeyId(id(1))).await.unwrap());
+    let mut list = ShredList::open(folder.path()).unwrap();
+    list.add(KeyId(id(1))).unwrap();
+    // While it is open, too.
+    assert!(vault.destroyed(KeyId(id(1))).await.unwrap());
+    assert!(!vault.destroyed(KeyId(id(2))).await.unwrap());
+}
+
+#[test]
+fn what_is_sealed_afresh_opens_and_is_never_alike() {
+    let key = key_of(0x22);
+    let sealed = [(); 2].map(|()| seal_afresh(&key, &PLACE, b"canary").unwrap());
+    assert_ne!(sealed[0], sealed[1]);
+    for one in sealed {
+        assert_eq!(open(&key, &PLACE, &one).unwrap().as_slice(), b"canary");
+    }
+}
+
+/// R21: the second place of the access log.
+#[test]
+fn a_head_is_of_one_log_and_never_goes_back() {
+    let head = |clb: u8, seq: i64, hash: u8| Head {
+        clb: ClbId(id(clb)),
+        seq,
+        hash: [hash; 32],
+    };
+    let (keys, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let place = folder.path().join("heads");
+    assert!(Heads::open(keys.path(), &place).is_err(), "nothing is made by opening");
+    Heads::make(keys.path(), &place).unwrap();
+    let heads = Heads::open(keys.path(), &place).unwrap();
+    assert!(format!("{heads:?}").starts_with("Heads { folder: "), "and not the key");
+    assert_eq!(heads.last(ClbId(id(1))).unwrap(), None);
+    heads.put(&head(1, 5, 0xaa)).unwrap();
+    heads.put(&head(2, 9, 0xbb)).unwrap();
+    heads.put(&head(1, 5, 0xaa)).unwrap();
+    let behind = |signed, refused: Result<(), HeadError>| {
+        assert!(
+            matches!(refused, Err(HeadError::Behind { signed: was, .. }) if was == signed),
+            "{refused:?}"
+        );
+    };
+    behind(5, heads.put(&head(1, 4, 0xaa)));
+    behind(5, heads.put(&head(1, 5, 0xab)));
+    heads.put(&head(1, 6, 0xac)).unwrap();
+    // Made again, nothing is lost.
+    Heads::make(keys.path(), &place).unwrap();
+    let again = Heads::open(keys.path(), &place).unwrap();
+    assert_eq!(again.last(ClbId(id(1))).unwrap(), Some(head(1, 6, 0xac)));
+    assert_eq!(again.last(ClbId(id(2))).unwrap(), Some(head(2, 9, 0xbb)));
+
+    let file = |clb: u8| place.join(format!("{}.head", id(clb).simple()));
+    let forged = || matches!(again.last(ClbId(id(1))), Err(HeadError::Forged { .. }));
+    // Another log's, an altered one, one of another key.
+    std::fs::copy(file(2), file(1)).unwrap();
+    assert!(forged());
+    let text = std::fs::read_to_string(file(2)).unwrap();
+    std::fs::write(file(1), text.replace(" 9 ", " 8 ")).unwrap();
+    assert!(forged());
+    let strange = tempfile::tempdir().unwrap();
+    Heads::make(strange.path(), &place).unwrap();
+    std::fs::remove_file(file(1)).unwrap();
+    let other = Heads::open(strange.path(), &place).unwrap();
+    other.put(&head(1, 7, 0xad)).unwrap();
+    assert!(forged());
+    // What cannot be read is not nothing.
+    std::fs::remove_file(file(1)).unwrap();
+    std::fs::create_dir(file(1)).unwrap();
+    assert!(matches!(again.last(ClbId(id(1))), Err(HeadError::File(_))));
 }
 
 /// R68: nothing prints key material. That a data key has no `Debug` at all is seen by the compiler.
