@@ -1,7 +1,7 @@
 //! Where dossiers go, and who objects to it. A CLB from which one goes is told of that and of nothing else any more; of the
 //! persons it is told who may object.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -39,7 +39,9 @@ struct Told {
     /// The transfers of the page that was asked for.
     page: Vec<TransferId>,
     /// By what right, and the lines that tell of it, by pupil of that page.
-    of: HashMap<PupilId, (Grant, Line)>,
+    of: BTreeMap<PupilId, (Grant, Line)>,
+    /// The first refusal that was met: in the log it stands where nothing is told.
+    refused: Option<(Asked, Verdict)>,
     /// Whether there are more behind it.
     more: bool,
     /// How many there are, where that was asked.
@@ -68,12 +70,16 @@ impl App {
             let (ties, _) = self.as_party(reader, &pupils).await?;
             for ties in &ties {
                 let (verdicts, line) = self.decided_on(reader, ties, ("read", &custody()))?;
-                may.extend(
-                    granted(&verdicts)
-                        .into_iter()
-                        .next()
-                        .map(|grant| (ties.pupil(), (grant, line))),
-                );
+                match granted(&verdicts).into_iter().next() {
+                    Some(grant) => {
+                        may.insert(ties.pupil(), (grant, line));
+                    }
+                    None => {
+                        let mut refusals = verdicts.into_iter();
+                        let refusal = refusals.find(|(_, verdict)| matches!(verdict, Verdict::Withheld(_)));
+                        told.refused = told.refused.or(refusal);
+                    }
+                }
             }
             for one in shown {
                 let Some(by) = may.get(&one.pupil) else { continue };
@@ -137,7 +143,7 @@ impl Transfers for App {
         let (grants, mut lines): (Vec<Grant>, Vec<Line>) = told.of.into_values().unzip();
         if lines.is_empty() {
             // That it was asked stands in the log, whatever there is.
-            lines.push(reader.line(self.ids.blind(), NOBODY, "read", &[]));
+            lines.push(reader.line(self.ids.blind(), NOBODY, "read", told.refused.as_slice()));
         }
         let at = (reader.clb, operation.now);
         let found = transfer::open(reader.secrets, at, &grants, Some(&told.page), &lines).await;

@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Stateme
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{goes, guided_by, nodes, round, take};
-use crate::dossier::Staff;
+use super::{TRANSFERS, goes, guided_by, nodes, round, take};
+use crate::dossier::{GUIDANCE, Staff};
 use crate::support::database::both_databases;
 use crate::support::look::number;
 use crate::support::town::Town;
@@ -83,6 +83,12 @@ both_databases!(
         );
         let behind = page(&town, &staff.anchor, 1, &own["pageInfo"]["endCursor"]).await;
         assert_eq!((nodes(&behind), &behind["totalCount"]), (Vec::new(), &json!(1)));
+
+        // Refused for all of them alike, nothing is told, and one line says why.
+        let refused = "select count(*) from access_line where withheld = 'secret.intake/custody=NEEDS_STEP_UP'";
+        let weakly = town.ask_for(&staff.director, GUIDANCE, false, TRANSFERS).await;
+        assert_eq!(nodes(&weakly["transfers"]), Vec::<Value>::new());
+        assert_eq!(number(&apart, refused).await, 1);
 
         // Who plans is told of all, page by page, and of each once.
         let (mut all, mut after, mut sizes) = (Vec::new(), Value::Null, Vec::new());
