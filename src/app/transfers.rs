@@ -70,15 +70,12 @@ impl App {
             let (ties, _) = self.as_party(reader, &pupils).await?;
             for ties in &ties {
                 let (verdicts, line) = self.decided_on(reader, ties, ("read", &custody()))?;
-                match granted(&verdicts).into_iter().next() {
-                    Some(grant) => {
-                        may.insert(ties.pupil(), (grant, line));
-                    }
-                    None => {
-                        let mut refusals = verdicts.into_iter();
-                        let refusal = refusals.find(|(_, verdict)| matches!(verdict, Verdict::Withheld(_)));
-                        told.refused = told.refused.or(refusal);
-                    }
+                if let Some(grant) = granted(&verdicts).into_iter().next() {
+                    may.insert(ties.pupil(), (grant, line));
+                } else {
+                    let mut refusals = verdicts.into_iter();
+                    let refusal = refusals.find(|(_, verdict)| matches!(verdict, Verdict::Withheld(_)));
+                    told.refused = told.refused.or(refusal);
                 }
             }
             for one in shown {
