@@ -76,7 +76,6 @@ mod samples;
 mod schedule;
 mod schemathesis;
 mod school_first;
-mod secrecy_matrix;
 mod serve;
 mod sets;
 mod signals;

@@ -12,6 +12,8 @@ mod field;
 pub mod matrix;
 mod protected;
 mod rules;
+#[cfg(test)]
+mod secrecy_matrix;
 mod ties;
 mod verdict;
 

@@ -3,26 +3,38 @@
 //! The table is `secrecy_matrix.txt`. A new persona, class, part or step without a row or column of its
 //! own fails here, and so does a secret field that nobody may read.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a table of hand-made viewers: no row of a person is decided on"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use hub_entities::agreement;
-use hub_entities::dossier::Domain;
-use hub_entities::dossier::entry::{About, ClosedGround, ClosedGrounds};
-use hub_entities::id::{ClbId, PrincipalId, PupilId, TrajectoryId};
-use hub_entities::operation::{Actor, Discipline, Operation, Purpose, Role};
-use hub_entities::policy::Relations;
-use hub_entities::policy::secret::matrix::{Persona, personas, tables, word};
-use hub_entities::policy::secret::{
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::matrix::{Persona, personas, tables, word};
+use super::{
     Asked, Class, Code, EntryFacts, Field, Part, Place, RULES, Reader, Rows, Says, Step, TieRows, Ties, Verdict,
     decide_batch,
 };
-use hub_entities::principal;
-use hub_entities::time::Period;
-use uuid::Uuid;
-
-use crate::support::world::{at, day};
+use crate::dossier::Domain;
+use crate::dossier::entry::{About, ClosedGround, ClosedGrounds};
+use crate::id::{ClbId, PrincipalId, PupilId, TrajectoryId};
+use crate::operation::{Actor, Discipline, Operation, Purpose, Role};
+use crate::policy::Relations;
+use crate::time::Period;
+use crate::{agreement, principal};
 
 const TABLE: &str = include_str!("secrecy_matrix.txt");
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
 
 /// What the columns of the second table stand for.
 fn steps(column: &str) -> Vec<(Step, Class)> {
@@ -189,7 +201,7 @@ fn the_rules_can_be_read_from_the_top() {
         .iter()
         .position(|rule| matches!(rule.says, Says::Grant(_)))
         .unwrap();
-    let denies = |rule: &&hub_entities::policy::secret::Rule| !matches!(rule.says, Says::Grant(_));
+    let denies = |rule: &&super::Rule| !matches!(rule.says, Says::Grant(_));
     assert_eq!(
         RULES.iter().skip(first_grant).filter(denies).count(),
         0,
