@@ -1,18 +1,19 @@
 //! The access log of the secrecy store: linked while the hub serves, and verified by whoever doubts it (R21).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hub_entities::id::ClbId;
 
 use super::Custody;
-use crate::keys::heads::{Head, Heads};
+use crate::keys::heads::{Head, HeadError, Heads};
 use crate::store::DbError;
 use crate::store::secret::chain::{self, BEGINNING, link};
 
 /// How often it is looked for lines that wait: far within the second in which each is to be linked.
-const EVERY: Duration = Duration::from_millis(300);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// How many lines are linked in one transaction.
 const AT_ONCE: u32 = 500;
@@ -52,7 +53,7 @@ pub struct Verified {
 #[derive(Debug)]
 pub struct Sealer {
     custody: Custody,
-    heads: Heads,
+    heads: Arc<Heads>,
     put: HashMap<ClbId, Head>,
 }
 
@@ -61,7 +62,7 @@ impl Sealer {
     pub fn new(custody: Custody, heads: Heads) -> Self {
         Self {
             custody,
-            heads,
+            heads: Arc::new(heads),
             put: HashMap::new(),
         }
     }
@@ -72,20 +73,23 @@ impl Sealer {
         let Custody { apart, scope, .. } = &self.custody;
         let mut lines = 0_usize;
         for (clb, _, _) in chain::waiting(apart, scope, &clbs).await? {
-            loop {
+            // Those that come meanwhile have time until the next round.
+            while {
                 let some = chain::link_some(apart, scope, clb, AT_ONCE).await?;
                 lines = lines.saturating_add(some);
-                if some == 0 {
-                    break;
-                }
-            }
+                u32::try_from(some).is_ok_and(|some| some == AT_ONCE)
+            } {}
         }
         // Also what another replica linked, or this one before it was cut off.
-        for head in chain::heads(apart, scope, &clbs).await? {
-            if self.put.get(&head.clb) != Some(&head) {
-                self.heads.put(&head)?;
-                self.put.insert(head.clb, head);
-            }
+        let all = chain::heads(apart, scope, &clbs).await?;
+        let new = all.into_iter().filter(|head| self.put.get(&head.clb) != Some(head));
+        let new: Vec<Head> = new.collect();
+        if !new.is_empty() {
+            let (heads, signed) = (Arc::clone(&self.heads), new.clone());
+            // Files are written down, each to the disk: nobody else of this thread waits for that.
+            let put = tokio::task::spawn_blocking(move || heads.put(&signed)).await;
+            put.map_err(std::io::Error::from).map_err(HeadError::from)??;
+            self.put.extend(new.into_iter().map(|head| (head.clb, head)));
         }
         Ok(lines)
     }

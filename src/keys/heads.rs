@@ -114,11 +114,21 @@ impl Heads {
         (own == clb.to_string()).then_some(Head { clb, seq, hash })
     }
 
-    /// Signs a head and keeps it, durably, instead of the one before. It never goes back.
-    pub fn put(&self, head: &Head) -> Result<(), HeadError> {
+    /// Signs these heads and keeps them, durably, each instead of the one before. None goes back; one that would keeps no
+    /// other from being kept.
+    ///
+    /// # Errors
+    /// The first that was not kept, and why.
+    pub fn put(&self, heads: &[Head]) -> Result<(), HeadError> {
         // Of two replicas one after the other, so that the later head stays. Let go of when it is closed.
         let turn = fs::File::create(self.folder.join("turn"))?;
         turn.lock()?;
+        let put: Vec<Result<(), HeadError>> = heads.iter().map(|head| self.replace(head)).collect();
+        fs::File::open(&self.folder)?.sync_all()?;
+        put.into_iter().collect()
+    }
+
+    fn replace(&self, head: &Head) -> Result<(), HeadError> {
         if let Some(last) = self.last(head.clb)? {
             if last == *head {
                 return Ok(());
@@ -139,8 +149,6 @@ impl Heads {
         let mut file = fs::File::create(&draft)?;
         file.write_all(format!("{said} {signature}\n").as_bytes())?;
         file.sync_all()?;
-        fs::rename(&draft, &path)?;
-        fs::File::open(&self.folder)?.sync_all()?;
-        Ok(())
+        Ok(fs::rename(&draft, &path)?)
     }
 }

@@ -404,18 +404,21 @@ fn a_head_is_of_one_log_and_never_goes_back() {
     let heads = Heads::open(keys.path(), &place).unwrap();
     assert!(format!("{heads:?}").starts_with("Heads { folder: "), "and not the key");
     assert_eq!(heads.last(ClbId(id(1))).unwrap(), None);
-    heads.put(&head(1, 5, 0xaa)).unwrap();
-    heads.put(&head(2, 9, 0xbb)).unwrap();
-    heads.put(&head(1, 5, 0xaa)).unwrap();
+    heads.put(&[head(1, 5, 0xaa)]).unwrap();
+    heads.put(&[head(2, 9, 0xbb)]).unwrap();
+    heads.put(&[head(1, 5, 0xaa)]).unwrap();
     let behind = |signed, refused: Result<(), HeadError>| {
         assert!(
             matches!(refused, Err(HeadError::Behind { signed: was, .. }) if was == signed),
             "{refused:?}"
         );
     };
-    behind(5, heads.put(&head(1, 4, 0xaa)));
-    behind(5, heads.put(&head(1, 5, 0xab)));
-    heads.put(&head(1, 6, 0xac)).unwrap();
+    behind(5, heads.put(&[head(1, 4, 0xaa)]));
+    behind(5, heads.put(&[head(1, 5, 0xab)]));
+    // One log that was cut keeps no other from being signed.
+    behind(5, heads.put(&[head(1, 3, 0xaa), head(3, 1, 0xdd)]));
+    assert_eq!(heads.last(ClbId(id(3))).unwrap(), Some(head(3, 1, 0xdd)));
+    heads.put(&[head(1, 6, 0xac)]).unwrap();
     // Made again, nothing is lost.
     Heads::make(keys.path(), &place).unwrap();
     let again = Heads::open(keys.path(), &place).unwrap();
@@ -434,7 +437,7 @@ fn a_head_is_of_one_log_and_never_goes_back() {
     Heads::make(strange.path(), &place).unwrap();
     std::fs::remove_file(file(1)).unwrap();
     let other = Heads::open(strange.path(), &place).unwrap();
-    other.put(&head(1, 7, 0xad)).unwrap();
+    other.put(&[head(1, 7, 0xad)]).unwrap();
     assert!(forged());
     // What cannot be read is not nothing.
     std::fs::remove_file(file(1)).unwrap();

@@ -93,8 +93,10 @@ pub async fn link_some(apart: &SecretDb, scope: &Scope, clb: ClbId, most: u32) -
         links.push(vec![line.id.into(), seq.into(), before.to_vec().into()]);
     }
     if !found.is_empty() {
+        // By their ids alone. Asked for those without a number, the server may go through all that ever waited instead: the
+        // index of these is small when it plans, and full of what is linked by now when it looks.
         let tail = ") update access_line set seq = linked.seq, hash = linked.hash from linked
-             where access_line.id = linked.id and access_line.seq is null";
+             where access_line.id = linked.id and coalesce(access_line.seq, 0) = 0";
         bulk(&tx, "with linked (id, seq, hash) as (", 3, links.into_iter(), tail).await?;
         let text = "update chain_head set seq = ?, hash = ? where clb_id = ?";
         execute(&tx, text, vec![seq.into(), before.to_vec().into(), clb.into()]).await?;
