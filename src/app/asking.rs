@@ -14,7 +14,7 @@ use super::dossiers::stepped;
 use super::{App, failed};
 use crate::store::secret::access::{self, Refused};
 use crate::store::secret::writing::Stepping;
-use crate::store::secret::{NOBODY, opening};
+use crate::store::secret::NOBODY;
 
 /// For how long a team may open something to a colleague at most: guidance goes by assigning, not by lending.
 const LONGEST: TimeDelta = TimeDelta::days(30);
@@ -75,8 +75,7 @@ impl Asking for App {
         let line = line.on(facts);
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
-            let opened = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-            opened.map_err(|fault| failed(&fault))?;
+            reader.note(line).await?;
             return Ok(Stepped::Unknown);
         };
         let by = Stepping {

@@ -77,7 +77,7 @@ impl App {
             .await?;
         let Ok((grant, line)) = may else { return Ok(None) };
         if !grant.reaches(facts.trajectory) {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(None);
         }
         Ok(Some((Allowed { reader, grant, line }, facts)))
@@ -116,7 +116,7 @@ impl Corrections for App {
             // Not opened, closed, another pupil's, or nowhere: one asks about nobody.
             let (reader, nobody) = (of.at(*first), ties::of_nobody(NOBODY));
             let (_, line) = self.decided_on(&reader, &nobody, (step, &asks(Class::Learning)))?;
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(Stepped::Unknown);
         };
         let by = Stepping {
@@ -165,7 +165,7 @@ impl Corrections for App {
             CorrectionKind::Correct | CorrectionKind::Add | CorrectionKind::LeaveOut => None,
         };
         if let Some(field) = invalid {
-            self.refused(&allowed.reader, allowed.line).await?;
+            allowed.reader.note(allowed.line).await?;
             return Ok(Stepped::Invalid(field));
         }
         let (of, how) = ((grant.id, grant.version), (grant.entry_version, grant.text.as_deref()));

@@ -75,6 +75,12 @@ impl Reader<'_> {
         }
     }
 
+    /// Writes a line of which nothing is opened: a refusal is in the log too.
+    pub(super) async fn note(&self, line: Line) -> Answer<()> {
+        let noted = opening::note(self.secrets, vec![line]).await;
+        noted.map_err(|fault| failed(&fault))
+    }
+
     /// The line of one question about one pupil.
     pub(super) fn line(&self, id: Uuid, pupil: PupilId, action: &str, verdicts: &[(Asked, Verdict)]) -> Line {
         let mut line = Line {
@@ -246,8 +252,7 @@ impl App {
         match verdict {
             Verdict::Granted(grant) => Ok(Ok((grant, line))),
             refused => {
-                let opened = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-                opened.map_err(|fault| failed(&fault))?;
+                reader.note(line).await?;
                 Ok(Err(matches!(refused, Verdict::Withheld(_))))
             }
         }

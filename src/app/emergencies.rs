@@ -15,7 +15,7 @@ use super::asking::granted;
 use super::{App, failed};
 use crate::store::secret::emergency::{self, Emergency, New};
 use crate::store::secret::writing::Stepping;
-use crate::store::secret::{NOBODY, opening, ties};
+use crate::store::secret::{NOBODY, ties};
 
 /// What can be opened so: a request that waits is for the anchor, in no emergency for anyone else.
 fn opens() -> Vec<Asked> {
@@ -48,8 +48,7 @@ impl Emergencies for App {
         let line = line.on(facts);
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
-            let written = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-            written.map_err(|fault| failed(&fault))?;
+            reader.note(line).await?;
             let known = verdicts.iter().any(|(_, verdict)| *verdict != Verdict::Nothing);
             return Ok(if known { Stepped::NotAllowed } else { Stepped::Unknown });
         };

@@ -27,7 +27,6 @@ use super::rights::Myself;
 use super::{App, failed};
 use crate::store::read::own::{self, Basic};
 use crate::store::read::{absence, enrolment, pupil as pupils};
-use crate::store::secret::opening;
 
 /// The most lines of the access log in one document: the latest. The ones before are read in pages.
 const LINES: u32 = 10_000;
@@ -138,12 +137,6 @@ impl App {
             &places,
         ))
     }
-
-    /// Writes that it is exported, before anything of it is read.
-    async fn noted(&self, reader: &super::dossiers::Reader<'_>, line: crate::store::secret::line::Line) -> Answer<()> {
-        let written = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-        written.map(|_| ()).map_err(|fault| failed(&fault))
-    }
 }
 
 #[async_trait]
@@ -160,7 +153,7 @@ impl Exports for App {
             let reader = of.at(*clb);
             let (verdicts, line) = self.decided_on(&reader, &ties, (Step::Export.name(), &asked))?;
             decision = decision.or(Some(line.id));
-            self.noted(&reader, line).await?;
+            reader.note(line).await?;
             verdict = verdicts
                 .into_iter()
                 .next()
@@ -216,7 +209,7 @@ impl Exports for App {
             .line(self.ids.blind(), pupil, Step::Export.name(), &verdicts)
             .on(facts);
         let decision = line.id;
-        self.noted(&reader, line).await?;
+        reader.note(line).await?;
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
             let why = verdicts.iter().find_map(|(_, verdict)| match verdict {

@@ -20,7 +20,7 @@ use crate::store::secret::letterbox::Address;
 use crate::store::secret::line::Line;
 use crate::store::secret::request::{self, Beginning, Facts, Granted, New};
 use crate::store::secret::writing::{NewTrajectory, Stepping};
-use crate::store::secret::{NOBODY, opening};
+use crate::store::secret::NOBODY;
 
 const ASK: Asked = Asked::Do(Step::RequestGuidance, Class::Case);
 const TAKE: Asked = Asked::Do(Step::AnswerGuidance, Class::Intake);
@@ -85,8 +85,7 @@ impl App {
         match verdict {
             Verdict::Granted(grant) => Ok(Some((facts, grant, line))),
             Verdict::Withheld(_) | Verdict::Nothing => {
-                let opened = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-                opened.map_err(|fault| failed(&fault))?;
+                reader.note(line).await?;
                 Ok(None)
             }
         }

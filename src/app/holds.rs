@@ -16,7 +16,7 @@ use super::{App, failed};
 use crate::store::secret::hold::{self, Hold, New, Put};
 use crate::store::secret::line::Line;
 use crate::store::secret::writing::Stepping;
-use crate::store::secret::{NOBODY, opening, ties};
+use crate::store::secret::{NOBODY, ties};
 
 fn row(one: Hold) -> HoldRow {
     HoldRow {
@@ -51,8 +51,7 @@ impl App {
         match self.of_holds(reader, kept, (step.name(), asked))? {
             (Verdict::Granted(grant), line) => Ok(Some((grant, line))),
             (Verdict::Withheld(_) | Verdict::Nothing, line) => {
-                let written = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-                written.map_err(|fault| failed(&fault))?;
+                reader.note(line).await?;
                 Ok(None)
             }
         }

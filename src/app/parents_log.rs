@@ -63,7 +63,7 @@ impl ParentsLogs for App {
         let (verdicts, line) = self.decided_on(&reader, &ties, (Step::ReviewLog.name(), &REVIEWS))?;
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(Stepped::NotAllowed);
         };
         let by = Stepping {

@@ -151,12 +151,6 @@ impl App {
         Ok((verdicts, line))
     }
 
-    /// Writes a line that tells of a refusal.
-    pub(super) async fn refused(&self, reader: &Reader<'_>, line: Line) -> Answer<()> {
-        let written = opening::open(reader.secrets, reader.clb, &[], &[line]).await;
-        written.map(|_| ()).map_err(|fault| failed(&fault))
-    }
-
     /// What lets the reader answer persons about these pupils, and a line of each; one that it was asked where there is none.
     pub(super) async fn answerable(&self, reader: &Reader<'_>, pupils: &[PupilId]) -> Answer<(Vec<Grant>, Vec<Line>)> {
         let (ties, _) = self.ties(reader, pupils).await?;
@@ -177,7 +171,7 @@ impl App {
         let (verdicts, line) = self.decided_on(reader, ties, ("read", asked))?;
         let decision = line.id;
         let grants: Vec<Grant> = granted(&verdicts);
-        let opened = opening::open(reader.secrets, reader.clb, &grants, &[line]).await;
+        let opened = opening::open(reader.secrets, reader.clb, &grants, vec![line]).await;
         let mut found = opened.map_err(|fault| failed(&fault))?;
         let known = Known::default();
         let minority: Minority<'_> = self.minority(reader.operation, ties.pupil(), &known);
@@ -266,9 +260,9 @@ impl Rights for App {
                 }
                 Some((_, Verdict::Withheld(why))) => {
                     withheld = withheld.or(Some((why, line.id)));
-                    self.refused(&reader, line).await?;
+                    reader.note(line).await?;
                 }
-                Some((_, Verdict::Nothing)) | None => self.refused(&reader, line).await?,
+                Some((_, Verdict::Nothing)) | None => reader.note(line).await?,
             }
         }
         let withheld = withheld.map(|(why, decision)| Protected::withheld(why, decision));
@@ -299,7 +293,7 @@ impl Rights for App {
         let (verdicts, line) = self.decided_on(&reader, &ties, (Step::AskAccess.name(), &asked))?;
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(Stepped::Unknown);
         };
         let by = Stepping {
@@ -358,7 +352,7 @@ impl Rights for App {
             Some(Opens::InTheInterest | Opens::Yes) => None,
         };
         if let Some(not) = not {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(not);
         }
         let discipline = self.request(operation)?.relations.discipline();
@@ -398,7 +392,7 @@ impl Rights for App {
         let line = line.on(facts);
         let grants = granted(&verdicts);
         let Some(grant) = grants.first() else {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(Stepped::Unknown);
         };
         let by = Stepping {

@@ -174,9 +174,9 @@ impl Transfers for App {
                 }
                 Some((_, Verdict::Withheld(why))) => {
                     withheld = withheld.or(Some((why, line.id)));
-                    self.refused(&reader, line).await?;
+                    reader.note(line).await?;
                 }
-                Some((_, Verdict::Nothing)) | None => self.refused(&reader, line).await?,
+                Some((_, Verdict::Nothing)) | None => reader.note(line).await?,
             }
         }
         let told = self.transfer_rows(operation, found).await?;
@@ -210,7 +210,7 @@ impl Transfers for App {
         let (verdicts, line) = self.decided_on(&reader, &ties, (step.name(), &asked))?;
         let Some((_, Verdict::Granted(grant))) = verdicts.first() else {
             let withheld = matches!(verdicts.first(), Some((_, Verdict::Withheld(_))));
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(if withheld {
                 Stepped::NotAllowed
             } else {
@@ -256,14 +256,14 @@ impl Transfers for App {
         let ties = ties.first().unwrap_or(&nobody);
         let (verdicts, line) = self.decided_on(&reader, ties, (step.name(), &asked))?;
         let Some((_, Verdict::Granted(grant))) = verdicts.first() else {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(Stepped::Unknown);
         };
         // Whose right it was on the day it came.
         let known = known.into_iter().next().unwrap_or_default();
         let decides = self.book.laws().consent().decides(known.minor(), record.received_on);
         if !may_object(record.by, decides) {
-            self.refused(&reader, line).await?;
+            reader.note(line).await?;
             return Ok(Stepped::NotAllowed);
         }
         let by = Stepping {

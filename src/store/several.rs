@@ -1,8 +1,9 @@
 //! Several questions in one statement: a way to the database costs both sides as much as a short question itself.
 
 use std::array;
+use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, TryGetable, Value};
+use sea_orm::{ConnectionTrait, QueryResult, TryGetable, Value};
 
 use super::DbError;
 use super::sql::rows;
@@ -18,27 +19,31 @@ pub(super) struct Question {
     pub(super) from: String,
     /// The values in it.
     pub(super) values: Vec<Value>,
-    /// By which of the columns its rows are sorted.
-    pub(super) order: &'static [usize],
 }
 
 /// A row of an answer.
 pub(super) struct Answer {
     row: QueryResult,
-    begins: usize,
+    /// Where each column of the question stands; one that was asked alone has its own.
+    places: Option<Arc<[usize]>>,
 }
 
 impl Answer {
     /// What stands in a column of the question.
-    pub(super) fn get<T: TryGetable>(&self, column: usize) -> Result<T, DbErr> {
-        self.row.try_get_by_index(self.begins.saturating_add(column))
+    pub(super) fn get<T: TryGetable>(&self, column: usize) -> Result<T, DbError> {
+        let place = self
+            .places
+            .as_ref()
+            .map_or(Some(column), |places| places.get(column).copied());
+        let place = place.ok_or(DbError::Unreadable { column: "question" })?;
+        Ok(self.row.try_get_by_index(place)?)
     }
 }
 
 /// A row of a question that was asked alone.
 impl From<QueryResult> for Answer {
     fn from(row: QueryResult) -> Self {
-        Self { row, begins: 0 }
+        Self { row, places: None }
     }
 }
 
@@ -48,8 +53,7 @@ pub(super) fn names(columns: &[Column]) -> String {
     names.join(", ")
 }
 
-/// The rows of each question, in its order; to what is not asked there are none. Each question has columns of its own, which
-/// are null in the rows of the others.
+/// The rows of each question, in no order; to what is not asked there are none.
 pub(super) async fn ask<C: ConnectionTrait, const N: usize>(
     db: &C,
     questions: [Option<Question>; N],
@@ -63,13 +67,16 @@ pub(super) async fn ask<C: ConnectionTrait, const N: usize>(
     if asked.is_empty() {
         return Ok(answers);
     }
-    let Statement { text, values, begins } = together(asked);
+    let Statement { text, values, places } = together(asked);
     for row in rows(db, &text, values).await? {
         let nth: i32 = row.try_get_by_index(0)?;
         let nth = usize::try_from(nth).ok();
-        let of = nth.and_then(|nth| Some((answers.get_mut(nth)?, *begins.get(nth)?)));
-        let (of, begins) = of.ok_or(DbError::Unreadable { column: "question" })?;
-        of.push(Answer { row, begins });
+        let of = nth.and_then(|nth| Some((answers.get_mut(nth)?, places.get(nth)?)));
+        let (of, places) = of.ok_or(DbError::Unreadable { column: "question" })?;
+        of.push(Answer {
+            row,
+            places: Some(Arc::clone(places)),
+        });
     }
     Ok(answers)
 }
@@ -77,44 +84,59 @@ pub(super) async fn ask<C: ConnectionTrait, const N: usize>(
 struct Statement {
     text: String,
     values: Vec<Value>,
-    /// In which column each question begins; the first holds which question a row answers.
-    begins: Vec<usize>,
+    /// Of each question, where its columns stand; the first column of all holds which question a row answers.
+    places: Vec<Arc<[usize]>>,
 }
 
+/// Each column of a question stands in the next place of its type, whichever question had that before: the server makes
+/// ready for every column of a statement before it looks for a row.
 fn together(asked: Vec<(usize, Question)>) -> Statement {
-    let nulls: Vec<Vec<String>> = asked
-        .iter()
-        .map(|(_, question)| {
-            question
-                .columns
-                .iter()
-                .map(|(_, of)| format!("cast(null as {of})"))
-                .collect()
+    let mut types: Vec<&'static str> = Vec::new();
+    let mut of_each: Vec<Vec<Option<&'static str>>> = Vec::with_capacity(asked.len());
+    let mut places: Vec<Arc<[usize]>> = Vec::new();
+    for (nth, question) in &asked {
+        let mut own: Vec<Option<&'static str>> = vec![None; types.len()];
+        let at = question.columns.iter().map(|(name, of)| {
+            let mut free = types.iter().zip(&own);
+            let place = free.position(|(known, taken)| known == of && taken.is_none());
+            let place = place.unwrap_or_else(|| {
+                types.push(of);
+                own.push(None);
+                types.len().saturating_sub(1)
+            });
+            if let Some(place) = own.get_mut(place) {
+                *place = Some(name);
+            }
+            place.saturating_add(1)
+        });
+        let at: Arc<[usize]> = at.collect();
+        places.resize(*nth, Arc::default());
+        places.push(at);
+        of_each.push(own);
+    }
+    let mut values = Vec::new();
+    let parts: Vec<String> = asked
+        .into_iter()
+        .zip(of_each)
+        .map(|((nth, question), own)| {
+            values.extend(question.values);
+            let mut text = format!("select {nth}");
+            let own = own.into_iter().chain(std::iter::repeat(None));
+            for (of, name) in types.iter().zip(own) {
+                match name {
+                    Some(name) => text.extend([", ", name]),
+                    None => text.extend([", cast(null as ", of, ")"]),
+                }
+            }
+            text.extend([" ", &question.from]);
+            text
         })
         .collect();
-    let mut order = vec!["1".to_owned()];
-    let (mut parts, mut values, mut begins) = (Vec::new(), Vec::new(), Vec::new());
-    let mut column = 1_usize;
-    for (place, (nth, question)) in asked.into_iter().enumerate() {
-        let own = question.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let all = nulls
-            .iter()
-            .enumerate()
-            .flat_map(|(other, nulls)| if other == place { &own } else { nulls });
-        let all: Vec<&str> = all.map(String::as_str).collect();
-        parts.push(format!("select {nth}, {} {}", all.join(", "), question.from));
-        values.extend(question.values);
-        // Columns are counted from one where rows are sorted, and from nought where they are read.
-        let sorted = question
-            .order
-            .iter()
-            .map(|own| column.saturating_add(*own).saturating_add(1));
-        order.extend(sorted.map(|number| number.to_string()));
-        begins.resize(nth.saturating_add(1), column);
-        column = column.saturating_add(question.columns.len());
+    Statement {
+        text: parts.join(" union all "),
+        values,
+        places,
     }
-    let text = format!("{} order by {}", parts.join(" union all "), order.join(", "));
-    Statement { text, values, begins }
 }
 
 #[cfg(test)]
@@ -123,26 +145,27 @@ mod tests {
 
     // By hand.
     #[test]
-    fn each_question_has_its_own_columns() {
+    fn a_column_stands_in_a_place_of_its_type() {
         let one = Question {
-            columns: vec![("a.id", "uuid"), ("a.at", "timestamptz")],
+            columns: vec![("a.id", "uuid"), ("a.at", "timestamptz"), ("a.of", "uuid")],
             from: "from a where a.b = ?".to_owned(),
             values: vec![1.into()],
-            order: &[1, 0],
         };
         let other = Question {
-            columns: vec![("c.text", "text")],
+            columns: vec![("c.text", "text"), ("c.by", "uuid")],
             from: "from c where c.d = ?".to_owned(),
             values: vec![2.into()],
-            order: &[0],
         };
         let asked = together(vec![(0, one), (2, other)]);
         assert_eq!(
             asked.text,
-            "select 0, a.id, a.at, cast(null as text) from a where a.b = ? union all \
-             select 2, cast(null as uuid), cast(null as timestamptz), c.text from c where c.d = ? order by 1, 3, 2, 4"
+            "select 0, a.id, a.at, a.of, cast(null as text) from a where a.b = ? union all \
+             select 2, c.by, cast(null as timestamptz), cast(null as uuid), c.text from c where c.d = ?"
         );
         assert_eq!(asked.values, [1.into(), 2.into()]);
-        assert_eq!((asked.begins[0], asked.begins[2]), (1, 3));
+        assert_eq!(
+            asked.places.iter().map(|at| at.to_vec()).collect::<Vec<_>>(),
+            [vec![1, 2, 3], vec![], vec![4, 1]]
+        );
     }
 }

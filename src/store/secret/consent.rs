@@ -1,6 +1,6 @@
 //! Consents and refusals, and what teams decided of who is able to judge: noted with their line, and never overwritten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::dossier::Domain;
@@ -234,7 +234,6 @@ pub(super) fn courses_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
              where t.clb_id = ? and {reached}"
         ),
         values: [vec![clb.into()], values].concat(),
-        order: &[19, 9],
     })
 }
 
@@ -258,31 +257,25 @@ pub(super) fn judgements_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
              where j.clb_id = ? and {reached}"
         ),
         values: [vec![clb.into()], values].concat(),
-        order: &[4, 8, 6],
     })
 }
 
 /// What was answered to both.
 pub(super) fn read(courses: &[Answer], judgements: &[Answer]) -> Result<Sealed, DbError> {
-    let mut sealed = Sealed {
-        courses: Vec::new(),
-        said: Vec::new(),
-        judgements: Vec::new(),
-    };
+    // A course has a row for each answer about it.
+    let mut begun: BTreeMap<(DateTime<Utc>, TrajectoryId), (PupilId, Domain, Course)> = BTreeMap::new();
+    let mut said = Vec::new();
     for row in courses {
-        let (pupil, domain) = (row.get(7)?, row.get(8)?);
-        let trajectory = row.get(9)?;
-        if sealed.courses.last().is_none_or(|(_, _, last, _)| *last != trajectory) {
-            let state: TrajectoryState = row.get(10)?;
-            let course = Course {
-                open: state == TrajectoryState::Open,
-                obligation: row.get(11)?,
-                lapsed: row.get(12)?,
-            };
-            sealed.courses.push((pupil, domain, trajectory, course));
-        }
+        let (pupil, domain, trajectory) = (row.get(7)?, row.get(8)?, row.get(9)?);
+        let state: TrajectoryState = row.get(10)?;
+        let course = Course {
+            open: state == TrajectoryState::Open,
+            obligation: row.get(11)?,
+            lapsed: row.get(12)?,
+        };
+        begun.insert((row.get(19)?, trajectory), (pupil, domain, course));
         let Some(id) = row.get(13)? else { continue };
-        let said = Said {
+        let one = Said {
             consent: answer(row)?,
             id,
             trajectory,
@@ -291,10 +284,10 @@ pub(super) fn read(courses: &[Answer], judgements: &[Answer]) -> Result<Sealed, 
             written_at: row.get(16)?,
             note: None,
         };
-        sealed.said.push((pupil, domain, said, row.get(17)?, row.get(18)?));
+        said.push((pupil, domain, one, row.get(17)?, row.get(18)?));
     }
-    let order = |said: &Said| (said.consent.given_on, said.written_at, said.id);
-    sealed.said.sort_by_key(|(_, _, said, ..)| order(said));
+    said.sort_by_key(|(_, _, said, ..)| (said.consent.given_on, said.written_at, said.id));
+    let mut judged = Vec::new();
     for row in judgements {
         let judgement = Judgement {
             trajectory: row.get(2)?,
@@ -303,12 +296,19 @@ pub(super) fn read(courses: &[Answer], judgements: &[Answer]) -> Result<Sealed, 
             author: row.get(5)?,
             reason: String::new(),
         };
-        let of = (row.get(0)?, row.get(1)?);
-        sealed
-            .judgements
-            .push((of.0, of.1, judgement, row.get(6)?, row.get(7)?));
+        let written_at: DateTime<Utc> = row.get(8)?;
+        let place: Uuid = row.get(6)?;
+        judged.push((written_at, (row.get(0)?, row.get(1)?, judgement, place, row.get(7)?)));
     }
-    Ok(sealed)
+    judged.sort_by_key(|(written_at, (_, _, judgement, place, _))| (judgement.from, *written_at, *place));
+    let courses = begun.into_iter();
+    Ok(Sealed {
+        courses: courses
+            .map(|((_, trajectory), (pupil, domain, course))| (pupil, domain, trajectory, course))
+            .collect(),
+        said,
+        judgements: judged.into_iter().map(|(_, judged)| judged).collect(),
+    })
 }
 
 /// Where the reason of a judgement lies.

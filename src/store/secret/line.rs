@@ -87,12 +87,18 @@ pub(super) fn read(row: &QueryResult) -> Result<Line, DbError> {
 
 /// Writes lines in a transaction that goes on to what they tell of.
 pub(super) async fn write(tx: &Transaction, lines: &[Line]) -> Result<(), DbError> {
+    write_each(tx, &lines.iter().collect::<Vec<_>>()).await
+}
+
+/// As [`write`].
+pub(super) async fn write_each(tx: &Transaction, lines: &[&Line]) -> Result<(), DbError> {
     // Those that name no purpose apart: rows without nulls go the short way.
     let named = lines.iter().filter_map(|line| Some((line, line.purpose?)));
     let named: Vec<Vec<Value>> = named
         .map(|(line, purpose)| [row(line), vec![purpose.into()]].concat())
         .collect();
-    let unnamed: Vec<Vec<Value>> = lines.iter().filter(|line| line.purpose.is_none()).map(row).collect();
+    let unnamed = lines.iter().filter(|line| line.purpose.is_none());
+    let unnamed: Vec<Vec<Value>> = unnamed.map(|line| row(line)).collect();
     let head = format!("insert into access_line ({COLUMNS})");
     bulk(tx, &head, 12, unnamed.into_iter(), "").await?;
     let head = format!("insert into access_line ({COLUMNS}, purpose)");

@@ -8,6 +8,7 @@ pub mod access;
 pub mod brought_out;
 pub mod carrying;
 pub mod chain;
+mod committing;
 pub mod consent;
 pub mod correction;
 pub mod emergency;
@@ -40,6 +41,7 @@ use hub_entities::id::{
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::DatabaseConnection;
 
+use self::committing::Committing;
 use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
 use super::transaction::{Beginner, Transaction};
@@ -58,6 +60,8 @@ pub struct SecretDb {
     dialect: &'static dyn Dialect,
     url: String,
     statements: Arc<Statements>,
+    /// Lines of the access log that wait to be committed.
+    lines: Arc<Committing>,
 }
 
 /// The secrecy store with the keys of what is sealed in it: what dossiers are read and written with.
@@ -139,6 +143,7 @@ impl SecretDb {
             dialect,
             url: options.url.clone(),
             statements,
+            lines: Arc::default(),
         })
     }
 

@@ -1,4 +1,5 @@
-//! Opening what was granted: the line first, the values behind its commit (design §3, write-ahead audit).
+//! Opening what was granted: what is read stays closed until the line that tells of it is committed (design §3,
+//! write-ahead audit).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,9 +13,10 @@ use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Class, EntryFacts, Field, Grant, Part, Rows, Ties};
 use hub_entities::time::Period;
 use sea_orm::Value;
+use uuid::Uuid;
 
 use super::consent::{self, Consents};
-use super::line::{self, Line};
+use super::line::Line;
 use super::referral::{self, Referral};
 use super::release::{self, Release};
 use super::ties::{Basic, Known, Whole};
@@ -139,20 +141,28 @@ pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Res
     Ok(text.to_owned())
 }
 
-/// Writes the lines and opens what was granted, in one short transaction; only when it is committed is any value there.
+/// Writes the lines and opens what was granted; only when they are committed is any value there.
 ///
 /// # Errors
 /// The lines could not be written, or not committed: then nothing is opened. A sealed value that does not fit its place
 /// opens nothing either.
-pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: &[Line]) -> Result<Found, DbError> {
+pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: Vec<Line>) -> Result<Found, DbError> {
     let tx = secrets.apart.within(&[clb]).await?;
-    let closed = Closed::read(&tx, clb, grants, lines, None).await?;
+    let closed = Closed::read(&tx, clb, grants, None).await?;
     tx.commit().await?;
-    closed.open(secrets).await
+    closed.open(secrets, lines).await
 }
 
-/// The same, but in that one transaction the relations are read first, and `decide` says of them what is granted and which
-/// lines tell of it. With what is known of each pupil as a minor, in the order asked for.
+/// Writes lines of which nothing is opened: refusals are in the log too.
+///
+/// # Errors
+/// They could not be written, or not committed.
+pub async fn note(secrets: &Secrets, lines: Vec<Line>) -> Result<(), DbError> {
+    secrets.apart.lines.commit(&secrets.apart, lines).await
+}
+
+/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, which are read in the same
+/// transaction, and which lines tell of it. With what is known of each pupil as a minor, in the order asked for.
 ///
 /// # Errors
 /// As of [`open`].
@@ -166,9 +176,9 @@ pub async fn decide_and_open(
     let tx = secrets.apart.within(&[clb]).await?;
     let whole = basic.with_secrets(&tx, secrets, law).await?;
     let (grants, lines) = decide(&whole.ties);
-    let closed = Closed::read(&tx, clb, &grants, &lines, Some(&whole)).await?;
+    let closed = Closed::read(&tx, clb, &grants, Some(&whole)).await?;
     tx.commit().await?;
-    Ok((whole.minors, closed.open(secrets).await?))
+    Ok((whole.minors, closed.open(secrets, lines).await?))
 }
 
 /// What was read of some grants behind lines that are not committed yet: nothing of it leaves before they are.
@@ -184,14 +194,7 @@ struct Closed {
 
 impl Closed {
     /// What was read along with the relations, where they were read here, is not asked again.
-    async fn read(
-        tx: &Transaction,
-        clb: ClbId,
-        grants: &[Grant],
-        lines: &[Line],
-        ahead: Option<&Whole>,
-    ) -> Result<Self, DbError> {
-        line::write(tx, lines).await?;
+    async fn read(tx: &Transaction, clb: ClbId, grants: &[Grant], ahead: Option<&Whole>) -> Result<Self, DbError> {
         let of = |part: Part| -> Vec<&Grant> {
             let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
             grants.iter().filter(of_part).collect()
@@ -233,7 +236,9 @@ impl Closed {
         })
     }
 
-    async fn open(self, secrets: &Secrets) -> Result<Found, DbError> {
+    /// Opens it, once the lines are committed that tell of it.
+    async fn open(self, secrets: &Secrets, lines: Vec<Line>) -> Result<Found, DbError> {
+        note(secrets, lines).await?;
         let mut found = Found::default();
         for one in self.trajectories {
             if let Some(field) = Field::new(Class::of(one.domain), Part::Trajectories) {
@@ -325,38 +330,46 @@ fn trajectories_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
              where t.clb_id = ? and {reached}"
         ),
         values: [vec![clb.into()], values].concat(),
-        order: &[7, 0, 11, 14],
     })
 }
 
 fn read_trajectories(rows: &[Answer]) -> Result<Vec<Trajectory>, DbError> {
-    let mut all: Vec<Trajectory> = Vec::new();
-    for row in rows {
-        let id: TrajectoryId = row.get(0)?;
-        if all.last().is_none_or(|last| last.id != id) {
-            all.push(Trajectory {
-                id,
-                pupil: row.get(1)?,
-                domain: row.get(2)?,
-                phase: row.get(3)?,
-                state: row.get(4)?,
-                asked_by: row.get(5)?,
-                obligation: row.get(6)?,
-                opened_at: row.get(7)?,
-                closed_at: row.get(8)?,
-                version: row.get(9)?,
-                lapsed_at: row.get(13)?,
-                team: Vec::new(),
-            });
-        }
+    let one = |row: &Answer| {
+        let trajectory = Trajectory {
+            id: row.get(0)?,
+            pupil: row.get(1)?,
+            domain: row.get(2)?,
+            phase: row.get(3)?,
+            state: row.get(4)?,
+            asked_by: row.get(5)?,
+            obligation: row.get(6)?,
+            opened_at: row.get(7)?,
+            closed_at: row.get(8)?,
+            version: row.get(9)?,
+            lapsed_at: row.get(13)?,
+            team: Vec::new(),
+        };
         let worker: Option<PrincipalId> = row.get(10)?;
-        let begins: Option<NaiveDate> = row.get(11)?;
-        if let (Some(worker), Some(begins), Some(last)) = (worker, begins, all.last_mut()) {
-            let period = Period {
-                begins,
-                ends: row.get(12)?,
-            };
-            last.team.push(Member { worker, period });
+        let (begins, ends): (Option<NaiveDate>, _) = (row.get(11)?, row.get(12)?);
+        let member = worker.zip(begins).map(|(worker, begins)| Member {
+            worker,
+            period: Period { begins, ends },
+        });
+        let place: Option<Uuid> = row.get(14)?;
+        Ok((trajectory, member, place))
+    };
+    let mut found = rows.iter().map(one).collect::<Result<Vec<_>, DbError>>()?;
+    found.sort_by_key(|(trajectory, member, place)| {
+        let begins = member.map(|member| member.period.begins);
+        (trajectory.opened_at, trajectory.id, begins, *place)
+    });
+    let mut all: Vec<Trajectory> = Vec::new();
+    for (trajectory, member, _) in found {
+        if all.last().is_none_or(|last| last.id != trajectory.id) {
+            all.push(trajectory);
+        }
+        if let Some(last) = all.last_mut() {
+            last.team.extend(member);
         }
     }
     Ok(all)
@@ -375,7 +388,7 @@ pub(super) const ADDED_TO: &str = "left join entry o on o.id = e.adds_to and o.c
 struct Sealed {
     entry: Entry,
     /// The row of its text.
-    row: uuid::Uuid,
+    row: Uuid,
     envelope: Vec<u8>,
 }
 
@@ -412,7 +425,6 @@ fn entries_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
              where e.clb_id = ? and e.left_out_at is null and {reached}"
         ),
         values: [vec![clb.into()], values].concat(),
-        order: &[8, 0],
     })
 }
 
@@ -452,6 +464,7 @@ fn read_entries(rows: &[Answer], grants: &[&Grant]) -> Result<Vec<Sealed>, DbErr
             });
         }
     }
+    all.sort_by_key(|one: &Sealed| (one.entry.written_at, one.entry.id));
     Ok(all)
 }
 

@@ -194,23 +194,27 @@ pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
              where r.clb_id = ? and {reached}"
         ),
         values: [vec![clb.into()], values].concat(),
-        order: &[13, 7, 10],
     })
 }
 
 /// What was answered to it.
 pub(super) fn read(rows: &[Answer]) -> Result<Sealed, DbError> {
     let one = |row: &Answer| {
-        Ok((
+        let of: (PupilId, Domain, ReferralId, TrajectoryId, i32, Version) = (
             row.get(8)?,
             row.get(9)?,
             row.get(10)?,
             row.get(11)?,
             row.get(12)?,
             Version::read(row)?,
-        ))
+        );
+        let begun: DateTime<Utc> = row.get(13)?;
+        Ok((begun, of))
     };
-    rows.iter().map(one).collect::<Result<_, _>>().map(Sealed)
+    let mut all = rows.iter().map(one).collect::<Result<Vec<_>, DbError>>()?;
+    // By the course of guidance, and in it as they were noted.
+    all.sort_by_key(|(begun, (.., id, _, _, said))| (*begun, said.written_at, *id));
+    Ok(Sealed(all.into_iter().map(|(_, of)| of).collect()))
 }
 
 /// Puts a referral to the pupil or the parents: noted in a trajectory of the grant; `None` when there is no such open one.

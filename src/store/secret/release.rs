@@ -174,7 +174,6 @@ pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
              where r.clb_id = ? and {reached}"
         ),
         values: [vec![clb.into()], values].concat(),
-        order: &[6, 1],
     })
 }
 
@@ -202,6 +201,7 @@ pub(super) fn read(rows: &[Answer]) -> Result<Sealed, DbError> {
         let sealed_texts = [row.get(11)?, row.get(12)?, row.get(13)?];
         sealed.push((row.get(0)?, release, sealed_texts));
     }
+    sealed.sort_by_key(|(_, release, _)| (release.released_at, release.id));
     Ok(Sealed(sealed))
 }
 
