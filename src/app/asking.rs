@@ -12,9 +12,9 @@ use hub_graphql::hub::{Answer, Asking};
 
 use super::dossiers::stepped;
 use super::{App, failed};
+use crate::store::secret::NOBODY;
 use crate::store::secret::access::{self, Refused};
 use crate::store::secret::writing::Stepping;
-use crate::store::secret::NOBODY;
 
 /// For how long a team may open something to a colleague at most: guidance goes by assigning, not by lending.
 const LONGEST: TimeDelta = TimeDelta::days(30);

@@ -16,11 +16,11 @@ use super::dossiers::{Reader, stepped};
 use super::{App, failed};
 use crate::store::guidance::{self, Party, Sending};
 use crate::store::intent::Caused;
+use crate::store::secret::NOBODY;
 use crate::store::secret::letterbox::Address;
 use crate::store::secret::line::Line;
 use crate::store::secret::request::{self, Beginning, Facts, Granted, New};
 use crate::store::secret::writing::{NewTrajectory, Stepping};
-use crate::store::secret::NOBODY;
 
 const ASK: Asked = Asked::Do(Step::RequestGuidance, Class::Case);
 const TAKE: Asked = Asked::Do(Step::AnswerGuidance, Class::Intake);

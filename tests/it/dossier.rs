@@ -7,7 +7,7 @@ mod corrections;
 mod costs;
 mod emergencies;
 mod erasure;
-mod events;
+pub(crate) mod events;
 mod exports;
 pub(crate) mod holds;
 mod leaks;

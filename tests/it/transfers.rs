@@ -2,6 +2,7 @@
 //! who objects until when, and when nothing goes. What goes, and how, is in [`carried`].
 
 mod carried;
+mod commanded;
 mod crossing;
 mod held;
 mod paged;

@@ -9,6 +9,8 @@ mod decision;
 mod relations;
 mod rules;
 pub mod secret;
+#[cfg(test)]
+mod tests;
 
 pub use action::Action;
 pub use decision::{Decision, Reach, Refusal, Scope};

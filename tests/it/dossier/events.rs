@@ -19,7 +19,7 @@ use crate::support::process::Folder;
 use crate::support::town::Town;
 
 /// A folder with a configuration for both stores.
-pub(super) fn configured(database: &TestDatabase) -> Folder {
+pub(crate) fn configured(database: &TestDatabase) -> Folder {
     let folder = Folder::new();
     let config = format!(
         "[database]\nurl = \"{}\"\n[secrecy]\nurl = \"{}\"\nkey_folder = \"keys\"\nhead_folder = \"heads\"\n",
