@@ -13,7 +13,7 @@ use crate::agreement::{AgreementState, Binding};
 use crate::category::{Categories, Category};
 use crate::client_grant::{self, Task, Tasks};
 use crate::id::{ClbId, ClientGrantId, PrincipalId, PupilId, SchoolId, SourceId};
-use crate::operation::{Actor, Operation, Role};
+use crate::operation::{Actor, Discipline, Operation, Role};
 use crate::principal;
 
 /// A column is a role in the order of the list: client (with a grant of every task), care team, data manager, worker, director,
@@ -277,7 +277,13 @@ fn rights_end_with_the_row() {
         ..row(Role::ClbWorker)
     };
     assert_eq!(of(Some(of_no_clb), worker(), NOW), "not in force");
-    assert_eq!(Relations::of_rows(None, Vec::<Binding>::new()).discipline(), None);
+    let doctor = principal::Model {
+        discipline: Some(Discipline::Doctor),
+        ..row(Role::ClbWorker)
+    };
+    for (row, discipline) in [(None, None), (own(), None), (Some(doctor), Some(Discipline::Doctor))] {
+        assert_eq!(Relations::of_rows(row, Vec::<Binding>::new()).discipline(), discipline);
+    }
 }
 
 /// Who looks, and the day: of Brussels, at half past midnight.

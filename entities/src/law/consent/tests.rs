@@ -259,6 +259,24 @@ fn a_rule_without_a_source_is_off() {
     assert!(law.form_is_enough(ConsentTo::Sharing, Form::Written, day("2026-10-07")));
 }
 
+/// Each obligation rests on a row of its own: one of which no source is known does not oblige because others do.
+#[test]
+fn an_obligation_is_known_by_its_own_row() {
+    let (before, row) = Texts::EMBEDDED.consent.split_once("kind = \"prophylaxis\"").unwrap();
+    let text = format!(
+        "{before}kind = \"prophylaxis\"{}",
+        row.replacen("certainty = \"H\"", "", 1)
+    );
+    let laws = Laws::parse(Texts {
+        consent: &text,
+        ..Texts::EMBEDDED
+    })
+    .unwrap();
+    let obliges = |obligation| laws.consent().is_obligatory(obligation, day("2026-10-07"));
+    assert!(!obliges(Obligation::Prophylaxis));
+    assert!(obliges(Obligation::CompulsoryEducation) && obliges(Obligation::SystematicContact));
+}
+
 /// What is asked on a day is answered within fifteen days after it; without a known term no day is told.
 #[test]
 fn a_request_is_answered_within_the_term() {

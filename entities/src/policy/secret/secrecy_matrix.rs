@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::matrix::{Persona, personas, tables, word};
 use super::{
     Asked, Class, Code, EntryFacts, Field, Part, Place, RULES, Reader, Rows, Says, Step, TieRows, Ties, Verdict,
-    decide_batch,
+    Viewer, decide_batch, explain,
 };
 use crate::dossier::Domain;
 use crate::dossier::entry::{About, ClosedGround, ClosedGrounds};
@@ -255,6 +255,79 @@ fn who_is_told_to_ask_may_ask() {
             let asked = persona.explain(Asked::Do(Step::AskAccess, field.class())).verdict;
             let may = matches!(asked, Verdict::Granted(_));
             assert_eq!(may, why.can_ask(), "{} {field}", persona.name);
+        }
+    }
+}
+
+/// A doctor who is in the teams of all domains opens each part for the purposes that it serves (doelbinding, GDPR art.
+/// 5(1)(b)): the psychosocial part guidance and compulsory education, the medical part guidance, contact moments and
+/// prophylaxis.
+#[test]
+fn each_part_is_opened_for_what_it_serves() {
+    let period = Period {
+        begins: day("2026-09-01"),
+        ends: None,
+    };
+    let mut rows = TieRows::none();
+    rows.competent.push(period);
+    let places = Domain::ALL.iter().map(|domain| Place {
+        trajectory: TrajectoryId(Uuid::from_u128(3)),
+        domain: *domain,
+        period,
+    });
+    rows.places = places.collect();
+    let ties = Ties::of_rows(PupilId(Uuid::from_u128(1)), rows);
+    let mut purposes = 0;
+    for (purpose, psychosocial, medical) in [
+        (Purpose::Guidance, "team", "team"),
+        (Purpose::CompulsoryEducation, "team", "!purpose"),
+        (Purpose::SystematicContact, "!purpose", "team"),
+        (Purpose::Prophylaxis, "!purpose", "team"),
+        (Purpose::Administration, "!purpose", "!purpose"),
+        (Purpose::RightsOfThePerson, "!purpose", "!purpose"),
+        (Purpose::Operations, "!purpose", "!purpose"),
+    ] {
+        purposes += 1;
+        let viewer = Viewer {
+            role: Role::ClbWorker,
+            discipline: Some(Discipline::Doctor),
+            purpose: Some(purpose),
+            assured: true,
+            now: at("2026-10-07T10:00:00Z"),
+            day: day("2026-10-07"),
+        };
+        for (class, expected) in [
+            (Class::Learning, psychosocial),
+            (Class::Career, psychosocial),
+            (Class::Wellbeing, psychosocial),
+            (Class::Health, medical),
+            (Class::Medical, medical),
+        ] {
+            let asked = Asked::Read(Field::new(class, Part::Entries).unwrap());
+            let decided = explain(&viewer, PrincipalId(Uuid::from_u128(0xa1)), &ties, asked);
+            assert_eq!(word(&decided.verdict), expected, "{class} for {purpose}");
+        }
+    }
+    assert_eq!(purposes, Purpose::ALL.len());
+}
+
+/// What `policy explain` shows is how it was decided: every rule that was read, and the last of them applied.
+#[test]
+fn what_is_explained_is_what_decided() {
+    for persona in personas() {
+        for asked in Field::all().map(Asked::Read) {
+            let read = persona.read(asked);
+            let applied: Vec<&str> = read
+                .iter()
+                .filter(|(_, applies)| *applies)
+                .map(|(rule, _)| rule.name)
+                .collect();
+            let by = persona.explain(asked).by.map(|rule| rule.name);
+            assert_eq!(applied, by.into_iter().collect::<Vec<_>>(), "{} {asked}", persona.name);
+            let names: Vec<&str> = read.iter().map(|(rule, _)| rule.name).collect();
+            let all: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
+            let until = by.map_or(all.len(), |by| all.iter().position(|name| *name == by).unwrap() + 1);
+            assert_eq!(names, all[..until], "{} {asked}", persona.name);
         }
     }
 }
