@@ -403,6 +403,15 @@ fn what_is_to_be_done_follows_from_age_and_answers() {
     assert_eq!(next(&[other], "2026-10-08"), Some(NextStep::AskThePupil));
 }
 
+/// Of two answers of one day the refusal counts, in whatever order they were noted.
+#[test]
+fn a_no_of_the_same_day_closes() {
+    let (said_yes, said_no) = (yes(Giver::Pupil, "2026-10-08"), no(Giver::Pupil, "2026-10-08"));
+    for answers in [[said_yes, said_no], [said_no, said_yes]] {
+        assert_eq!(next(&answers, "2026-10-09"), Some(NextStep::Close));
+    }
+}
+
 #[test]
 fn of_unknown_age_the_team_is_asked() {
     let answers = [yes(Giver::Parent, "2026-09-01")];

@@ -14,6 +14,8 @@ mod protected;
 mod rules;
 #[cfg(test)]
 mod secrecy_matrix;
+#[cfg(test)]
+mod tests;
 mod ties;
 mod verdict;
 
