@@ -90,7 +90,7 @@ pub(super) async fn write(tx: &Transaction, lines: &[Line]) -> Result<(), DbErro
     write_each(tx, &lines.iter().collect::<Vec<_>>()).await
 }
 
-/// As [`write`].
+/// The same, of lines that are not side by side.
 pub(super) async fn write_each(tx: &Transaction, lines: &[&Line]) -> Result<(), DbError> {
     // Those that name no purpose apart: rows without nulls go the short way.
     let named = lines.iter().filter_map(|line| Some((line, line.purpose?)));
