@@ -52,7 +52,6 @@ mod operator;
 mod oracle;
 mod outbox;
 mod personas;
-mod policy_matrix;
 mod privacy;
 mod processes;
 mod pulls;

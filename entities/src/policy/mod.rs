@@ -6,11 +6,11 @@
 
 mod action;
 mod decision;
+#[cfg(test)]
+mod policy_matrix;
 mod relations;
 mod rules;
 pub mod secret;
-#[cfg(test)]
-mod tests;
 
 pub use action::Action;
 pub use decision::{Decision, Reach, Refusal, Scope};

@@ -3,19 +3,23 @@
 //! The table is `policy_matrix.txt`: it is reviewed as a text, and a new role or action without a
 //! row or column of its own fails here.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a table of hand-made actors: no row of a person is decided on"
+)]
+
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use hub_entities::agreement::{self, AgreementState, Party};
-use hub_entities::category::{Categories, Category};
-use hub_entities::client_grant::{self, Task, Tasks};
-use hub_entities::id::{AgreementId, ClbId, ClientGrantId, PrincipalId, PupilId, SchoolId, SourceId};
-use hub_entities::operation::{Actor, Operation, Role};
-use hub_entities::policy::{Action, Decision, Reach, Refusal, Relations, decide};
-use hub_entities::principal;
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use crate::support::world::{at, day};
+use super::{Action, Decision, Reach, Refusal, Relations, decide};
+use crate::agreement::{self, AgreementState, Party};
+use crate::category::{Categories, Category};
+use crate::client_grant::{self, Task, Tasks};
+use crate::id::{AgreementId, ClbId, ClientGrantId, PrincipalId, PupilId, SchoolId, SourceId};
+use crate::operation::{Actor, Discipline, Operation, Role};
+use crate::principal;
 
 const TABLE: &str = include_str!("policy_matrix.txt");
 
@@ -28,6 +32,14 @@ const WHO: PrincipalId = PrincipalId(Uuid::from_u128(0xa1));
 
 /// Noon in Brussels on Wednesday 7 October 2026.
 const NOW: &str = "2026-10-07T10:00:00Z";
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
 
 fn default() -> Categories {
     Categories::default_agreement()
@@ -315,6 +327,23 @@ fn the_row_says_for_whom_one_acts() {
             agreed: Vec::new()
         }
     );
+}
+
+/// A worker works in the discipline of the row.
+#[test]
+fn the_row_says_the_discipline() {
+    let doctor = principal::Model {
+        discipline: Some(Discipline::Doctor),
+        ..row(Role::ClbWorker)
+    };
+    for (row, discipline) in [
+        (None, None),
+        (Some(row(Role::ClbWorker)), None),
+        (Some(doctor), Some(Discipline::Doctor)),
+    ] {
+        let relations = Relations::of_rows(row, Vec::<agreement::Binding>::new());
+        assert_eq!(relations.discipline(), discipline);
+    }
 }
 
 #[test]
