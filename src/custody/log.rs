@@ -73,12 +73,14 @@ impl Sealer {
         let Custody { apart, scope, .. } = &self.custody;
         let mut lines = 0_usize;
         for (clb, _, _) in chain::waiting(apart, scope, &clbs).await? {
-            // Those that come meanwhile have time until the next round.
-            while {
+            loop {
                 let some = chain::link_some(apart, scope, clb, AT_ONCE).await?;
                 lines = lines.saturating_add(some);
-                u32::try_from(some).is_ok_and(|some| some == AT_ONCE)
-            } {}
+                // Those that come meanwhile have time until the next round.
+                if u32::try_from(some).is_ok_and(|some| some < AT_ONCE) {
+                    break;
+                }
+            }
         }
         // Also what another replica linked, or this one before it was cut off.
         let all = chain::heads(apart, scope, &clbs).await?;

@@ -129,7 +129,7 @@ const LINKED: &str = "insert into access_line
      from access_line l, generate_series(1, 20000) nth";
 const WAITING: &str = "insert into access_line
      select (jsonb_populate_record(l, jsonb_build_object('id', gen_random_uuid(), 'seq', null, 'hash', null))).*
-     from access_line l, generate_series(1, 400) where l.seq = 1";
+     from access_line l, generate_series(1, 1200) where l.seq = 1";
 
 /// The server knows the log as one whose lines are all linked, as they nearly always are. Those that wait now are not sought
 /// among all that ever waited: that took a third of a processor beside readers.
@@ -144,13 +144,13 @@ fn a_line_is_linked_by_its_id() {
         meddle(&look, LINKED).await;
         look.execute_unprepared("vacuum analyze access_line").await.unwrap();
         meddle(&look, WAITING).await;
-        assert_eq!(sealer.round().await.unwrap(), 400);
+        assert_eq!(sealer.round().await.unwrap(), 1_200, "in one round, however many wait");
         // Closed, it has told the server of all it asked.
         log.town.apart.clone().close().await.unwrap();
         let sought = "select idx_scan from pg_stat_user_indexes
              where schemaname = 'secrecy' and indexrelname = 'access_line_pkey'";
         until("each line was sought by its id", async || {
-            number(&look, sought).await >= 400
+            number(&look, sought).await >= 1_200
         })
         .await;
     });
