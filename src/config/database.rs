@@ -123,7 +123,7 @@ impl Section for Database {
             takes: "a number from 1 to 512",
             value: "16",
             default: true,
-            doc: "Connections kept at most.",
+            doc: "Connections kept at most. Two for each processor of the database are enough for it to have no rest.",
         },
     ];
 

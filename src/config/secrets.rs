@@ -104,7 +104,7 @@ impl Section for Secrecy {
             takes: "a number from 1 to 512",
             value: "8",
             default: true,
-            doc: "Connections kept at most.",
+            doc: "Connections kept at most. Two for each processor of the database are enough for it to have no rest.",
         },
         Setting {
             key: "key_folder",
