@@ -20,10 +20,11 @@ use uuid::Uuid;
 use super::consents::Minority;
 use super::{App, failed, referrals, releases};
 use crate::store::post::{self, Posted};
+use crate::store::secret::basic::Basic;
 use crate::store::secret::consent::MayGoOn;
 use crate::store::secret::line::Line;
 use crate::store::secret::opening::{self, Entry, Found, Trajectory};
-use crate::store::secret::ties::{self, Asker, Basic, Known};
+use crate::store::secret::ties::{self, Asker, Known};
 use crate::store::secret::writing::{self, Changed, Stepping, Written};
 use crate::store::secret::{NOBODY, Secrets, What};
 

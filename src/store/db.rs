@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hub_entities::migration::Migrator;
+use hub_entities::policy::secret::TieRows;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::dialect::{Dialect, Reaches, of_backend};
 use super::known::SignIns;
 use super::reader::Reader;
+use super::relations::Version;
+use super::secret::basic::OfOne;
+use super::secret::ties::Known;
 use super::together::Together;
 use super::transaction::{Beginner, Transaction};
 use super::watch;
@@ -210,10 +214,11 @@ impl Statements {
 #[derive(Clone)]
 pub struct Db {
     pool: DatabaseConnection,
-    reader: Arc<Reader>,
+    reader: Reader,
     beginner: Beginner,
     sign_ins: Arc<SignIns>,
-    authority: Arc<Together>,
+    authority: Arc<Together<Version, i64>>,
+    basics: Arc<Together<OfOne, (TieRows, Known)>>,
     dialect: &'static dyn Dialect,
     url: String,
     statements: Arc<Statements>,
@@ -236,10 +241,11 @@ impl Db {
         let beginner = dialect.beginner(&pool, options, &statements)?;
         Ok(Self {
             pool,
-            reader: Arc::new(reader),
+            reader,
             beginner,
             sign_ins: Arc::default(),
             authority: Arc::default(),
+            basics: Arc::default(),
             dialect,
             url: options.url.clone(),
             statements,
@@ -285,7 +291,7 @@ impl Db {
     }
 
     /// For reading: each statement sees what is committed.
-    pub(super) fn reader(&self) -> &Reader {
+    pub(super) const fn reader(&self) -> &Reader {
         &self.reader
     }
 
@@ -295,8 +301,13 @@ impl Db {
     }
 
     /// Where the number that moves with every change of authority is asked for.
-    pub(super) fn authority(&self) -> &Together {
+    pub(super) const fn authority(&self) -> &Arc<Together<Version, i64>> {
         &self.authority
+    }
+
+    /// Where the half of the relations that is not under secrecy is asked for.
+    pub(super) const fn basics(&self) -> &Arc<Together<OfOne, (TieRows, Known)>> {
+        &self.basics
     }
 
     /// For writing. What nobody waits for any more is cut off.

@@ -10,7 +10,7 @@ use super::connections::Connections;
 use super::watch;
 
 /// What statements of their own go over.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Reader {
     /// The driver's pool, on SQLite; and how long a statement may take.
     Pool(DatabaseConnection, Duration),

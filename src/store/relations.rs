@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use hub_entities::agreement::Binding;
 use hub_entities::id::{ClbId, PrincipalId, SchoolId};
@@ -12,7 +13,9 @@ use hub_entities::{client_grant, principal};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, Value};
 use uuid::Uuid;
 
+use super::reader::Reader;
 use super::sql::{list, list_from, row, rows};
+use super::together::Answers;
 use super::{Db, DbError};
 
 const PRINCIPAL: &str =
@@ -44,14 +47,23 @@ pub async fn sign_in(
 
 /// The number that moves with every change of who may act and of what was agreed.
 pub async fn version(db: &Db) -> Result<i64, DbError> {
-    let asked = db.authority().ask(async || {
-        let found = row(db.reader(), "select version from authority", Vec::new()).await?;
+    db.authority().ask(db.reader(), Version).await
+}
+
+/// The question for that number, which is the same for all who ask.
+pub(super) struct Version;
+
+#[async_trait]
+impl Answers<Version> for Reader {
+    type Answer = i64;
+
+    async fn all(&self, questions: &[&Version]) -> Result<Vec<i64>, DbError> {
+        let found = row(self, "select version from authority", Vec::new()).await?;
         let found = found.ok_or(DbError::Unreadable {
             column: "authority.version",
         })?;
-        Ok(found.try_get_by_index(0)?)
-    });
-    asked.await
+        Ok(vec![found.try_get_by_index(0)?; questions.len()])
+    }
 }
 
 /// The relations of the actor: its own row, and the agreements its school or CLB is a party to.

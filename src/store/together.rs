@@ -1,88 +1,236 @@
-//! One question for all who wait for its answer.
+//! What several ask at the same time, asked together.
 //!
-//! Every sign-in asks the database for one number ([`super::known`]). Where many come at once, they need not ask one by one: an
-//! answer is as good as one's own when its question was asked after one came. So whoever comes while a question is on its way
-//! waits for the next, which is asked once for all who wait.
+//! A way to the database costs it and the hub as much as most of what goes over it. So whoever comes while others are being
+//! answered waits, and the next way is for all who wait. An answer is as good as one's own: its question is asked after one
+//! came. Who comes alone waits for nobody.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Mutex;
+use async_trait::async_trait;
+use futures::future::join_all;
+use sea_orm::DbErr;
+use tokio::sync::oneshot;
 
-/// A number that is asked for together.
-#[derive(Debug, Default)]
-pub(super) struct Together {
-    /// How many questions were begun.
-    begun: AtomicU64,
-    /// Which of them was answered last, and what was said. Who holds it asks.
-    answered: Mutex<(u64, i64)>,
+use super::DbError;
+
+/// How many are answered at once.
+const AT_ONCE: usize = 64;
+
+/// Who answers questions of this kind.
+#[async_trait]
+pub(super) trait Answers<Question>: Clone + Send + Sync + 'static {
+    /// What is said to one.
+    type Answer: Send + 'static;
+
+    /// What is said to each, in their order; or nothing to anyone.
+    async fn all(&self, questions: &[&Question]) -> Result<Vec<Self::Answer>, DbError>;
 }
 
-impl Together {
-    /// What `ask` says, or what it said to somebody else who began to ask after this one came. A question that fails is that
-    /// one's alone; the next who waits asks anew.
-    pub(super) async fn ask<E>(&self, ask: impl AsyncFnOnce() -> Result<i64, E>) -> Result<i64, E> {
-        let before = self.begun.load(Ordering::SeqCst);
-        let mut answered = self.answered.lock().await;
-        let (question, said) = *answered;
-        if question > before {
-            return Ok(said);
+/// Who waits for an answer.
+struct Waiting<Question, Answer> {
+    question: Question,
+    told: oneshot::Sender<Result<Answer, DbError>>,
+}
+
+/// Those who wait for answers of one kind.
+pub(super) struct Together<Question, Answer> {
+    waiting: Mutex<Vec<Waiting<Question, Answer>>>,
+    /// Who holds it asks.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl<Question, Answer> Default for Together<Question, Answer> {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }
-        let question = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let said = ask().await?;
-        *answered = (question, said);
-        Ok(said)
+    }
+}
+
+impl<Question, Answer> std::fmt::Debug for Together<Question, Answer> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What is asked concerns a pupil.
+        f.debug_struct("Together").finish_non_exhaustive()
+    }
+}
+
+fn nobody() -> DbError {
+    DbErr::Custom("nobody answers any more".to_owned()).into()
+}
+
+impl<Question: Send + Sync + 'static, Answer: Send + 'static> Together<Question, Answer> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting<Question, Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer: alone, or with those of others who came meanwhile.
+    ///
+    /// # Errors
+    /// Of this question; what is wrong with those of others is no error here.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        of: &impl Answers<Question, Answer = Answer>,
+        question: Question,
+    ) -> Result<Answer, DbError> {
+        let (told, answer) = oneshot::channel();
+        self.waiting().push(Waiting { question, told });
+        let (own, of) = (Arc::clone(self), of.clone());
+        // Whoever hangs up must not take the questions of others along.
+        tokio::spawn(async move { own.take_turn(&of).await });
+        answer.await.unwrap_or_else(|_stopped| Err(nobody()))
+    }
+
+    /// Answers those who wait by then. There are as many turns as questions, so nobody is left.
+    async fn take_turn(&self, of: &impl Answers<Question, Answer = Answer>) {
+        let _turn = self.turn.lock().await;
+        let some: Vec<Waiting<Question, Answer>> = {
+            let mut waiting = self.waiting();
+            let most = waiting.len().min(AT_ONCE);
+            waiting.drain(..most).collect()
+        };
+        if some.len() > 1 {
+            let questions: Vec<&Question> = some.iter().map(|one| &one.question).collect();
+            if let Ok(answers) = of.all(&questions).await {
+                for (one, answer) in some.into_iter().zip(answers) {
+                    // Who has gone need not know.
+                    let _gone = one.told.send(Ok(answer));
+                }
+                return;
+            }
+        }
+        // What is wrong with one is not the fault of the others.
+        join_all(some.into_iter().map(async |one| {
+            let answer = of.all(&[&one.question]).await;
+            let answer = answer.and_then(|answers| answers.into_iter().next().ok_or_else(nobody));
+            let _gone = one.told.send(answer);
+        }))
+        .await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
-    use tokio::sync::oneshot;
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinHandle;
 
     use super::*;
 
-    /// Four who come one behind the other: the first is asking when the others come.
-    #[tokio::test]
-    async fn an_answer_is_as_new_as_ones_own() {
-        let together = Together::default();
-        let asked = Cell::new(0);
-        let (let_go, held) = oneshot::channel::<()>();
-        let first = together.ask(async || {
-            asked.set(asked.get() + 1);
-            held.await.unwrap();
-            // What was true when it was asked.
-            Ok::<_, ()>(1)
-        });
-        let next = || {
-            together.ask(async || {
-                asked.set(asked.get() + 1);
-                // What came true while the first was on its way.
-                Ok::<_, ()>(2)
-            })
+    /// One who answers when let to, with what was asked and the number of the way on which it was; and refuses one question.
+    #[derive(Clone)]
+    struct Slow {
+        let_go: Arc<Semaphore>,
+        ways: Arc<Mutex<Vec<Vec<u32>>>>,
+    }
+
+    const REFUSED: u32 = 13;
+
+    #[async_trait]
+    impl Answers<u32> for Slow {
+        type Answer = (u32, usize);
+
+        async fn all(&self, questions: &[&u32]) -> Result<Vec<Self::Answer>, DbError> {
+            let asked: Vec<u32> = questions.iter().map(|one| **one).collect();
+            let way = {
+                let mut ways = self.ways.lock().unwrap();
+                ways.push(asked.clone());
+                ways.len()
+            };
+            self.let_go.acquire().await.unwrap().forget();
+            if asked.contains(&REFUSED) {
+                return Err(DbError::Held);
+            }
+            Ok(asked.into_iter().map(|one| (one, way)).collect())
+        }
+    }
+
+    type Waits = Together<u32, (u32, usize)>;
+
+    fn slow() -> (Arc<Waits>, Slow) {
+        let slow = Slow {
+            let_go: Arc::new(Semaphore::new(0)),
+            ways: Arc::default(),
         };
-        let release = async {
-            // Polled last, so all others have come.
-            let_go.send(()).unwrap();
-            Ok::<i64, ()>(0)
-        };
-        let answers = tokio::join!(first, next(), next(), next(), release);
-        assert_eq!(answers, (Ok(1), Ok(2), Ok(2), Ok(2), Ok(0)));
-        assert_eq!(asked.get(), 2, "three who wait ask once");
+        (Arc::default(), slow)
+    }
+
+    fn come(together: &Arc<Waits>, slow: &Slow, question: u32) -> JoinHandle<Option<(u32, usize)>> {
+        let (together, slow) = (Arc::clone(together), slow.clone());
+        tokio::spawn(async move { together.ask(&slow, question).await.ok() })
+    }
+
+    /// Until all who came have done what they can.
+    async fn settle() {
+        for _ in 0..64 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
-    async fn a_question_that_fails_or_is_given_up_is_asked_again() {
-        let together = Together::default();
-        assert_eq!(together.ask(async || Err("gone")).await, Err("gone"));
-        assert_eq!(together.ask(async || Ok::<_, &str>(3)).await, Ok(3));
-        let given_up = together.ask(async || std::future::pending::<Result<i64, &str>>().await);
-        let gone = tokio::select! {
-            biased;
-            _ = given_up => false,
-            () = std::future::ready(()) => true,
-        };
-        assert!(gone);
-        assert_eq!(together.ask(async || Ok::<_, &str>(4)).await, Ok(4));
+    async fn who_comes_meanwhile_is_answered_together() {
+        let (together, slow) = slow();
+        let first = come(&together, &slow, 1);
+        settle().await;
+        let others = [2, 3, 4].map(|question| come(&together, &slow, question));
+        settle().await;
+        assert!(!first.is_finished(), "nobody is told before it is answered");
+        slow.let_go.add_permits(1);
+        settle().await;
+        assert!(first.is_finished() && others.iter().all(|one| !one.is_finished()));
+        slow.let_go.add_permits(1);
+        settle().await;
+        assert!(others.iter().all(JoinHandle::is_finished));
+        // Each its own, and of a way that began after one came.
+        assert_eq!(first.await.unwrap(), Some((1, 1)));
+        for (question, one) in [2, 3, 4].into_iter().zip(others) {
+            assert_eq!(one.await.unwrap(), Some((question, 2)));
+        }
+        assert_eq!(*slow.ways.lock().unwrap(), [vec![1], vec![2, 3, 4]]);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_refused_takes_nobody_along() {
+        let (together, slow) = slow();
+        let first = come(&together, &slow, 1);
+        settle().await;
+        let others = [2, REFUSED, 4].map(|question| come(&together, &slow, question));
+        settle().await;
+        slow.let_go.add_permits(5);
+        let [two, refused, four] = others;
+        assert!(first.await.unwrap().is_some());
+        assert_eq!(two.await.unwrap().unwrap().0, 2);
+        assert_eq!(four.await.unwrap().unwrap().0, 4);
+        assert!(refused.await.unwrap().is_none());
+        let ways = [vec![1], vec![2, REFUSED, 4], vec![2], vec![REFUSED], vec![4]];
+        assert_eq!(*slow.ways.lock().unwrap(), ways);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_takes_nobody_along() {
+        let (together, slow) = slow();
+        let first = come(&together, &slow, 1);
+        settle().await;
+        let next = come(&together, &slow, 2);
+        settle().await;
+        first.abort();
+        assert!(first.await.is_err());
+        slow.let_go.add_permits(2);
+        assert_eq!(next.await.unwrap(), Some((2, 2)));
+        assert_eq!(*slow.ways.lock().unwrap(), [[1], [2]]);
+    }
+
+    #[tokio::test]
+    async fn more_than_fit_on_one_way_go_with_the_next() {
+        let (together, slow) = slow();
+        let most = u32::try_from(AT_ONCE).unwrap();
+        let all: Vec<_> = (100..=100 + most + 2)
+            .map(|question| come(&together, &slow, question))
+            .collect();
+        slow.let_go.add_permits(10);
+        for one in all {
+            assert!(one.await.unwrap().is_some());
+        }
+        let sizes: Vec<usize> = slow.ways.lock().unwrap().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [AT_ONCE, 3]);
     }
 }

@@ -18,6 +18,7 @@ mod releases;
 mod replayed;
 mod retention;
 pub(crate) mod rights;
+mod together;
 
 pub(crate) use leaks::{cost, every_byte, has, sealed};
 pub(crate) use parents_log::last_sealed;

@@ -5,10 +5,10 @@
 //! else, and every statement names them again: the one line holds where the other fails.
 
 pub mod access;
+pub mod basic;
 pub mod brought_out;
 pub mod carrying;
 pub mod chain;
-mod committing;
 pub mod consent;
 pub mod correction;
 pub mod emergency;
@@ -41,9 +41,10 @@ use hub_entities::id::{
 use hub_entities::migration::secrecy::Migrator;
 use sea_orm::DatabaseConnection;
 
-use self::committing::Committing;
+use self::line::Line;
 use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
+use super::together::Together;
 use super::transaction::{Beginner, Transaction};
 use super::{DbError, Options};
 use crate::keys::KeyVault;
@@ -61,7 +62,7 @@ pub struct SecretDb {
     url: String,
     statements: Arc<Statements>,
     /// Lines of the access log that wait to be committed.
-    lines: Arc<Committing>,
+    lines: Arc<Together<Vec<Line>, ()>>,
 }
 
 /// The secrecy store with the keys of what is sealed in it: what dossiers are read and written with.

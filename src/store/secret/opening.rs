@@ -15,11 +15,12 @@ use hub_entities::time::Period;
 use sea_orm::Value;
 use uuid::Uuid;
 
+use super::basic::Basic;
 use super::consent::{self, Consents};
 use super::line::Line;
 use super::referral::{self, Referral};
 use super::release::{self, Release};
-use super::ties::{Basic, Known, Whole};
+use super::ties::{Known, Whole};
 use super::{Secrets, What, key};
 use crate::keys::vault::{Owner, Wrapped};
 use crate::keys::{self, DataKey, Place};
@@ -158,7 +159,10 @@ pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: Vec<Li
 /// # Errors
 /// They could not be written, or not committed.
 pub async fn note(secrets: &Secrets, lines: Vec<Line>) -> Result<(), DbError> {
-    secrets.apart.lines.commit(&secrets.apart, lines).await
+    if lines.is_empty() {
+        return Ok(());
+    }
+    secrets.apart.lines.ask(&secrets.apart, lines).await
 }
 
 /// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, which are read in the same

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hub_entities::dossier::Post;
 use hub_entities::dossier::consent::{Consent, ConsentTo};
 use hub_entities::id::{ClbId, PrincipalId, PupilId};
 use hub_entities::law::consent::{ConsentLaw, Decides, Judged, Minor};
 use hub_entities::operation::Role;
-use hub_entities::policy::secret::{Access, Lent, Place, Posted, TieRows, Ties, Urgency};
+use hub_entities::policy::secret::{Access, Lent, Place, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
 use sea_orm::{QueryResult, Value};
 
+use super::basic::Basic;
 use super::{Secrets, consent, emergency, parents_log, rights, transfer};
 use crate::keys::KeyId;
 use crate::keys::vault::{Owner, Wrapped};
@@ -35,7 +35,8 @@ pub struct Asker {
 /// What is known of a pupil as a minor.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    born: Option<NaiveDate>,
+    /// The birth date, where no two schools disagree.
+    pub(super) born: Option<NaiveDate>,
     judged: Vec<Judged>,
 }
 
@@ -101,28 +102,7 @@ pub(super) struct Whole {
     pub(super) keys: Vec<(Owner, Wrapped)>,
 }
 
-/// The half of the relations that the main store keeps.
-pub struct Basic {
-    /// Who asks.
-    pub(super) asker: Asker,
-    /// About whom.
-    pupils: Vec<PupilId>,
-    of: HashMap<PupilId, (TieRows, Known)>,
-}
-
 impl Basic {
-    /// Reads it.
-    pub async fn load(db: &Db, asker: Asker, pupils: &[PupilId]) -> Result<Self, DbError> {
-        let none = pupils.iter().map(|pupil| (*pupil, (TieRows::none(), Known::default())));
-        let mut of = none.collect();
-        of_basic_data(db, asker, pupils, &mut of).await?;
-        Ok(Self {
-            asker,
-            pupils: pupils.to_vec(),
-            of,
-        })
-    }
-
     /// The whole: with what the secrecy store keeps, as this transaction reads it.
     pub(super) async fn with_secrets(
         mut self,
@@ -295,65 +275,10 @@ pub const fn of_controller(pupil: PupilId) -> Ties {
     Ties::of_rows(pupil, ties)
 }
 
-fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbError> {
+pub(super) fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbError> {
     let begins: Option<NaiveDate> = row.try_get_by_index(at)?;
     let ends = row.try_get_by_index(at.saturating_add(1))?;
     Ok(begins.map(|begins| Period { begins, ends }))
-}
-
-/// Competence, posts at the pupil's schools, and the birth date, from the main store.
-async fn of_basic_data(
-    db: &Db,
-    asker: Asker,
-    pupils: &[PupilId],
-    of: &mut HashMap<PupilId, (TieRows, Known)>,
-) -> Result<(), DbError> {
-    let text = "select c.pupil_id, 'competent', c.begins_on, c.ends_on, cast(null as date), cast(null as date), cast(null as date)
-           from competence c join clb_dossiers m on m.clb_id = c.clb_id and m.mode = 'hub'
-           where c.clb_id = ? and c.pupil_id in ?
-         union all select e.pupil_id, p.post, p.begins_on, p.ends_on, e.begins_on, e.ends_on, null
-           from post p join enrolment e on e.school_id = p.school_id where p.principal_id = ? and e.pupil_id in ?
-         union all select r.pupil_id, 'born', null, null, null, null, min(r.birth_date)
-           from record r where r.birth_date is not null and r.pupil_id in ?
-           group by r.pupil_id having min(r.birth_date) = max(r.birth_date)";
-    let values: Vec<Value> = vec![
-        asker.clb.into(),
-        list(pupils),
-        asker.principal.into(),
-        list(pupils),
-        list(pupils),
-    ];
-    for row in rows(db.reader(), text, values).await? {
-        let Some((ties, known)) = of.get_mut(&row.try_get_by_index(0)?) else {
-            continue;
-        };
-        let what: String = row.try_get_by_index(1)?;
-        match what.as_str() {
-            "competent" => ties.competent.extend(period(&row, 2)?),
-            // Of two schools that disagree neither is believed: rights by age then wait for the team.
-            "born" => known.born = row.try_get_by_index(6)?,
-            post => {
-                let post: Post = post
-                    .parse()
-                    .map_err(|_unknown| DbError::Unreadable { column: "post.post" })?;
-                if let (Some(posted), Some(enrolled)) = (period(&row, 2)?, period(&row, 4)?) {
-                    ties.posts
-                        .extend(both(posted, enrolled).map(|period| Posted { post, period }));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// When both hold.
-fn both(one: Period, other: Period) -> Option<Period> {
-    let ends = match (one.ends, other.ends) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (ends, None) | (None, ends) => ends,
-    };
-    let begins = one.begins.max(other.begins);
-    ends.is_none_or(|ends| begins < ends).then_some(Period { begins, ends })
 }
 
 /// The asker's places in teams, and what teams decided of the pupils, from the secrecy store; and the keys of the dossiers,
