@@ -156,6 +156,34 @@ fn a_line_is_linked_by_its_id() {
     });
 }
 
+/// The server looked at the log while nearly all of it waited, as it does where one was just set up. What waits later is read in its
+/// order from what waits, and the log of the CLB is not read for that order: this took longer with every line it had.
+#[test]
+fn lines_that_wait_are_read_without_those_that_do_not() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let look = database.look_apart().await;
+        look.execute_unprepared(UNWATCHED).await.unwrap();
+        let log = Log::of(database, 1).await;
+        let mut sealer = log.sealer().await;
+        assert_eq!(sealer.round().await.unwrap(), 1);
+        meddle(&look, WAITING).await;
+        look.execute_unprepared("vacuum analyze access_line").await.unwrap();
+        assert_eq!(sealer.round().await.unwrap(), 1_200);
+        log.ask(2).await;
+        assert_eq!(sealer.round().await.unwrap(), 2);
+        // Closed, it has told the server of all it asked.
+        log.town.apart.clone().close().await.unwrap();
+        let read = |index: &str| {
+            format!(
+                "select idx_tup_read from pg_stat_user_indexes where schemaname = 'secrecy' and indexrelname = 'access_line_{index}'"
+            )
+        };
+        let waited = read("waiting");
+        until("the server counts", async || number(&look, &waited).await >= 1_202).await;
+        assert_eq!(number(&look, &read("by_time")).await, 0);
+    });
+}
+
 /// A number below `most`, from a seed: the same run after run.
 fn dice(seed: &mut u64, most: i64) -> i64 {
     *seed = seed

@@ -39,9 +39,10 @@ use hub_entities::id::{
     ClbId, ConsentId, DossierAccessId, EntryId, LogHoldId, PupilId, ReferralId, ReleaseId, TrajectoryId,
 };
 use hub_entities::migration::secrecy::Migrator;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, QueryResult};
 
 use self::line::Line;
+use super::connections::Prepared;
 use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
 use super::together::Together;
@@ -187,5 +188,20 @@ impl SecretDb {
     /// A transaction that reaches the rows of these CLBs and of no other.
     async fn within(&self, clbs: &[ClbId]) -> Result<Transaction, DbError> {
         self.beginner.begin(self.dialect.name_clbs(clbs)).await
+    }
+
+    /// The same, of a transaction that changes nothing.
+    async fn reading(&self, clbs: &[ClbId]) -> Result<Transaction, DbError> {
+        self.beginner.begin_reading(self.dialect.name_clbs(clbs)).await
+    }
+
+    /// The same, with what it is asked first.
+    async fn reading_with<const IDS: usize>(
+        &self,
+        clbs: &[ClbId],
+        question: &Prepared<'_, IDS>,
+    ) -> Result<(Transaction, Vec<QueryResult>), DbError> {
+        let named = self.dialect.name_clbs(clbs);
+        self.beginner.begin_reading_with(named, question).await
     }
 }

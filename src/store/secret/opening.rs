@@ -148,7 +148,7 @@ pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Res
 /// The lines could not be written, or not committed: then nothing is opened. A sealed value that does not fit its place
 /// opens nothing either.
 pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: Vec<Line>) -> Result<Found, DbError> {
-    let tx = secrets.apart.within(&[clb]).await?;
+    let tx = secrets.apart.reading(&[clb]).await?;
     let closed = Closed::read(&tx, clb, grants, None).await?;
     tx.commit().await?;
     closed.open(secrets, lines).await
@@ -177,8 +177,7 @@ pub async fn decide_and_open(
     decide: impl FnOnce(&[Ties]) -> (Vec<Grant>, Vec<Line>) + Send,
 ) -> Result<(Vec<Known>, Found), DbError> {
     let clb = basic.asker.clb;
-    let tx = secrets.apart.within(&[clb]).await?;
-    let whole = basic.with_secrets(&tx, secrets, law).await?;
+    let (tx, whole) = basic.with_secrets(secrets, law).await?;
     let (grants, lines) = decide(&whole.ties);
     let closed = Closed::read(&tx, clb, &grants, Some(&whole)).await?;
     tx.commit().await?;
@@ -475,7 +474,7 @@ fn read_entries(rows: &[Answer], grants: &[&Grant]) -> Result<Vec<Sealed>, DbErr
 /// Where something of this CLB is: in whose dossier, and of which class. The one thing that is read before a decision,
 /// for it is what is decided on; unknown and foreign ones are the same.
 pub async fn place_of(secrets: &Secrets, clb: ClbId, what: What) -> Result<Option<(PupilId, Class)>, DbError> {
-    let tx = secrets.apart.within(&[clb]).await?;
+    let tx = secrets.apart.reading(&[clb]).await?;
     let (text, id): (_, Value) = match what {
         What::Trajectory(id) => (
             "select t.pupil_id, t.domain, false from trajectory t where t.clb_id = ? and t.id = ?",

@@ -15,6 +15,7 @@ use super::basic::Basic;
 use super::{Secrets, consent, emergency, parents_log, rights, transfer};
 use crate::keys::KeyId;
 use crate::keys::vault::{Owner, Wrapped};
+use crate::store::connections::Prepared;
 use crate::store::sql::{list, rows};
 use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
@@ -86,8 +87,7 @@ pub async fn load_as_party(
 }
 
 async fn loaded(secrets: &Secrets, law: &ConsentLaw, basic: Basic) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
-    let tx = secrets.apart.within(&[basic.asker.clb]).await?;
-    let whole = basic.with_secrets(&tx, secrets, law).await?;
+    let (tx, whole) = basic.with_secrets(secrets, law).await?;
     tx.commit().await?;
     Ok((whole.ties, whole.minors))
 }
@@ -103,14 +103,14 @@ pub(super) struct Whole {
 }
 
 impl Basic {
-    /// The whole: with what the secrecy store keeps, as this transaction reads it.
+    /// The whole: with what the secrecy store keeps; and the transaction in which it was read.
     pub(super) async fn with_secrets(
         mut self,
-        tx: &Transaction,
         secrets: &Secrets,
         law: &ConsentLaw,
-    ) -> Result<Whole, DbError> {
-        let keys = of_secrets(tx, secrets, self.asker, &self.pupils, &mut self.of).await?;
+    ) -> Result<(Transaction, Whole), DbError> {
+        let (tx, found) = of_secrets(secrets, self.asker, &self.pupils).await?;
+        let keys = put(&found, self.asker, &mut self.of)?;
         let one = |pupil: &PupilId| {
             let (mut rows, known) = self
                 .of
@@ -121,7 +121,7 @@ impl Basic {
             (Ties::of_rows(*pupil, rows), known)
         };
         let (ties, minors) = self.pupils.iter().map(one).unzip();
-        Ok(Whole { ties, minors, keys })
+        Ok((tx, Whole { ties, minors, keys }))
     }
 }
 
@@ -156,7 +156,7 @@ pub async fn of_person(
     let mut clbs: Vec<ClbId> = competent.into_iter().map(|(clb, _)| clb).collect();
     clbs.sort_unstable();
     clbs.dedup();
-    let tx = secrets.apart.within(&clbs).await?;
+    let tx = secrets.apart.reading(&clbs).await?;
     let text = "select judged, judged_on from capability where clb_id in ? and pupil_id = ? order by judged_on, written_at, id";
     let judged = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
     let log_reviewed = person.role == Role::Parent && parents_log::is_told(&tx, &clbs, &person).await?;
@@ -206,7 +206,7 @@ pub async fn of_person_by_clb(
     let mut clbs: Vec<ClbId> = today.map(|(clb, _)| clb).collect();
     clbs.sort_unstable();
     clbs.dedup();
-    let tx = secrets.apart.within(&clbs).await?;
+    let tx = secrets.apart.reading(&clbs).await?;
     let text = "select clb_id, judged, judged_on from capability where clb_id in ? and pupil_id = ?
          order by judged_on, written_at, id";
     let found = rows(&tx, text, vec![list(&clbs), person.pupil.into()]).await?;
@@ -282,44 +282,65 @@ pub(super) fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbE
 }
 
 /// The asker's places in teams, and what teams decided of the pupils, from the secrecy store; and the keys of the dossiers,
-/// which open nothing before a line is written.
+/// which open nothing before a line is written. With the transaction in which that was read.
 async fn of_secrets(
-    tx: &Transaction,
     secrets: &Secrets,
     asker: Asker,
     pupils: &[PupilId],
-    of: &mut HashMap<PupilId, (TieRows, Known)>,
-) -> Result<Vec<(Owner, Wrapped)>, DbError> {
+) -> Result<(Transaction, Vec<QueryResult>), DbError> {
     let present = secrets.apart.dialect.now();
-    // One statement: each of a transaction costs the server and the hub as much as a short one takes.
-    let text = format!(
-        "select m.pupil_id, 'place', t.id, t.domain, m.begins_on, m.ends_on, cast(null as timestamptz),
-             cast(null as timestamptz), {present}, cast(null as integer), cast(null as bytea)
-           from team_member m join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id and t.pupil_id = m.pupil_id
-           where m.clb_id = ? and m.principal_id = ? and m.pupil_id in ?
-         union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, {present}, null, null
-           from access_lent where clb_id = ? and principal_id = ? and pupil_id in ?
-         union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, {present}, null, null
-           from emergency where clb_id = ? and principal_id = ? and pupil_id in ?
-         union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, {present}, null, null
-           from capability where clb_id = ? and pupil_id in ?
-         union all select pupil_id, 'key', id, null, null, null, null, null, {present}, kek_version, wrapped
-           from dossier_key where clb_id = ? and pupil_id in ?
-         order by 2, 5, 7, 3"
-    );
+    if let [pupil] = pupils {
+        let question = Prepared {
+            name: "relations",
+            text: &|| relations(present, ["$1", "$2", "= $3"]),
+            ids: [asker.clb.0, asker.principal.0, pupil.0],
+        };
+        return secrets.apart.reading_with(&[asker.clb], &question).await;
+    }
+    let tx = secrets.apart.reading(&[asker.clb]).await?;
     let own = || [Value::from(asker.clb), asker.principal.into(), list(pupils)];
     let values = own().into_iter().chain(own()).chain(own());
     let of_clb = || [Value::from(asker.clb), list(pupils)];
     let values: Vec<Value> = values.chain(of_clb()).chain(of_clb()).collect();
+    let found = rows(&tx, &relations(present, ["?", "?", "in ?"]), values).await?;
+    Ok((tx, found))
+}
+
+/// What is asked, of a CLB, a principal, and pupils. One statement: each of a transaction costs the server and the hub as much as
+/// a short one takes.
+fn relations(present: &str, [clb, principal, pupils]: [&str; 3]) -> String {
+    format!(
+        "select m.pupil_id, 'place', t.id, t.domain, m.begins_on, m.ends_on, cast(null as timestamptz),
+             cast(null as timestamptz), {present}, cast(null as integer), cast(null as bytea)
+           from team_member m join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id and t.pupil_id = m.pupil_id
+           where m.clb_id = {clb} and m.principal_id = {principal} and m.pupil_id {pupils}
+         union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, {present}, null, null
+           from access_lent where clb_id = {clb} and principal_id = {principal} and pupil_id {pupils}
+         union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, {present}, null, null
+           from emergency where clb_id = {clb} and principal_id = {principal} and pupil_id {pupils}
+         union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, {present}, null, null
+           from capability where clb_id = {clb} and pupil_id {pupils}
+         union all select pupil_id, 'key', id, null, null, null, null, null, {present}, kek_version, wrapped
+           from dossier_key where clb_id = {clb} and pupil_id {pupils}
+         order by 2, 5, 7, 3"
+    )
+}
+
+/// Puts what was found where it belongs; the keys are given back.
+fn put(
+    found: &[QueryResult],
+    asker: Asker,
+    of: &mut HashMap<PupilId, (TieRows, Known)>,
+) -> Result<Vec<(Owner, Wrapped)>, DbError> {
     let mut keys = Vec::new();
-    for row in rows(tx, &text, values).await? {
+    for row in found {
         let Some((ties, known)) = of.get_mut(&row.try_get_by_index(0)?) else {
             continue;
         };
         let what: String = row.try_get_by_index(1)?;
         match what.as_str() {
             "place" => {
-                if let Some(period) = period(&row, 4)? {
+                if let Some(period) = period(row, 4)? {
                     ties.places.push(Place {
                         trajectory: row.try_get_by_index(2)?,
                         domain: row.try_get_by_index(3)?,
@@ -339,7 +360,7 @@ async fn of_secrets(
                 let here = |at: DateTime<Utc>| asker.now.checked_add_signed(at.signed_duration_since(present));
                 let (from, until) = (row.try_get_by_index(6)?, row.try_get_by_index(7)?);
                 if let (Some(from), Some(until)) = (here(from), here(until)) {
-                    let classes = emergency::classes(&row, 3)?.into_iter();
+                    let classes = emergency::classes(row, 3)?.into_iter();
                     ties.urgencies
                         .extend(classes.map(|class| Urgency { class, from, until }));
                 }

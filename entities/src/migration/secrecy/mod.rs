@@ -26,6 +26,7 @@ mod m20261127_000100_holds;
 mod m20261127_000200_transfers;
 mod m20261127_000300_parents_log;
 mod m20261127_000400_cheaper_reads;
+mod m20261128_000500_waiting_lines;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000200_transfers::Migration),
             Box::new(m20261127_000300_parents_log::Migration),
             Box::new(m20261127_000400_cheaper_reads::Migration),
+            Box::new(m20261128_000500_waiting_lines::Migration),
         ]
     }
 }
