@@ -210,13 +210,17 @@ mod tests {
         let (together, slow) = slow();
         let first = come(&together, &slow, 1);
         settle().await;
-        let next = come(&together, &slow, 2);
+        let [second, third] = [2, 3].map(|question| come(&together, &slow, question));
         settle().await;
-        first.abort();
-        assert!(first.await.is_err());
-        slow.let_go.add_permits(2);
-        assert_eq!(next.await.unwrap(), Some((2, 2)));
-        assert_eq!(*slow.ways.lock().unwrap(), [[1], [2]]);
+        slow.let_go.add_permits(1);
+        settle().await;
+        // Both are asked now, in the turn of the second.
+        assert!(first.await.unwrap().is_some());
+        second.abort();
+        assert!(second.await.is_err());
+        slow.let_go.add_permits(1);
+        assert_eq!(third.await.unwrap(), Some((3, 2)));
+        assert_eq!(*slow.ways.lock().unwrap(), [vec![1], vec![2, 3]]);
     }
 
     #[tokio::test]
@@ -226,7 +230,7 @@ mod tests {
         let all: Vec<_> = (100..=100 + most + 2)
             .map(|question| come(&together, &slow, question))
             .collect();
-        slow.let_go.add_permits(10);
+        slow.let_go.add_permits(1_000);
         for one in all {
             assert!(one.await.unwrap().is_some());
         }
