@@ -30,12 +30,12 @@ impl Beginner {
     /// Begins a transaction. What is to hold in it from its beginning, in statements without values, goes with it where
     /// there are such.
     pub(super) async fn begin(&self, with: Option<String>) -> Result<Transaction, DbError> {
-        self.begun("begin", false, with).await
+        self.begun(false, with).await
     }
 
     /// The same, of one that only reads: PostgreSQL refuses whatever writes in it.
     pub(super) async fn begin_reading(&self, with: Option<String>) -> Result<Transaction, DbError> {
-        self.begun(READS, true, with).await
+        self.begun(true, with).await
     }
 
     /// The same; and this is asked in it first, on the same way on PostgreSQL.
@@ -55,18 +55,18 @@ impl Beginner {
             }
             Self::Own(own) => {
                 let mut taken = own.take().await?;
-                let found = taken.begun_with(&beginning(READS, with), question).await?;
+                let found = taken.begun_with(&beginning(true, with), question).await?;
                 Ok((Transaction::own(taken, true), found))
             }
         }
     }
 
-    async fn begun(&self, begin: &str, reads: bool, with: Option<String>) -> Result<Transaction, DbError> {
+    async fn begun(&self, reads: bool, with: Option<String>) -> Result<Transaction, DbError> {
         match self {
             Self::Pool(pool) => Ok(Transaction(Kind::Pool(begin_on_pool(pool).await?))),
             Self::Own(own) => {
                 let mut taken = own.take().await?;
-                taken.begun(&beginning(begin, with)).await?;
+                taken.begun(&beginning(reads, with)).await?;
                 Ok(Transaction::own(taken, reads))
             }
         }
@@ -84,7 +84,8 @@ impl Beginner {
 const READS: &str = "begin read only";
 
 /// What begins one, with what is to hold in it from its beginning.
-fn beginning(begin: &str, with: Option<String>) -> String {
+fn beginning(reads: bool, with: Option<String>) -> String {
+    let begin = if reads { READS } else { "begin" };
     with.map_or_else(|| begin.to_owned(), |with| format!("{begin}; {with}"))
 }
 

@@ -108,7 +108,7 @@ pub async fn link_some(apart: &SecretDb, scope: &Scope, clb: ClbId, most: u32) -
 /// Where the logs of these CLBs end.
 pub async fn heads(apart: &SecretDb, scope: &Scope, clbs: &[ClbId]) -> Result<Vec<Head>, DbError> {
     may(scope)?;
-    let tx = apart.within(clbs).await?;
+    let tx = apart.reading(clbs).await?;
     let text = "select clb_id, seq, hash from chain_head where clb_id in ? and seq > 0 order by clb_id";
     let found = rows(&tx, text, vec![list(clbs)]).await?;
     tx.commit().await?;
@@ -129,7 +129,7 @@ pub async fn waiting(
     clbs: &[ClbId],
 ) -> Result<Vec<(ClbId, i64, DateTime<Utc>)>, DbError> {
     may(scope)?;
-    let tx = apart.within(clbs).await?;
+    let tx = apart.reading(clbs).await?;
     let text = "select clb_id, count(*), min(at) from access_line where clb_id in ? and seq is null group by clb_id";
     let found = rows(&tx, text, vec![list(clbs)]).await?;
     tx.commit().await?;
@@ -151,7 +151,7 @@ pub async fn linked(
     (after, most): (i64, u32),
 ) -> Result<Vec<(i64, [u8; 32], Line)>, DbError> {
     may(scope)?;
-    let tx = apart.within(&[clb]).await?;
+    let tx = apart.reading(&[clb]).await?;
     let text = format!(
         "select {}, seq, hash from access_line where clb_id = ? and seq > ? order by seq limit ?",
         line::ALL

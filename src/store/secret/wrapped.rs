@@ -76,7 +76,7 @@ impl Stores<'_> {
     pub async fn behind(&self, scope: &Scope, version: i32) -> Result<i64, DbError> {
         may(scope)?;
         let mut all = 0_i64;
-        let tx = self.apart.within(self.clbs).await?;
+        let tx = self.apart.reading(self.clbs).await?;
         for table in &APART {
             all = all.saturating_add(table.behind(&tx, Some(self.clbs), version).await?);
         }
