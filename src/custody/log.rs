@@ -15,8 +15,11 @@ use crate::store::secret::chain::{self, BEGINNING, link};
 /// How often it is looked for lines that wait: far within the second in which each is to be linked.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// How many lines are linked in one transaction.
+/// How many lines of a log are linked in one transaction.
 const AT_ONCE: u32 = 500;
+
+/// The lines of so many logs are linked in one transaction.
+const LOGS: usize = 16;
 
 /// How many lines are read at once when they are verified.
 const PAGE: u32 = 5_000;
@@ -72,15 +75,20 @@ impl Sealer {
         let clbs = self.custody.clbs().await?;
         let Custody { apart, scope, .. } = &self.custody;
         let mut lines = 0_usize;
-        for (clb, _, _) in chain::waiting(apart, scope, &clbs).await? {
-            loop {
-                let some = chain::link_some(apart, scope, clb, AT_ONCE).await?;
-                lines = lines.saturating_add(some);
-                // Those that come meanwhile have time until the next round.
-                if u32::try_from(some).is_ok_and(|some| some < AT_ONCE) {
-                    break;
+        let waiting = chain::waiting(apart, scope, &clbs).await?;
+        let mut waiting: Vec<ClbId> = waiting.into_iter().map(|(clb, _, _)| clb).collect();
+        while !waiting.is_empty() {
+            let mut more = Vec::new();
+            for some in waiting.chunks(LOGS) {
+                for (clb, linked) in chain::link_some(apart, scope, some, AT_ONCE).await? {
+                    lines = lines.saturating_add(linked);
+                    // Those that come meanwhile have time until the next round.
+                    if u32::try_from(linked).is_ok_and(|linked| linked >= AT_ONCE) {
+                        more.push(clb);
+                    }
                 }
             }
+            waiting = more;
         }
         // Also what another replica linked, or this one before it was cut off.
         let all = chain::heads(apart, scope, &clbs).await?;

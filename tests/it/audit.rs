@@ -156,6 +156,39 @@ fn a_line_is_linked_by_its_id() {
     });
 }
 
+/// A line like the first waits in the log of each CLB.
+const WAITING_EVERYWHERE: &str = "insert into access_line
+     select (jsonb_populate_record(l, jsonb_build_object('id', gen_random_uuid(), 'clb_id', c.id, 'seq', null, 'hash', null))).*
+     from access_line l, public.clb c where l.id = (select id from access_line where seq = 1 limit 1)";
+
+/// The hub links for a whole region, twice a second: of one more CLB only its lines are asked.
+#[test]
+fn one_more_log_is_one_more_way() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let look = database.look_apart().await;
+        let log = Log::of(database, 1).await;
+        let mut sealer = log.sealer().await;
+        assert_eq!(sealer.round().await.unwrap(), 1);
+        let mut asked = Vec::new();
+        // Three logs with the two of the town, then four, then five; each has had a line before it is counted.
+        for more in ["114721", "114722", "114723"] {
+            log.town.world.clb(more).await;
+            for counted in [false, true] {
+                let waits = meddle(&look, WAITING_EVERYWHERE).await;
+                let before = log.town.apart.statements();
+                let linked = sealer.round().await.unwrap();
+                assert_eq!(u64::try_from(linked).unwrap(), waits);
+                if counted {
+                    asked.push(log.town.apart.statements() - before);
+                }
+            }
+        }
+        assert!(log.verified().await.iter().all(|log| log.wrong.is_none()));
+        // Who waits, where the logs end, the two that write, and where they end now: five, and one for the lines of each.
+        assert_eq!(asked, [8, 9, 10]);
+    });
+}
+
 /// The server looked at the log while nearly all of it waited, as it does where one was just set up. What waits later is read in its
 /// order from what waits, and the log of the CLB is not read for that order: this took longer with every line it had.
 #[test]

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use hub_entities::id::ClbId;
 use hub_entities::policy::{Reach, Scope};
-use sea_orm::{QueryResult, Value};
+use sea_orm::QueryResult;
 use sha2::{Digest as _, Sha256};
 
 use super::SecretDb;
@@ -14,7 +14,8 @@ use super::line::{self, Line};
 use crate::keys::framed;
 use crate::keys::heads::Head;
 use crate::store::DbError;
-use crate::store::sql::{bulk, execute, list, row, rows};
+use crate::store::sql::{bulk, list, rows};
+use crate::store::transaction::Transaction;
 
 /// What the first line of a log is linked to.
 pub const BEGINNING: [u8; 32] = [0; 32];
@@ -67,42 +68,74 @@ fn hash(row: &QueryResult, at: usize) -> Result<[u8; 32], DbError> {
     })
 }
 
-/// Links some of the lines of one CLB that wait; says how many.
-pub async fn link_some(apart: &SecretDb, scope: &Scope, clb: ClbId, most: u32) -> Result<usize, DbError> {
-    may(scope)?;
-    let tx = apart.within(&[clb]).await?;
-    let first = "insert into chain_head (clb_id, seq, hash) values (?, 0, ?) on conflict (clb_id) do nothing";
-    execute(&tx, first, vec![clb.into(), BEGINNING.to_vec().into()]).await?;
+/// Where the logs of these CLBs end, each locked until the transaction ends: in the order of their ids, so that two replicas
+/// cannot wait for each other. One without an end is given one.
+async fn locked(apart: &SecretDb, tx: &Transaction, clbs: &[ClbId]) -> Result<Vec<Head>, DbError> {
     let lock = apart.dialect.for_update();
-    let text = format!("select seq, hash from chain_head where clb_id = ? {lock}");
-    let head = row(&tx, &text, vec![clb.into()]).await?;
-    let head = head.ok_or(DbError::Unreadable {
-        column: "chain_head.seq",
-    })?;
-    let (mut seq, mut before): (i64, [u8; 32]) = (head.try_get_by_index(0)?, hash(&head, 1)?);
+    let text = format!("select clb_id, seq, hash from chain_head where clb_id in ? order by clb_id {lock}");
+    let mut found = rows(tx, &text, vec![list(clbs)]).await?;
+    if found.len() < clbs.len() {
+        let first = clbs
+            .iter()
+            .map(|clb| vec![(*clb).into(), 0_i64.into(), BEGINNING.to_vec().into()]);
+        let kept = "on conflict (clb_id) do nothing";
+        bulk(tx, "insert into chain_head (clb_id, seq, hash)", 3, first, kept).await?;
+        found = rows(tx, &text, vec![list(clbs)]).await?;
+    }
+    found.iter().map(head).collect()
+}
+
+/// Links some of the lines that wait in the logs of these CLBs, so many of each at most; says how many of each.
+///
+/// One transaction for all of them: apart from reading the lines, it costs as many ways whatever their number.
+pub async fn link_some(
+    apart: &SecretDb,
+    scope: &Scope,
+    clbs: &[ClbId],
+    most: u32,
+) -> Result<Vec<(ClbId, usize)>, DbError> {
+    may(scope)?;
+    let tx = apart.within(clbs).await?;
     let text = format!(
         "select {} from access_line where clb_id = ? and seq is null order by at, id limit ?",
         line::ALL
     );
-    let found = rows(&tx, &text, vec![clb.into(), i64::from(most).into()]).await?;
-    let mut links: Vec<Vec<Value>> = Vec::with_capacity(found.len());
-    for row in &found {
-        let line = line::read(row)?;
-        seq = seq.saturating_add(1);
-        before = link(&before, seq, &line);
-        links.push(vec![line.id.into(), seq.into(), before.to_vec().into()]);
+    let (mut links, mut ends, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    for Head { clb, mut seq, hash } in locked(apart, &tx, clbs).await? {
+        let mut before = hash;
+        let found = rows(&tx, &text, vec![clb.into(), i64::from(most).into()]).await?;
+        for row in &found {
+            let line = line::read(row)?;
+            seq = seq.saturating_add(1);
+            before = link(&before, seq, &line);
+            links.push(vec![line.id.into(), seq.into(), before.to_vec().into()]);
+        }
+        if !found.is_empty() {
+            ends.push(vec![clb.into(), seq.into(), before.to_vec().into()]);
+        }
+        done.push((clb, found.len()));
     }
-    if !found.is_empty() {
+    if !links.is_empty() {
         // By their ids alone. Asked for those without a number, the server may go through all that ever waited instead: the
         // index of these is small when it plans, and full of what is linked by now when it looks.
         let tail = ") update access_line set seq = linked.seq, hash = linked.hash from linked
              where access_line.id = linked.id and coalesce(access_line.seq, 0) = 0";
         bulk(&tx, "with linked (id, seq, hash) as (", 3, links.into_iter(), tail).await?;
-        let text = "update chain_head set seq = ?, hash = ? where clb_id = ?";
-        execute(&tx, text, vec![seq.into(), before.to_vec().into(), clb.into()]).await?;
+        let tail = ") update chain_head set seq = ended.seq, hash = ended.hash from ended
+             where chain_head.clb_id = ended.clb_id";
+        bulk(&tx, "with ended (clb_id, seq, hash) as (", 3, ends.into_iter(), tail).await?;
     }
     tx.commit().await?;
-    Ok(found.len())
+    Ok(done)
+}
+
+/// A row of a CLB, a number and a hash.
+fn head(row: &QueryResult) -> Result<Head, DbError> {
+    Ok(Head {
+        clb: row.try_get_by_index(0)?,
+        seq: row.try_get_by_index(1)?,
+        hash: hash(row, 2)?,
+    })
 }
 
 /// Where the logs of these CLBs end.
@@ -112,13 +145,6 @@ pub async fn heads(apart: &SecretDb, scope: &Scope, clbs: &[ClbId]) -> Result<Ve
     let text = "select clb_id, seq, hash from chain_head where clb_id in ? and seq > 0 order by clb_id";
     let found = rows(&tx, text, vec![list(clbs)]).await?;
     tx.commit().await?;
-    let head = |row: &QueryResult| {
-        Ok(Head {
-            clb: row.try_get_by_index(0)?,
-            seq: row.try_get_by_index(1)?,
-            hash: hash(row, 2)?,
-        })
-    };
     found.iter().map(head).collect()
 }
 
