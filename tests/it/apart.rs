@@ -154,6 +154,26 @@ fn without_a_named_clb_nothing_is_there() {
                     "after {clbs:?}"
                 );
             }
+            // Lines of the log are written for several at once, and for none that is not named.
+            for (clbs, of, may) in [
+                (vec![one], one, true),
+                (vec![one, other], other, true),
+                (vec![one], other, false),
+                (vec![], one, false),
+            ] {
+                let tx = role.begin().await.unwrap();
+                let ids: Vec<String> = clbs.iter().map(|clb: &ClbId| clb.0.to_string()).collect();
+                let text = format!("select set_config('clb_hub.clbs', '{}', true)", ids.join(","));
+                tx.execute_unprepared(&text).await.unwrap();
+                let of = of.0;
+                let line = format!(
+                    "insert into access_line (id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld,
+                       request_id)
+                     values ('{of}', '{of}', now(), '{of}', 'clb_worker', true, '{of}', 'read', '', '', '{of}')"
+                );
+                assert_eq!(tx.execute_unprepared(&line).await.is_ok(), may, "{clbs:?}");
+                tx.rollback().await.unwrap();
+            }
             role.close().await.unwrap();
         },
     );
