@@ -4,23 +4,20 @@
 //! database for every statement, a third of what a small question costs. Here a connection is kept when what was asked
 //! over it came to its end. One that was cut off or failed is closed, so that nobody meets its answer, and the server
 //! ends what it was at within a second (R58); one that lay idle is asked before it is used.
-//!
-//! The end of a transaction that only read is a way of its own too. Where somebody waits for a connection it is handed on
-//! as it is, and ends on the way on which the next one begins; where nobody waits it ends at once. And what such a
-//! transaction asks first can go on the way on which it begins.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt as _;
 use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use uuid::Uuid;
+use sqlx::{AssertSqlSafe, Connection, Either, PgConnection, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::asked::Asking;
 use super::db::Statements;
 
 /// How long one waits for a connection.
@@ -29,21 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// After so long without work a connection is asked whether it still lives.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// A question that is prepared on each connection under its name, so that it can be asked by words alone. Its values are ids,
-/// of which nothing can be read but what they are.
-pub(super) struct Prepared<'a, const IDS: usize> {
-    /// Under which name.
-    pub(super) name: &'static str,
-    /// What is asked; `$1` and so on are the ids.
-    pub(super) text: &'a (dyn Fn() -> String + Sync),
-    /// The ids.
-    pub(super) ids: [Uuid; IDS],
-}
+/// How a transaction begins that only reads.
+pub(super) const READS: &str = "begin read only";
 
-/// A connection with what is prepared on it.
+/// On one connection so many questions stay prepared; the one prepared first makes room.
+const PREPARED: usize = 128;
+
+/// A connection with the numbers of what is prepared on it.
 struct Live {
     connection: PgConnection,
-    prepared: Vec<&'static str>,
+    prepared: VecDeque<u32>,
 }
 
 /// Connections to PostgreSQL, at most so many at once.
@@ -51,8 +43,6 @@ pub(super) struct Connections {
     options: PgConnectOptions,
     idle: Mutex<Vec<(Live, Instant)>>,
     permits: Arc<Semaphore>,
-    /// Who waits for one, in the order they came.
-    waiting: Mutex<VecDeque<oneshot::Sender<Taken>>>,
     statements: Arc<Statements>,
 }
 
@@ -70,7 +60,6 @@ impl Connections {
         Self {
             options,
             idle: Mutex::default(),
-            waiting: Mutex::default(),
             statements: Arc::clone(statements),
             permits: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
         }
@@ -80,50 +69,24 @@ impl Connections {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<oneshot::Sender<Taken>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A connection. Whoever is cut off before [`Taken::give_back`] leaves it to be closed.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, DbErr> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return self.opened(permit).await;
-        }
-        let (hand, handed) = oneshot::channel();
-        {
-            let mut waiting = self.waiting();
-            // Those who wait no more, so that none but those who do are kept.
-            while waiting.front().is_some_and(oneshot::Sender::is_closed) {
-                waiting.pop_front();
-            }
-            waiting.push_back(hand);
-        }
-        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.permits).acquire_owned());
-        tokio::select! {
-            biased;
-            Ok(taken) = handed => Ok(taken),
-            permit = permit => {
-                let permit = permit.ok().and_then(Result::ok);
-                self.opened(permit.ok_or(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout))?).await
-            }
-        }
-    }
-
-    async fn opened(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Taken, DbErr> {
+        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit.ok().and_then(Result::ok);
+        let permit = permit.ok_or(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout))?;
         let live = if let Some(kept) = self.kept().await {
             kept
         } else {
             let opened = PgConnection::connect_with(&self.options).await;
             Live {
                 connection: opened.map_err(|fault| DbErr::Conn(RuntimeErr::SqlxError(fault.into())))?,
-                prepared: Vec::new(),
+                prepared: VecDeque::new(),
             }
         };
         Ok(Taken {
             live,
             is_whole: true,
             has_failed: false,
-            is_open: false,
             of: Arc::clone(self),
             _permit: permit,
         })
@@ -154,8 +117,6 @@ pub(super) struct Taken {
     is_whole: bool,
     /// Whether the database refused something of it.
     has_failed: bool,
-    /// Whether a transaction that only read is open on it, which the next one has to end.
-    is_open: bool,
     of: Arc<Connections>,
     _permit: OwnedSemaphorePermit,
 }
@@ -178,59 +139,33 @@ impl Taken {
         }
     }
 
-    /// Hands it on to who waits, as it is: with a transaction open that only read. Nobody does, and it comes back.
-    pub(super) fn hand_on(mut self) -> Option<Self> {
-        let of = Arc::clone(&self.of);
-        self.is_open = true;
-        while self.is_whole {
-            let Some(next) = of.waiting().pop_front() else { break };
-            match next.send(self) {
-                Ok(()) => return None,
-                // That one waits no more.
-                Err(back) => self = back,
-            }
-        }
-        self.is_open = false;
-        Some(self)
-    }
-
-    /// Begins a transaction, in one way to the database; what the one before left open is ended on it.
-    pub(super) async fn begun(&mut self, begin: &str) -> Result<(), DbErr> {
-        let texts = format!("{}{begin}", self.end());
-        self.told(texts).await
-    }
-
-    /// The same; and this is asked in it, on the same way.
-    pub(super) async fn begun_with<const IDS: usize>(
-        &mut self,
-        begin: &str,
-        Prepared { name, text, ids }: &Prepared<'_, IDS>,
-    ) -> Result<Vec<QueryResult>, DbErr> {
-        let end = self.end();
-        let prepare = if self.live.prepared.contains(name) {
-            String::new()
-        } else {
-            format!("prepare {name} ({}) as {}; ", ["uuid"; IDS].join(", "), text())
-        };
-        let ids = ids.map(|id| format!("'{id}'")).join(", ");
-        let texts = format!("{end}{prepare}{begin}; execute {name} ({ids})");
+    /// Asks each, all on one way: in a transaction that only reads, and each within what is to hold for it alone.
+    ///
+    /// A connection on which one of them is refused is closed: what is prepared on it is not known any more.
+    pub(super) async fn each(&mut self, askings: &[&Asking]) -> Result<Vec<Vec<QueryResult>>, DbErr> {
+        let Way { texts, answers } = self.live.way(askings)?;
+        let mut found: Vec<Vec<QueryResult>> = askings.iter().map(|_| Vec::new()).collect();
         let begun = self.begins();
-        let found = sqlx::raw_sql(AssertSqlSafe(texts));
-        let found = found.fetch_all(&mut self.live.connection).await;
-        let found = self.ended(begun, found)?;
-        if !prepare.is_empty() {
-            self.live.prepared.push(name);
+        let mut ended = 0_usize;
+        let mut told = sqlx::raw_sql(AssertSqlSafe(texts)).fetch_many(&mut self.live.connection);
+        let told = loop {
+            match told.try_next().await {
+                Ok(Some(Either::Left(_))) => ended = ended.saturating_add(1),
+                Ok(Some(Either::Right(row))) => {
+                    let of = answers.get(ended).copied().flatten();
+                    let of = of.and_then(|nth| found.get_mut(nth)).ok_or_else(unasked)?;
+                    of.push(row.into());
+                }
+                Ok(None) => break Ok(()),
+                Err(fault) => break Err(fault),
+            }
+        };
+        for _ in askings {
+            self.of.statements.note(told.is_err(), begun.elapsed());
         }
-        Ok(found.into_iter().map(Into::into).collect())
-    }
-
-    /// What ends the transaction that the one before left open.
-    const fn end(&mut self) -> &'static str {
-        if std::mem::replace(&mut self.is_open, false) {
-            "commit; "
-        } else {
-            ""
-        }
+        told.map_err(|fault| DbErr::Query(RuntimeErr::SqlxError(fault.into())))?;
+        self.is_whole = ended == answers.len();
+        if self.is_whole { Ok(found) } else { Err(unasked()) }
     }
 
     /// What was asked has come to its end.
@@ -281,6 +216,57 @@ impl Taken {
             .execute(&mut self.live.connection)
             .await;
         self.settle(done).map(drop)
+    }
+}
+
+fn unasked() -> DbErr {
+    DbErr::Custom("an answer to what was not asked".to_owned())
+}
+
+/// What goes on one way.
+struct Way {
+    /// Statement behind statement.
+    texts: String,
+    /// Which asking each of them answers, if it does.
+    answers: Vec<Option<usize>>,
+}
+
+impl Way {
+    fn go(&mut self, text: &str, of: Option<usize>) {
+        self.texts.extend([text, "; "]);
+        self.answers.push(of);
+    }
+}
+
+impl Live {
+    /// The way for these: each is prepared where it is not yet, and what holds for one does not hold for the next.
+    fn way(&mut self, askings: &[&Asking]) -> Result<Way, DbErr> {
+        let mut way = Way {
+            texts: String::new(),
+            answers: Vec::new(),
+        };
+        way.go(READS, None);
+        let mut holds = None;
+        for (nth, asking) in askings.iter().enumerate() {
+            let number = asking.number().ok_or_else(unasked)?;
+            if !self.prepared.contains(&number) {
+                if self.prepared.len() >= PREPARED
+                    && let Some(first) = self.prepared.pop_front()
+                {
+                    way.go(&format!("deallocate asked_{first}"), None);
+                }
+                way.go(&asking.prepare(number), None);
+                self.prepared.push_back(number);
+            }
+            let with = asking.with.as_ref().ok_or_else(unasked)?;
+            if holds != Some(with) {
+                way.go(with, None);
+                holds = Some(with);
+            }
+            way.go(&asking.execute(number), Some(nth));
+        }
+        way.go("commit", None);
+        Ok(way)
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod abandoned;
 pub mod access;
 pub mod agreement;
+mod asked;
 pub mod audience;
 pub mod carried;
 mod clb_tally;
@@ -40,7 +41,6 @@ pub mod roster;
 pub mod run;
 pub mod secret;
 pub mod setup;
-mod several;
 pub mod signal;
 mod sql;
 pub mod staging;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::future::join_all;
 use sea_orm::DbErr;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::DbError;
 
@@ -35,15 +35,23 @@ struct Waiting<Question, Answer> {
 /// Those who wait for answers of one kind.
 pub(super) struct Together<Question, Answer> {
     waiting: Mutex<Vec<Waiting<Question, Answer>>>,
-    /// Who holds it asks.
-    turn: tokio::sync::Mutex<()>,
+    /// Who holds one asks.
+    turns: Semaphore,
 }
 
 impl<Question, Answer> Default for Together<Question, Answer> {
     fn default() -> Self {
+        Self::at_once(1)
+    }
+}
+
+impl<Question, Answer> Together<Question, Answer> {
+    /// So many ways are under way at once.
+    pub(super) fn at_once(ways: u32) -> Self {
+        let ways = usize::try_from(ways).unwrap_or(usize::MAX);
         Self {
             waiting: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            turns: Semaphore::new(ways.clamp(1, Semaphore::MAX_PERMITS)),
         }
     }
 }
@@ -83,7 +91,7 @@ impl<Question: Send + Sync + 'static, Answer: Send + 'static> Together<Question,
 
     /// Answers those who wait by then. There are as many turns as questions, so nobody is left.
     async fn take_turn(&self, of: &impl Answers<Question, Answer = Answer>) {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turns.acquire().await;
         let some: Vec<Waiting<Question, Answer>> = {
             let mut waiting = self.waiting();
             let most = waiting.len().min(AT_ONCE);
@@ -111,7 +119,6 @@ impl<Question: Send + Sync + 'static, Answer: Send + 'static> Together<Question,
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
 
     use super::*;

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _, Value,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 use tokio::sync::Mutex;
 
 use super::DbError;
-use super::connections::{Connections, Prepared, Taken};
+use super::connections::{Connections, READS, Taken};
 use super::{abandoned, watch};
 
 /// What transactions begin on.
@@ -38,36 +38,13 @@ impl Beginner {
         self.begun(true, with).await
     }
 
-    /// The same; and this is asked in it first, on the same way on PostgreSQL.
-    pub(super) async fn begin_reading_with<const IDS: usize>(
-        &self,
-        with: Option<String>,
-        question: &Prepared<'_, IDS>,
-    ) -> Result<(Transaction, Vec<QueryResult>), DbError> {
-        match self {
-            Self::Pool(pool) => {
-                let tx = Transaction(Kind::Pool(begin_on_pool(pool).await?));
-                let text = (question.text)();
-                let asked =
-                    Statement::from_sql_and_values(tx.get_database_backend(), text, question.ids.map(Value::from));
-                let found = tx.query_all_raw(asked).await?;
-                Ok((tx, found))
-            }
-            Self::Own(own) => {
-                let mut taken = own.take().await?;
-                let found = taken.begun_with(&beginning(true, with), question).await?;
-                Ok((Transaction::own(taken, true), found))
-            }
-        }
-    }
-
     async fn begun(&self, reads: bool, with: Option<String>) -> Result<Transaction, DbError> {
         match self {
             Self::Pool(pool) => Ok(Transaction(Kind::Pool(begin_on_pool(pool).await?))),
             Self::Own(own) => {
                 let mut taken = own.take().await?;
-                taken.begun(&beginning(reads, with)).await?;
-                Ok(Transaction::own(taken, reads))
+                taken.told(beginning(reads, with)).await?;
+                Ok(Transaction(Kind::Own(Open(Mutex::new(Some(taken))))))
             }
         }
     }
@@ -79,9 +56,6 @@ impl Beginner {
         }
     }
 }
-
-/// How one begins that only reads.
-const READS: &str = "begin read only";
 
 /// What begins one, with what is to hold in it from its beginning.
 fn beginning(reads: bool, with: Option<String>) -> String {
@@ -117,10 +91,7 @@ enum Kind {
 }
 
 /// One on a connection of our own.
-struct Open {
-    on: Mutex<Option<Taken>>,
-    reads: bool,
-}
+struct Open(Mutex<Option<Taken>>);
 
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -135,15 +106,10 @@ fn over() -> DbErr {
 impl Open {
     /// Makes it so; a connection of which that is not certain is closed.
     async fn commit(&mut self) -> Result<(), DbErr> {
-        let mut taken = self.on.get_mut().take().ok_or_else(over)?;
+        let mut taken = self.0.get_mut().take().ok_or_else(over)?;
         // PostgreSQL rolls back here, and answers as if it had not.
         if taken.has_failed() {
             return Err(DbErr::Custom("a statement of the transaction failed".to_owned()));
-        }
-        if self.reads {
-            // There is nothing to make so: who waits ends it.
-            let Some(back) = taken.hand_on() else { return Ok(()) };
-            taken = back;
         }
         taken.told("commit".to_owned()).await?;
         taken.give_back();
@@ -160,7 +126,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         // One whose statement was cut off is closed, and rolled back by that.
-        let taken = self.on.get_mut().take().filter(Taken::is_whole);
+        let taken = self.0.get_mut().take().filter(Taken::is_whole);
         if let Some((taken, runtime)) = taken.zip(tokio::runtime::Handle::try_current().ok()) {
             runtime.spawn(Self::rollback(taken));
         }
@@ -168,13 +134,6 @@ impl Drop for Open {
 }
 
 impl Transaction {
-    fn own(taken: Taken, reads: bool) -> Self {
-        Self(Kind::Own(Open {
-            on: Mutex::new(Some(taken)),
-            reads,
-        }))
-    }
-
     /// Makes it so.
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         match self.0 {
@@ -187,7 +146,7 @@ impl Transaction {
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
         match self.0 {
             Kind::Pool(tx) => tx.rollback().await,
-            Kind::Own(mut open) => Open::rollback(open.on.get_mut().take().ok_or_else(over)?).await,
+            Kind::Own(mut open) => Open::rollback(open.0.get_mut().take().ok_or_else(over)?).await,
         }
     }
 }
@@ -204,7 +163,7 @@ impl ConnectionTrait for Transaction {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match &self.0 {
             Kind::Pool(tx) => tx.execute_raw(statement).await,
-            Kind::Own(open) => open.on.lock().await.as_mut().ok_or_else(over)?.execute(statement).await,
+            Kind::Own(open) => open.0.lock().await.as_mut().ok_or_else(over)?.execute(statement).await,
         }
     }
 
@@ -221,23 +180,21 @@ impl ConnectionTrait for Transaction {
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match &self.0 {
             Kind::Pool(tx) => tx.query_one_raw(statement).await,
-            Kind::Own(open) => open.on.lock().await.as_mut().ok_or_else(over)?.one(statement).await,
+            Kind::Own(open) => open.0.lock().await.as_mut().ok_or_else(over)?.one(statement).await,
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match &self.0 {
             Kind::Pool(tx) => tx.query_all_raw(statement).await,
-            Kind::Own(open) => open.on.lock().await.as_mut().ok_or_else(over)?.all(statement).await,
+            Kind::Own(open) => open.0.lock().await.as_mut().ok_or_else(over)?.all(statement).await,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::error::Error;
-
-    use uuid::Uuid;
 
     use super::super::Options;
     use super::super::db::Statements;
@@ -246,7 +203,7 @@ mod tests {
     use super::*;
 
     /// One connection to the PostgreSQL of the tests; where there is none they must not be asked for.
-    fn alone() -> Result<Option<Beginner>, Box<dyn Error>> {
+    pub(in crate::store) fn alone() -> Result<Option<Beginner>, Box<dyn Error>> {
         let Ok(url) = std::env::var("CLB_HUB_TEST_POSTGRES") else {
             assert!(std::env::var_os("CLB_HUB_TEST_REQUIRE").is_none(), "no PostgreSQL");
             return Ok(None);
@@ -298,89 +255,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_only_read_is_ended_by_who_waits_for_its_connection() -> Result<(), Box<dyn Error>> {
+    async fn one_that_only_reads_writes_nothing_and_is_over_when_it_is_said_to_be() -> Result<(), Box<dyn Error>> {
         let Some(beginner) = alone()? else { return Ok(()) };
-        let set = |clbs: &str| Some(format!("set local clb_hub.clbs = '{clbs}'"));
-        let one = beginner.begin_reading(set("of the first")).await?;
-        let first = number(&one, WHO).await?;
-        execute(&one, LOCK, vec![i64::from(first).into()]).await?;
-        assert!(
-            execute(&one, "create table of_a_reader (a int)", Vec::new())
-                .await
-                .is_err(),
-            "it only reads"
-        );
+        let set = || Some("set local clb_hub.clbs = 'of the first'".to_owned());
+        let one = beginner.begin_reading(set()).await?;
+        let table = "create table of_a_reader (a int)";
+        assert!(execute(&one, table, Vec::new()).await.is_err(), "it only reads");
         drop(one);
-        let one = beginner.begin_reading(set("of the first")).await?;
-        execute(&one, LOCK, vec![i64::from(first).into()]).await?;
-        // Two come and wait, and one of them waits no more.
-        let come = |clbs: &str| {
-            let (beginner, set) = (beginner.clone(), set(clbs));
-            tokio::spawn(async move { beginner.begin(set).await })
-        };
-        let (gone, next) = (come("of one who has gone"), come("of the next"));
-        tokio::task::yield_now().await;
-        gone.abort();
-        assert!(gone.await.is_err());
-        one.commit().await?;
-        let next = next.await??;
-        assert_eq!(number(&next, WHO).await?, first, "over the same connection");
-        assert_eq!(held(&next).await?, (0, "of the next".to_owned()));
-        // Who comes next may write, and nobody waits: it is over when it is said to be.
-        execute(&next, LOCK, vec![i64::from(first).into()]).await?;
-        next.commit().await?;
-        let last = beginner.begin(None).await?;
-        assert_eq!(held(&last).await?, (0, String::new()));
-        Ok(last.commit().await?)
-    }
-
-    #[tokio::test]
-    async fn what_is_asked_on_the_way_is_asked_within() -> Result<(), Box<dyn Error>> {
-        let Some(beginner) = alone()? else { return Ok(()) };
-        let mut who = Vec::new();
-        for (clbs, ids) in [("first", [1, 2]), ("second", [3, 4])] {
-            let ids = ids.map(Uuid::from_u128);
-            let question = Prepared {
-                name: "asked_on_the_way",
-                text: &|| "select $2, $1, current_setting('clb_hub.clbs'), pg_backend_pid()".to_owned(),
-                ids,
-            };
-            let set = Some(format!("set local clb_hub.clbs = '{clbs}'"));
-            let (tx, found) = beginner.begin_reading_with(set, &question).await?;
-            let [row] = found.as_slice() else {
-                return Err("no row".into());
-            };
-            let (second, first): (Uuid, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-            assert_eq!([first, second], ids);
-            let named: String = row.try_get_by_index(2)?;
-            assert_eq!(named, clbs, "what holds from the beginning holds of it too");
-            who.push(row.try_get_by_index::<i32>(3)?);
-            assert_eq!(held(&tx).await?.1, clbs, "and it goes on");
-            tx.commit().await?;
-        }
-        assert_eq!(
-            who.first(),
-            who.last(),
-            "over the same connection, on which it was prepared once"
-        );
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn one_that_only_read_is_over_at_once_where_nobody_waits() -> Result<(), Box<dyn Error>> {
-        let (Some(beginner), Some(look)) = (alone()?, alone()?) else {
-            return Ok(());
-        };
-        let one = beginner.begin_reading(None).await?;
+        let one = beginner.begin_reading(set()).await?;
         let first = number(&one, WHO).await?;
         execute(&one, LOCK, vec![i64::from(first).into()]).await?;
         one.commit().await?;
-        let look = look.begin(None).await?;
-        let text = "select state from pg_stat_activity where pid = ?";
-        let found = row(&look, text, vec![first.into()]).await?.ok_or("no row")?;
-        let state: String = found.try_get_by_index(0)?;
-        assert_eq!(state, "idle");
-        Ok(look.commit().await?)
+        let next = beginner.begin(None).await?;
+        assert_eq!(number(&next, WHO).await?, first, "over the same connection");
+        assert_eq!(held(&next).await?, (0, String::new()));
+        Ok(next.commit().await?)
     }
 
     #[tokio::test]
@@ -388,7 +277,7 @@ mod tests {
         let Some(beginner) = alone()? else { return Ok(()) };
         let one = beginner.begin(None).await?;
         let first = number(&one, WHO).await?;
-        let refused = execute(&one, "select 1 / ?", vec![Value::from(0)]).await;
+        let refused = execute(&one, "select 1 / ?", vec![0.into()]).await;
         assert!(refused.is_err());
         // PostgreSQL would say yes to it.
         assert!(one.commit().await.is_err());

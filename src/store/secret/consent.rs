@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::opening::{Unsealing, reached, text_in};
 use super::release::{self, Covers};
+use super::several::{Answer, Column, Question, names};
 use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::several::{Answer, Column, Question, names};
+use crate::store::asked::Words;
 use crate::store::sql::{execute, list, row, rows};
 use crate::store::transaction::Transaction;
 
@@ -210,7 +211,11 @@ impl Sealed {
 
 /// The question for courses of guidance, each with the answers about it, or with none.
 pub(super) fn courses_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let (reached, values) = reached(grants, |_| None)?;
+    let from = "from trajectory t
+         left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
+         left join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
+         where t.clb_id = ?";
+    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
     let of_course = [
         ("t.pupil_id", "uuid"),
         ("t.domain", "text"),
@@ -228,18 +233,16 @@ pub(super) fn courses_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
     ];
     Some(Question {
         columns: ANSWER.into_iter().chain(of_course).collect(),
-        from: format!(
-            "from trajectory t left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
-             left join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
-             where t.clb_id = ? and {reached}"
-        ),
-        values: [vec![clb.into()], values].concat(),
+        from,
     })
 }
 
 /// The question for what teams decided of the pupils.
 pub(super) fn judgements_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let (reached, values) = reached(grants, |_| None)?;
+    let from = "from capability j
+         join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id
+         where j.clb_id = ?";
+    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
     Some(Question {
         columns: vec![
             ("t.pupil_id", "uuid"),
@@ -252,11 +255,7 @@ pub(super) fn judgements_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
             ("j.reason", "bytea"),
             ("j.written_at", "timestamptz"),
         ],
-        from: format!(
-            "from capability j join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id
-             where j.clb_id = ? and {reached}"
-        ),
-        values: [vec![clb.into()], values].concat(),
+        from,
     })
 }
 

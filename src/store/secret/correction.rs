@@ -16,11 +16,11 @@ use sea_orm::{QueryResult, Value};
 
 use super::line::{self, Line};
 use super::opening::{ADDED_TO, OPENNESS, text_in};
+use super::several::names;
 use super::writing::{self, Changed, Stepping, Written};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::several::names;
 use crate::store::sql::{execute, list, list_from, row, rows};
 use crate::store::transaction::Transaction;
 

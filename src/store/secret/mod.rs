@@ -27,6 +27,7 @@ pub mod release;
 pub mod release_intent;
 pub mod request;
 pub mod rights;
+mod several;
 pub mod showcase;
 pub mod ties;
 pub mod transfer;
@@ -42,7 +43,7 @@ use hub_entities::migration::secrecy::Migrator;
 use sea_orm::{DatabaseConnection, QueryResult};
 
 use self::line::Line;
-use super::connections::Prepared;
+use super::asked::{Asking, Shape, Shapes, Values};
 use super::db::{self, Statements};
 use super::dialect::{Dialect, Reaches};
 use super::together::Together;
@@ -64,6 +65,9 @@ pub struct SecretDb {
     statements: Arc<Statements>,
     /// Lines of the access log that wait to be committed.
     lines: Arc<Together<Vec<Line>, ()>>,
+    /// Questions about one dossier that wait to be asked.
+    asked: Arc<Together<Asking, Vec<QueryResult>>>,
+    shapes: Arc<Shapes>,
 }
 
 /// The secrecy store with the keys of what is sealed in it: what dossiers are read and written with.
@@ -146,6 +150,8 @@ impl SecretDb {
             url: options.url.clone(),
             statements,
             lines: Arc::default(),
+            asked: Arc::new(Together::at_once(options.connections.div_ceil(2))),
+            shapes: Arc::default(),
         })
     }
 
@@ -195,13 +201,16 @@ impl SecretDb {
         self.beginner.begin_reading(self.dialect.name_clbs(clbs)).await
     }
 
-    /// The same, with what it is asked first.
-    async fn reading_with<const IDS: usize>(
-        &self,
-        clbs: &[ClbId],
-        question: &Prepared<'_, IDS>,
-    ) -> Result<(Transaction, Vec<QueryResult>), DbError> {
-        let named = self.dialect.name_clbs(clbs);
-        self.beginner.begin_reading_with(named, question).await
+    /// What is asked of one CLB, in a transaction that reaches its rows and no other.
+    async fn ask(&self, clb: ClbId, (shape, values): (Arc<Shape>, Values)) -> Result<Vec<QueryResult>, DbError> {
+        let asking = Asking {
+            with: self.dialect.name_clbs(&[clb]),
+            shape,
+            values,
+        };
+        if asking.number().is_none() {
+            return asking.alone(&self.beginner).await;
+        }
+        self.asked.ask(&self.beginner, asking).await
     }
 }

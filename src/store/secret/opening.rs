@@ -20,14 +20,14 @@ use super::consent::{self, Consents};
 use super::line::Line;
 use super::referral::{self, Referral};
 use super::release::{self, Release};
+use super::several::{self, Answer, Column, Question};
 use super::ties::{Known, Whole};
 use super::{Secrets, What, key};
 use crate::keys::vault::{Owner, Wrapped};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::several::{self, Answer, Column, Question};
-use crate::store::sql::{list, list_from, row};
-use crate::store::transaction::Transaction;
+use crate::store::asked::Words;
+use crate::store::sql::row;
 
 /// A trajectory as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,9 +148,7 @@ pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Res
 /// The lines could not be written, or not committed: then nothing is opened. A sealed value that does not fit its place
 /// opens nothing either.
 pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: Vec<Line>) -> Result<Found, DbError> {
-    let tx = secrets.apart.reading(&[clb]).await?;
-    let closed = Closed::read(&tx, clb, grants, None).await?;
-    tx.commit().await?;
+    let closed = Closed::read(secrets, clb, grants, None).await?;
     closed.open(secrets, lines).await
 }
 
@@ -165,8 +163,7 @@ pub async fn note(secrets: &Secrets, lines: Vec<Line>) -> Result<(), DbError> {
     secrets.apart.lines.ask(&secrets.apart, lines).await
 }
 
-/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, which are read in the same
-/// transaction, and which lines tell of it. With what is known of each pupil as a minor, in the order asked for.
+/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, and which lines tell of it. With what is known of each pupil as a minor, in the order asked for.
 ///
 /// # Errors
 /// As of [`open`].
@@ -177,10 +174,9 @@ pub async fn decide_and_open(
     decide: impl FnOnce(&[Ties]) -> (Vec<Grant>, Vec<Line>) + Send,
 ) -> Result<(Vec<Known>, Found), DbError> {
     let clb = basic.asker.clb;
-    let (tx, whole) = basic.with_secrets(secrets, law).await?;
+    let whole = basic.with_secrets(secrets, law).await?;
     let (grants, lines) = decide(&whole.ties);
-    let closed = Closed::read(&tx, clb, &grants, Some(&whole)).await?;
-    tx.commit().await?;
+    let closed = Closed::read(secrets, clb, &grants, Some(&whole)).await?;
     Ok((whole.minors, closed.open(secrets, lines).await?))
 }
 
@@ -197,7 +193,7 @@ struct Closed {
 
 impl Closed {
     /// What was read along with the relations, where they were read here, is not asked again.
-    async fn read(tx: &Transaction, clb: ClbId, grants: &[Grant], ahead: Option<&Whole>) -> Result<Self, DbError> {
+    async fn read(secrets: &Secrets, clb: ClbId, grants: &[Grant], ahead: Option<&Whole>) -> Result<Self, DbError> {
         let of = |part: Part| -> Vec<&Grant> {
             let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
             grants.iter().filter(of_part).collect()
@@ -208,11 +204,12 @@ impl Closed {
             trajectories_of(clb, &of(Part::Trajectories)),
             entries_of(clb, &entering),
             consent::courses_of(clb, &consenting),
-            consent::judgements_of(clb, &consenting).filter(|_| is_judged),
+            is_judged.then(|| consent::judgements_of(clb, &consenting)).flatten(),
             referral::question(clb, &of(Part::Referrals)),
             release::question(clb, &of(Part::Releases)),
         ];
-        let [trajectories, entries, courses, judgements, referrals, releases] = several::ask(tx, questions).await?;
+        let [trajectories, entries, courses, judgements, referrals, releases] =
+            several::ask(&secrets.apart, clb, questions).await?;
         let trajectories = read_trajectories(&trajectories)?;
         let entries = read_entries(&entries, &entering)?;
         let consents = consent::read(&courses, &judgements)?;
@@ -221,12 +218,14 @@ impl Closed {
         let pupils = entries.iter().map(|one| one.entry.pupil);
         let pupils = pupils.chain(consents.pupils()).chain(referrals.pupils());
         let pupils: BTreeSet<PupilId> = pupils.chain(releases.pupils()).collect();
-        let keys = match ahead {
-            Some(ahead) => {
-                let of_these = ahead.keys.iter().filter(|(owner, _)| pupils.contains(&owner.dossier));
-                of_these.cloned().collect()
-            }
-            None => key::of_pupils(tx, clb, pupils).await?,
+        let keys = if let Some(ahead) = ahead {
+            let of_these = ahead.keys.iter().filter(|(owner, _)| pupils.contains(&owner.dossier));
+            of_these.cloned().collect()
+        } else {
+            let tx = secrets.apart.reading(&[clb]).await?;
+            let keys = key::of_pupils(&tx, clb, pupils).await?;
+            tx.commit().await?;
+            keys
         };
         Ok(Self {
             clb,
@@ -278,37 +277,38 @@ impl Closed {
     }
 }
 
-/// What the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class. The pupils are
-/// named once more for all of them, and what is joined with `t` names the pupil too: whatever the server knows of its
-/// tables when it plans, it then looks for the rows of these pupils, and never through all of the CLB's. None without a grant.
-pub(super) fn reached(grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> Option<(String, Vec<Value>)> {
-    if grants.is_empty() {
-        return None;
-    }
+/// Goes on with what the grants reach, as a condition on a trajectory `t`: none reaches beyond its pupil and its class. The
+/// pupils are named for all of them, and what is joined with `t` names the pupil too: whatever the server knows of its tables
+/// when it plans, it then looks for the rows of these pupils, and never through all of the CLB's. None without a grant.
+pub(super) fn reached(from: Words, grants: &[&Grant], also: impl Fn(Class) -> Option<&'static str>) -> Option<Words> {
     let pupils: BTreeSet<PupilId> = grants.iter().map(|grant| grant.pupil()).collect();
-    let mut any: Vec<String> = Vec::new();
-    let mut values: Vec<Value> = vec![list_from(pupils)];
-    for grant in grants {
-        let mut all = vec!["t.pupil_id = ?".to_owned()];
-        values.push(grant.pupil().into());
+    let is_one = pupils.len() == 1;
+    let mut words = from.say(" and t.pupil_id").one_of(pupils.iter().map(|pupil| pupil.0));
+    for (nth, grant) in grants.iter().enumerate() {
+        words = words.say(if nth == 0 { " and ((true" } else { ") or (true" });
+        if !is_one {
+            words = words.say(" and t.pupil_id = ?").id(grant.pupil().0);
+        }
         let class = grant.asked().class();
         if let Some(domain) = class.domain() {
-            all.push("t.domain = ?".to_owned());
-            values.push(domain.into());
+            words = words.say(" and t.domain = ?").name(domain.name());
         }
         if let Rows::Of(trajectories) = grant.rows() {
-            all.push("t.id in ?".to_owned());
-            values.push(list(trajectories));
+            words = words.say(" and t.id").one_of(trajectories.iter().map(|id| id.0));
         }
-        all.extend(also(class).map(str::to_owned));
-        any.push(format!("({})", all.join(" and ")));
+        if let Some(also) = also(class) {
+            words = words.say(also);
+        }
     }
-    Some((format!("t.pupil_id in ? and ({})", any.join(" or ")), values))
+    (!grants.is_empty()).then(|| words.say("))"))
 }
 
 /// The question for trajectories, each once for every place in its team.
 fn trajectories_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let (reached, values) = reached(grants, |_| None)?;
+    let from = "from trajectory t left join team_member m
+             on m.clb_id = t.clb_id and m.pupil_id = t.pupil_id and m.trajectory_id = t.id
+         where t.clb_id = ?";
+    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
     Some(Question {
         columns: vec![
             ("t.id", "uuid"),
@@ -327,12 +327,7 @@ fn trajectories_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
             ("t.lapsed_at", "timestamptz"),
             ("m.id", "uuid"),
         ],
-        from: format!(
-            "from trajectory t left join team_member m
-                 on m.clb_id = t.clb_id and m.pupil_id = t.pupil_id and m.trajectory_id = t.id
-             where t.clb_id = ? and {reached}"
-        ),
-        values: [vec![clb.into()], values].concat(),
+        from,
     })
 }
 
@@ -396,12 +391,17 @@ struct Sealed {
 }
 
 fn entries_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let from =
+        "from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
+         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id ";
+    let from = Words::default().say(from).say(ADDED_TO);
+    let from = from.say(" where e.clb_id = ? and e.left_out_at is null").id(clb.0);
     // Health data are kept apart: they are of no domain's entries, whatever trajectory they are written in.
-    let (reached, values) = reached(grants, |class| {
+    let from = reached(from, grants, |class| {
         Some(if class == Class::Medical {
-            "e.medical"
+            " and e.medical"
         } else {
-            "not e.medical"
+            " and not e.medical"
         })
     })?;
     let [about, closed] = OPENNESS;
@@ -422,12 +422,7 @@ fn entries_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
             ("e.own_words", "text"),
             ("e.adds_to", "uuid"),
         ],
-        from: format!(
-            "from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
-             join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id {ADDED_TO}
-             where e.clb_id = ? and e.left_out_at is null and {reached}"
-        ),
-        values: [vec![clb.into()], values].concat(),
+        from,
     })
 }
 

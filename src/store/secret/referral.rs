@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::consent::{answers, within};
 use super::opening::{Unsealing, reached, text_in};
+use super::several::{Answer, Column, Question, names};
 use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, DataKey, Place};
 use crate::store::DbError;
-use crate::store::several::{Answer, Column, Question, names};
+use crate::store::asked::Words;
 use crate::store::sql::{execute, row};
 use crate::store::transaction::Transaction;
 
@@ -177,7 +178,11 @@ impl Sealed {
 
 /// The question for what these grants reach.
 pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let (reached, values) = reached(grants, |_| None)?;
+    let from = "from referral r
+         join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
+         join referral_said x on x.referral_id = r.id and x.version = r.version and x.clb_id = r.clb_id
+         where r.clb_id = ?";
+    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
     let of_referral = [
         ("t.pupil_id", "uuid"),
         ("t.domain", "text"),
@@ -188,12 +193,7 @@ pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
     ];
     Some(Question {
         columns: SAID.into_iter().chain(of_referral).collect(),
-        from: format!(
-            "from referral r join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
-             join referral_said x on x.referral_id = r.id and x.version = r.version and x.clb_id = r.clb_id
-             where r.clb_id = ? and {reached}"
-        ),
-        values: [vec![clb.into()], values].concat(),
+        from,
     })
 }
 

@@ -14,12 +14,13 @@ use sea_orm::{QueryResult, Value};
 
 use super::consent::{answers, within};
 use super::opening::{Unsealing, reached};
+use super::several::{Answer, Question};
 use super::showcase::{Spot, Told};
 use super::writing::{self, Changed, Stepping};
 use super::{Secrets, key};
 use crate::keys::{self, Place};
 use crate::store::DbError;
-use crate::store::several::{Answer, Question};
+use crate::store::asked::Words;
 use crate::store::sql::{execute, rows};
 use crate::store::transaction::Transaction;
 
@@ -150,7 +151,10 @@ impl Sealed {
 
 /// The question for what these grants reach.
 pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let (reached, values) = reached(grants, |_| None)?;
+    let from = "from school_release r
+         join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
+         where r.clb_id = ?";
+    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
     Some(Question {
         columns: vec![
             ("r.pupil_id", "uuid"),
@@ -168,12 +172,7 @@ pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
             ("r.advice", "bytea"),
             ("r.purpose", "bytea"),
         ],
-        from: format!(
-            "from school_release r
-             join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
-             where r.clb_id = ? and {reached}"
-        ),
-        values: [vec![clb.into()], values].concat(),
+        from,
     })
 }
 

@@ -9,15 +9,15 @@ use hub_entities::law::consent::{ConsentLaw, Decides, Judged, Minor};
 use hub_entities::operation::Role;
 use hub_entities::policy::secret::{Access, Lent, Place, TieRows, Ties, Urgency};
 use hub_entities::time::Period;
-use sea_orm::{QueryResult, Value};
+use sea_orm::QueryResult;
+use uuid::Uuid;
 
 use super::basic::Basic;
 use super::{Secrets, consent, emergency, parents_log, rights, transfer};
 use crate::keys::KeyId;
 use crate::keys::vault::{Owner, Wrapped};
-use crate::store::connections::Prepared;
+use crate::store::asked::Words;
 use crate::store::sql::{list, rows};
-use crate::store::transaction::Transaction;
 use crate::store::{Db, DbError};
 
 /// Who asks, for which CLB, on which day.
@@ -87,8 +87,7 @@ pub async fn load_as_party(
 }
 
 async fn loaded(secrets: &Secrets, law: &ConsentLaw, basic: Basic) -> Result<(Vec<Ties>, Vec<Known>), DbError> {
-    let (tx, whole) = basic.with_secrets(secrets, law).await?;
-    tx.commit().await?;
+    let whole = basic.with_secrets(secrets, law).await?;
     Ok((whole.ties, whole.minors))
 }
 
@@ -103,13 +102,9 @@ pub(super) struct Whole {
 }
 
 impl Basic {
-    /// The whole: with what the secrecy store keeps; and the transaction in which it was read.
-    pub(super) async fn with_secrets(
-        mut self,
-        secrets: &Secrets,
-        law: &ConsentLaw,
-    ) -> Result<(Transaction, Whole), DbError> {
-        let (tx, found) = of_secrets(secrets, self.asker, &self.pupils).await?;
+    /// The whole: with what the secrecy store keeps.
+    pub(super) async fn with_secrets(mut self, secrets: &Secrets, law: &ConsentLaw) -> Result<Whole, DbError> {
+        let found = of_secrets(secrets, self.asker, &self.pupils).await?;
         let keys = put(&found, self.asker, &mut self.of)?;
         let one = |pupil: &PupilId| {
             let (mut rows, known) = self
@@ -121,7 +116,7 @@ impl Basic {
             (Ties::of_rows(*pupil, rows), known)
         };
         let (ties, minors) = self.pupils.iter().map(one).unzip();
-        Ok((tx, Whole { ties, minors, keys }))
+        Ok(Whole { ties, minors, keys })
     }
 }
 
@@ -281,60 +276,64 @@ pub(super) fn period(row: &QueryResult, at: usize) -> Result<Option<Period>, DbE
     Ok(begins.map(|begins| Period { begins, ends }))
 }
 
-/// The asker's places in teams, and what teams decided of the pupils, from the secrecy store; and the keys of the dossiers,
-/// which open nothing before a line is written. With the transaction in which that was read.
-async fn of_secrets(
-    secrets: &Secrets,
-    asker: Asker,
-    pupils: &[PupilId],
-) -> Result<(Transaction, Vec<QueryResult>), DbError> {
-    let present = secrets.apart.dialect.now();
-    if let [pupil] = pupils {
-        let question = Prepared {
-            name: "relations",
-            text: &|| relations(present, ["$1", "$2", "= $3"]),
-            ids: [asker.clb.0, asker.principal.0, pupil.0],
-        };
-        return secrets.apart.reading_with(&[asker.clb], &question).await;
-    }
-    let tx = secrets.apart.reading(&[asker.clb]).await?;
-    let own = || [Value::from(asker.clb), asker.principal.into(), list(pupils)];
-    let values = own().into_iter().chain(own()).chain(own());
-    let of_clb = || [Value::from(asker.clb), list(pupils)];
-    let values: Vec<Value> = values.chain(of_clb()).chain(of_clb()).collect();
-    let found = rows(&tx, &relations(present, ["?", "?", "in ?"]), values).await?;
-    Ok((tx, found))
-}
-
-/// What is asked, of a CLB, a principal, and pupils. One statement: each of a transaction costs the server and the hub as much as
-/// a short one takes.
-fn relations(present: &str, [clb, principal, pupils]: [&str; 3]) -> String {
-    format!(
+/// What is kept of an asker and of pupils: all before the present instant, all behind it up to the pupils, and whether it is of
+/// that asker.
+const RELATIONS: [(&str, &str, bool); 5] = [
+    (
         "select m.pupil_id, 'place', t.id, t.domain, m.begins_on, m.ends_on, cast(null as timestamptz),
-             cast(null as timestamptz), {present}, cast(null as integer), cast(null as bytea)
+             cast(null as timestamptz), ",
+        ", cast(null as integer), cast(null as bytea)
            from team_member m join trajectory t on t.id = m.trajectory_id and t.clb_id = m.clb_id and t.pupil_id = m.pupil_id
-           where m.clb_id = {clb} and m.principal_id = {principal} and m.pupil_id {pupils}
-         union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, {present}, null, null
-           from access_lent where clb_id = {clb} and principal_id = {principal} and pupil_id {pupils}
-         union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, {present}, null, null
-           from emergency where clb_id = {clb} and principal_id = {principal} and pupil_id {pupils}
-         union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, {present}, null, null
-           from capability where clb_id = {clb} and pupil_id {pupils}
-         union all select pupil_id, 'key', id, null, null, null, null, null, {present}, kek_version, wrapped
-           from dossier_key where clb_id = {clb} and pupil_id {pupils}
-         order by 2, 5, 7, 3"
-    )
+           where m.clb_id = ? and m.principal_id = ? and m.pupil_id",
+        true,
+    ),
+    (
+        " union all select pupil_id, 'lent', trajectory_id, class, null, null, from_at, until_at, ",
+        ", null, null from access_lent where clb_id = ? and principal_id = ? and pupil_id",
+        true,
+    ),
+    (
+        " union all select pupil_id, 'emergency', null, classes, null, null, from_at, until_at, ",
+        ", null, null from emergency where clb_id = ? and principal_id = ? and pupil_id",
+        true,
+    ),
+    (
+        " union all select pupil_id, 'judged', id, judged, judged_on, null, written_at, null, ",
+        ", null, null from capability where clb_id = ? and pupil_id",
+        false,
+    ),
+    (
+        " union all select pupil_id, 'key', id, null, null, null, null, null, ",
+        ", kek_version, wrapped from dossier_key where clb_id = ? and pupil_id",
+        false,
+    ),
+];
+
+/// The asker's places in teams, and what teams decided of the pupils, from the secrecy store; and the keys of the dossiers,
+/// which open nothing before a line is written. One statement: each costs the server and the hub as much as a short one takes.
+async fn of_secrets(secrets: &Secrets, asker: Asker, pupils: &[PupilId]) -> Result<Vec<QueryResult>, DbError> {
+    let present = secrets.apart.dialect.now();
+    let words = RELATIONS
+        .iter()
+        .fold(Words::default(), |words, (before, behind, of_asker)| {
+            let mut words = words.say(before).say(present).say(behind).id(asker.clb.0);
+            if *of_asker {
+                words = words.id(asker.principal.0);
+            }
+            words.one_of(pupils.iter().map(|pupil| pupil.0))
+        });
+    secrets.apart.ask(asker.clb, secrets.apart.shapes.of_one(&words)).await
 }
 
-/// Puts what was found where it belongs; the keys are given back.
+/// Puts what was found where it belongs, in the order in which it came to be; the keys are given back.
 fn put(
     found: &[QueryResult],
     asker: Asker,
     of: &mut HashMap<PupilId, (TieRows, Known)>,
 ) -> Result<Vec<(Owner, Wrapped)>, DbError> {
-    let mut keys = Vec::new();
+    let (mut keys, mut judged) = (Vec::new(), Vec::new());
     for row in found {
-        let Some((ties, known)) = of.get_mut(&row.try_get_by_index(0)?) else {
+        let Some((ties, _)) = of.get_mut(&row.try_get_by_index(0)?) else {
             continue;
         };
         let what: String = row.try_get_by_index(1)?;
@@ -365,10 +364,15 @@ fn put(
                         .extend(classes.map(|class| Urgency { class, from, until }));
                 }
             }
-            "judged" => known.judged.push(Judged {
-                capability: row.try_get_by_index(3)?,
-                from: row.try_get_by_index(4)?,
-            }),
+            "judged" => {
+                let one = Judged {
+                    capability: row.try_get_by_index(3)?,
+                    from: row.try_get_by_index(4)?,
+                };
+                let (at, id): (DateTime<Utc>, Uuid) = (row.try_get_by_index(6)?, row.try_get_by_index(2)?);
+                let pupil: PupilId = row.try_get_by_index(0)?;
+                judged.push((pupil, (one.from, at, id), one));
+            }
             _ => {
                 let owner = Owner {
                     key: KeyId(row.try_get_by_index(2)?),
@@ -382,6 +386,16 @@ fn put(
                 keys.push((owner, wrapped));
             }
         }
+    }
+    // What was noted last counts.
+    judged.sort_by_key(|(_, noted, _)| *noted);
+    for (pupil, _, one) in judged {
+        of.entry(pupil).and_modify(|(_, known)| known.judged.push(one));
+    }
+    for (ties, _) in of.values_mut() {
+        ties.places.sort_by_key(|one| (one.period.begins, one.trajectory));
+        ties.lent.sort_by_key(|one| (one.from, one.trajectory));
+        ties.urgencies.sort_by_key(|one| one.from);
     }
     Ok(keys)
 }

@@ -3,10 +3,12 @@
 use std::array;
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, QueryResult, TryGetable, Value};
+use hub_entities::id::ClbId;
+use sea_orm::{QueryResult, TryGetable};
 
-use super::DbError;
-use super::sql::rows;
+use super::SecretDb;
+use crate::store::DbError;
+use crate::store::asked::Words;
 
 /// A column: what is asked for, and the type that PostgreSQL knows it by.
 pub(super) type Column = (&'static str, &'static str);
@@ -16,9 +18,7 @@ pub(super) struct Question {
     /// What is asked for.
     pub(super) columns: Vec<Column>,
     /// Of what: all behind the columns.
-    pub(super) from: String,
-    /// The values in it.
-    pub(super) values: Vec<Value>,
+    pub(super) from: Words,
 }
 
 /// A row of an answer.
@@ -53,9 +53,10 @@ pub(super) fn names(columns: &[Column]) -> String {
     names.join(", ")
 }
 
-/// The rows of each question, in no order; to what is not asked there are none.
-pub(super) async fn ask<C: ConnectionTrait, const N: usize>(
-    db: &C,
+/// The rows of each question to this CLB, in no order; to what is not asked there are none.
+pub(super) async fn ask<const N: usize>(
+    apart: &SecretDb,
+    clb: ClbId,
     questions: [Option<Question>; N],
 ) -> Result<[Vec<Answer>; N], DbError> {
     let mut answers = array::from_fn(|_| Vec::new());
@@ -67,11 +68,12 @@ pub(super) async fn ask<C: ConnectionTrait, const N: usize>(
     if asked.is_empty() {
         return Ok(answers);
     }
-    let Statement { text, values, places } = together(asked);
-    for row in rows(db, &text, values).await? {
+    let words = asked.iter().map(|(_, question)| &question.from);
+    let (shape, values) = apart.shapes.of(words, pieces(&asked), || together(&asked));
+    for row in apart.ask(clb, (Arc::clone(&shape), values)).await? {
         let nth: i32 = row.try_get_by_index(0)?;
         let nth = usize::try_from(nth).ok();
-        let of = nth.and_then(|nth| Some((answers.get_mut(nth)?, places.get(nth)?)));
+        let of = nth.and_then(|nth| Some((answers.get_mut(nth)?, shape.places.get(nth)?)));
         let (of, places) = of.ok_or(DbError::Unreadable { column: "question" })?;
         of.push(Answer {
             row,
@@ -81,20 +83,26 @@ pub(super) async fn ask<C: ConnectionTrait, const N: usize>(
     Ok(answers)
 }
 
-struct Statement {
-    text: String,
-    values: Vec<Value>,
-    /// Of each question, where its columns stand; the first column of all holds which question a row answers.
-    places: Vec<Arc<[usize]>>,
+/// All that their text is made of.
+fn pieces(asked: &[(usize, Question)]) -> Vec<&'static str> {
+    let mut all = Vec::with_capacity(128);
+    for (nth, question) in asked {
+        // Each in its place, behind those that are not asked.
+        all.resize(all.len().saturating_add(*nth), "");
+        all.push("select");
+        all.extend(question.columns.iter().map(|(name, _)| *name));
+        all.extend(question.from.pieces());
+    }
+    all
 }
 
 /// Each column of a question stands in the next place of its type, whichever question had that before: the server makes
 /// ready for every column of a statement before it looks for a row.
-fn together(asked: Vec<(usize, Question)>) -> Statement {
+fn together(asked: &[(usize, Question)]) -> (String, Vec<Arc<[usize]>>) {
     let mut types: Vec<&'static str> = Vec::new();
     let mut of_each: Vec<Vec<Option<&'static str>>> = Vec::with_capacity(asked.len());
     let mut places: Vec<Arc<[usize]>> = Vec::new();
-    for (nth, question) in &asked {
+    for (nth, question) in asked {
         let mut own: Vec<Option<&'static str>> = vec![None; types.len()];
         let at = question.columns.iter().map(|(name, of)| {
             let mut free = types.iter().zip(&own);
@@ -114,12 +122,10 @@ fn together(asked: Vec<(usize, Question)>) -> Statement {
         places.push(at);
         of_each.push(own);
     }
-    let mut values = Vec::new();
     let parts: Vec<String> = asked
-        .into_iter()
+        .iter()
         .zip(of_each)
         .map(|((nth, question), own)| {
-            values.extend(question.values);
             let mut text = format!("select {nth}");
             let own = own.into_iter().chain(std::iter::repeat(None));
             for (of, name) in types.iter().zip(own) {
@@ -128,15 +134,12 @@ fn together(asked: Vec<(usize, Question)>) -> Statement {
                     None => text.extend([", cast(null as ", of, ")"]),
                 }
             }
-            text.extend([" ", &question.from]);
+            text.push(' ');
+            text.extend(question.from.pieces().iter().copied());
             text
         })
         .collect();
-    Statement {
-        text: parts.join(" union all "),
-        values,
-        places,
-    }
+    (parts.join(" union all "), places)
 }
 
 #[cfg(test)]
@@ -148,23 +151,20 @@ mod tests {
     fn a_column_stands_in_a_place_of_its_type() {
         let one = Question {
             columns: vec![("a.id", "uuid"), ("a.at", "timestamptz"), ("a.of", "uuid")],
-            from: "from a where a.b = ?".to_owned(),
-            values: vec![1.into()],
+            from: Words::default().say("from a where a.b = ?"),
         };
         let other = Question {
             columns: vec![("c.text", "text"), ("c.by", "uuid")],
-            from: "from c where c.d = ?".to_owned(),
-            values: vec![2.into()],
+            from: Words::default().say("from c where ").say("c.d = ?"),
         };
-        let asked = together(vec![(0, one), (2, other)]);
+        let (text, places) = together(&[(0, one), (2, other)]);
         assert_eq!(
-            asked.text,
+            text,
             "select 0, a.id, a.at, a.of, cast(null as text) from a where a.b = ? union all \
              select 2, c.by, cast(null as timestamptz), cast(null as uuid), c.text from c where c.d = ?"
         );
-        assert_eq!(asked.values, [1.into(), 2.into()]);
         assert_eq!(
-            asked.places.iter().map(|at| at.to_vec()).collect::<Vec<_>>(),
+            places.iter().map(|at| at.to_vec()).collect::<Vec<_>>(),
             [vec![1, 2, 3], vec![], vec![4, 1]]
         );
     }
