@@ -224,6 +224,12 @@ both_databases!(
             judged["judgeCapability"],
             json!({ "__typename": "Invalid", "field": "reason" })
         );
+        // Of what is decided on one day the last counts.
+        for (minute, capability, decides) in [(1, "CAPABLE", "PUPIL"), (2, "NOT_CAPABLE", "PARENTS")] {
+            town.world.now = at(&format!("2026-10-07T10:0{minute}:00Z"));
+            ask(&town, judge(&learning, capability, "why")).await;
+            assert_eq!(stands(&town, anchor, eli).await[0], decides);
+        }
 
         // Of unknown age everything waits for the team; what obliges waits for nobody.
         let unknown = PupilSaid {
