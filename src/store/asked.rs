@@ -267,8 +267,12 @@ impl Answers<Asking> for Beginner {
 #[cfg(test)]
 mod tests {
     use std::error::Error;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use sea_orm::ConnectionTrait as _;
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
     use super::super::sql::row;
     use super::super::transaction::tests::alone;
@@ -410,6 +414,30 @@ mod tests {
         let refused = refused.err().ok_or("it wrote")?;
         assert!(refused.to_string().contains("read-only transaction"), "{refused}");
         assert_ne!(who().await?, first, "its connection is not trusted any more");
+        Ok(())
+    }
+
+    /// Counts what the driver says of statements.
+    struct Heard(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Heard {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            let is_theirs = event.metadata().target() == "sqlx::query";
+            self.0.fetch_add(usize::from(is_theirs), Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_statement_is_logged_with_the_ids_in_it() -> Result<(), Box<dyn Error>> {
+        let Some(beginner) = alone()? else { return Ok(()) };
+        let heard = Arc::new(AtomicUsize::new(0));
+        let layer = tracing_subscriber::registry().with(Heard(Arc::clone(&heard)));
+        let _heard = tracing::subscriber::set_default(layer);
+        tracing::debug!(target: "sqlx::query", "the control");
+        let words = Words::default().say("select ?").id(id(1));
+        let told = beginner.all(&[&asking(&Shapes::default(), "first", &words)]).await?;
+        assert_eq!(told.len(), 1);
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use hub_entities::id::{ClbId, PupilId};
 use hub_entities::migration::secrecy::{APPEND_ONLY, CLBS};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
+use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 
@@ -28,7 +29,9 @@ const INDEX_LOCK: i64 = 0x636c_625f_6875_6202;
 
 pub(in crate::store) fn connect_options(options: PgConnectOptions, asked: &Options) -> PgConnectOptions {
     let plans = if asked.plans_once { "force_generic_plan" } else { "auto" };
-    options.application_name("clb-hub").options([
+    // The driver would log a slow statement with its text, and ids stand in some.
+    let quiet = options.disable_statement_logging();
+    quiet.application_name("clb-hub").options([
         ("statement_timeout", asked.statement_timeout.as_millis().to_string()),
         // Who hung up leaves no statement running behind: it is seen well within a second (R58).
         ("client_connection_check_interval", "250ms".to_owned()),

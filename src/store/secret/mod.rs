@@ -150,6 +150,7 @@ impl SecretDb {
             url: options.url.clone(),
             statements,
             lines: Arc::default(),
+            // The others are for what is written meanwhile.
             asked: Arc::new(Together::at_once(options.connections.div_ceil(2))),
             shapes: Arc::default(),
         })
