@@ -2,7 +2,8 @@
 //!
 //! On PostgreSQL it is a schema with a role of its own, under forced row-level security; on SQLite a second file. The
 //! code that serves a school never holds it. Every transaction names the CLBs whose rows it may touch before anything
-//! else, and every statement names them again: the one line holds where the other fails.
+//! else, one that several ask in names one anew before each question of another, and every statement names them again: the one
+//! line holds where the other fails.
 
 pub mod access;
 pub mod basic;
