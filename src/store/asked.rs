@@ -127,7 +127,7 @@ pub(super) struct Shape {
     pub(super) places: Vec<Arc<[usize]>>,
 }
 
-/// So many are kept.
+/// So many are kept; none of what goes alone, for a page of pupils has a shape of its own.
 const KEPT: usize = 512;
 
 /// The pieces of a text, and which of the different values stands in each place.
@@ -160,7 +160,9 @@ impl Shapes {
         }
         let (text, places) = make();
         let shape = Arc::new(Shape {
-            number: u32::try_from(known.len()).ok().filter(|_| known.len() < KEPT),
+            number: u32::try_from(known.len())
+                .ok()
+                .filter(|_| values.are_few() && known.len() < KEPT),
             text,
             stands: key.1.clone(),
             places,
@@ -181,6 +183,20 @@ impl Shapes {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Values(Vec<Word>);
 
+/// What names more is asked alone: nobody waits for a long list.
+const SHORT: usize = 64;
+
+impl Values {
+    /// Whether they may go with those of others.
+    fn are_few(&self) -> bool {
+        let named = |word: &Word| match word {
+            Word::Ids(ids) => ids.len(),
+            Word::Id(_) | Word::Name(_) => 1,
+        };
+        self.0.iter().map(named).sum::<usize>() <= SHORT
+    }
+}
+
 /// One asking of a question.
 pub(super) struct Asking {
     /// What is to hold while it is asked: a statement without values. None on SQLite.
@@ -191,18 +207,10 @@ pub(super) struct Asking {
     pub(super) values: Values,
 }
 
-/// What names more is asked alone: nobody waits for a long list.
-const SHORT: usize = 64;
-
 impl Asking {
     /// The number under which it goes with others; `None` where it goes alone.
     pub(super) fn number(&self) -> Option<u32> {
-        let named = |word: &Word| match word {
-            Word::Ids(ids) => ids.len(),
-            Word::Id(_) | Word::Name(_) => 1,
-        };
-        let all: usize = self.values.0.iter().map(named).sum();
-        self.shape.number.filter(|_| all <= SHORT)
+        self.shape.number.filter(|_| self.values.are_few())
     }
 
     /// What prepares it on a connection.
@@ -331,9 +339,12 @@ mod tests {
         let of = |count: u128| Words::default().say("select 1 where a").one_of((0..count).map(id));
         assert!(asking(&shapes, "", &of(64)).number().is_some());
         assert!(asking(&shapes, "", &of(65)).number().is_none());
+        // Nor is anything kept of what was never asked but alone.
+        let page = Words::default().say("select 2 where a").one_of((0..65).map(id));
+        assert!(asking(&shapes, "", &page).number().is_none());
         let longer = |by: usize| (0..by).fold(Words::default().say("select ?").id(id(1)), |words, _| words.say(" "));
         let goes = |by: usize| asking(&shapes, "", &longer(by)).number().is_some();
-        // With the one above.
+        // With the one above that is short.
         assert_eq!((0..600).filter(|by| goes(*by)).count(), KEPT - 1);
         assert!(goes(0), "those that are known go on");
     }
