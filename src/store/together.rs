@@ -4,12 +4,14 @@
 //! answered waits, and the next way is for all who wait. An answer is as good as one's own: its question is asked after one
 //! came. Who comes alone waits for nobody.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use futures::future::join_all;
 use sea_orm::DbErr;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::DbError;
 
@@ -32,12 +34,14 @@ struct Waiting<Question, Answer> {
     told: oneshot::Sender<Result<Answer, DbError>>,
 }
 
-/// Those who wait for answers of one kind.
-pub(super) struct Together<Question, Answer> {
-    waiting: Mutex<Vec<Waiting<Question, Answer>>>,
-    /// Who holds one asks.
-    turns: Semaphore,
+/// Those who wait for answers of one kind, and how many more may go to get some.
+struct Room<Question, Answer> {
+    waiting: Vec<Waiting<Question, Answer>>,
+    turns: usize,
 }
+
+/// Answers of one kind, for all who ask.
+pub(super) struct Together<Question, Answer>(Mutex<Room<Question, Answer>>);
 
 impl<Question, Answer> Default for Together<Question, Answer> {
     fn default() -> Self {
@@ -48,11 +52,10 @@ impl<Question, Answer> Default for Together<Question, Answer> {
 impl<Question, Answer> Together<Question, Answer> {
     /// So many ways are under way at once.
     pub(super) fn at_once(ways: u32) -> Self {
-        let ways = usize::try_from(ways).unwrap_or(usize::MAX);
-        Self {
-            waiting: Mutex::default(),
-            turns: Semaphore::new(ways.clamp(1, Semaphore::MAX_PERMITS)),
-        }
+        Self(Mutex::new(Room {
+            waiting: Vec::new(),
+            turns: usize::try_from(ways).unwrap_or(usize::MAX).max(1),
+        }))
     }
 }
 
@@ -68,8 +71,8 @@ fn nobody() -> DbError {
 }
 
 impl<Question: Send + Sync + 'static, Answer: Send + 'static> Together<Question, Answer> {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting<Question, Answer>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn room(&self) -> MutexGuard<'_, Room<Question, Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer: alone, or with those of others who came meanwhile.
@@ -82,43 +85,65 @@ impl<Question: Send + Sync + 'static, Answer: Send + 'static> Together<Question,
         question: Question,
     ) -> Result<Answer, DbError> {
         let (told, answer) = oneshot::channel();
-        self.waiting().push(Waiting { question, told });
-        let (own, of) = (Arc::clone(self), of.clone());
-        // Whoever hangs up must not take the questions of others along.
-        tokio::spawn(async move { own.take_turn(&of).await });
+        let goes = {
+            let mut room = self.room();
+            room.waiting.push(Waiting { question, told });
+            let goes = room.turns > 0;
+            room.turns = room.turns.saturating_sub(1);
+            goes
+        };
+        if goes {
+            let (own, of) = (Arc::clone(self), of.clone());
+            // Whoever hangs up must not take the questions of others along.
+            tokio::spawn(async move { own.go(&of).await });
+        }
         answer.await.unwrap_or_else(|_stopped| Err(nobody()))
     }
 
-    /// Answers those who wait by then. There are as many turns as questions, so nobody is left.
-    async fn take_turn(&self, of: &impl Answers<Question, Answer = Answer>) {
-        let _turn = self.turns.acquire().await;
-        let some: Vec<Waiting<Question, Answer>> = {
-            let mut waiting = self.waiting();
-            let most = waiting.len().min(AT_ONCE);
-            waiting.drain(..most).collect()
-        };
-        if some.len() > 1 {
-            let questions: Vec<&Question> = some.iter().map(|one| &one.question).collect();
-            if let Ok(answers) = of.all(&questions).await {
-                for (one, answer) in some.into_iter().zip(answers) {
-                    // Who has gone need not know.
-                    let _gone = one.told.send(Ok(answer));
+    /// Goes as long as somebody waits.
+    async fn go(&self, of: &impl Answers<Question, Answer = Answer>) {
+        loop {
+            let some: Vec<_> = {
+                let mut room = self.room();
+                if room.waiting.is_empty() {
+                    room.turns = room.turns.saturating_add(1);
+                    return;
                 }
-                return;
-            }
+                let most = room.waiting.len().min(AT_ONCE);
+                room.waiting.drain(..most).collect()
+            };
+            // Should it panic, those on this way are told so, and the others are not left waiting.
+            let _panicked = AssertUnwindSafe(answer(of, some)).catch_unwind().await;
         }
-        // What is wrong with one is not the fault of the others.
-        join_all(some.into_iter().map(async |one| {
-            let answer = of.all(&[&one.question]).await;
-            let answer = answer.and_then(|answers| answers.into_iter().next().ok_or_else(nobody));
-            let _gone = one.told.send(answer);
-        }))
-        .await;
     }
+}
+
+/// Tells each of these its answer.
+async fn answer<Question, Answer>(of: &impl Answers<Question, Answer = Answer>, some: Vec<Waiting<Question, Answer>>) {
+    if some.len() > 1 {
+        let questions: Vec<&Question> = some.iter().map(|one| &one.question).collect();
+        if let Ok(answers) = of.all(&questions).await {
+            for (one, answer) in some.into_iter().zip(answers) {
+                // Who has gone need not know.
+                let _gone = one.told.send(Ok(answer));
+            }
+            return;
+        }
+    }
+    // What is wrong with one is not the fault of the others.
+    join_all(some.into_iter().map(async |one| {
+        let answer = of.all(&[&one.question]).await;
+        let answer = answer.and_then(|answers| answers.into_iter().next().ok_or_else(nobody));
+        let _gone = one.told.send(answer);
+    }))
+    .await;
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::resume_unwind;
+
+    use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -131,6 +156,7 @@ mod tests {
     }
 
     const REFUSED: u32 = 13;
+    const PANICS: u32 = 14;
 
     #[async_trait]
     impl Answers<u32> for Slow {
@@ -146,6 +172,9 @@ mod tests {
             self.let_go.acquire().await.unwrap().forget();
             if asked.contains(&REFUSED) {
                 return Err(DbError::Held);
+            }
+            if asked.contains(&PANICS) {
+                resume_unwind(Box::new("a fault of ours"));
             }
             Ok(asked.into_iter().map(|one| (one, way)).collect())
         }
@@ -228,6 +257,48 @@ mod tests {
         slow.let_go.add_permits(1);
         assert_eq!(third.await.unwrap(), Some((3, 2)));
         assert_eq!(*slow.ways.lock().unwrap(), [vec![1], vec![2, 3]]);
+    }
+
+    #[tokio::test]
+    async fn a_way_that_panics_leaves_nobody_waiting() {
+        let (together, slow) = slow();
+        let first = come(&together, &slow, PANICS);
+        settle().await;
+        let second = come(&together, &slow, 2);
+        settle().await;
+        slow.let_go.add_permits(2);
+        settle().await;
+        assert!(first.is_finished() && second.is_finished());
+        assert_eq!(first.await.unwrap(), None);
+        assert_eq!(second.await.unwrap(), Some((2, 2)));
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_all_are_answered_goes_at_once() {
+        let (together, slow) = slow();
+        slow.let_go.add_permits(2);
+        for question in [1, 2] {
+            let one = come(&together, &slow, question);
+            settle().await;
+            assert!(one.is_finished());
+        }
+        assert_eq!(*slow.ways.lock().unwrap(), [vec![1], vec![2]]);
+    }
+
+    #[tokio::test]
+    async fn as_many_ways_at_once_as_there_are_turns() {
+        let (_, slow) = slow();
+        let together = Arc::new(Waits::at_once(2));
+        let mut all = Vec::new();
+        for question in [1, 2, 3, 4] {
+            all.push((question, come(&together, &slow, question)));
+            settle().await;
+        }
+        assert_eq!(*slow.ways.lock().unwrap(), [[1], [2]], "the others wait for a turn");
+        slow.let_go.add_permits(4);
+        for (question, one) in all {
+            assert_eq!(one.await.unwrap().unwrap().0, question);
+        }
     }
 
     #[tokio::test]
