@@ -20,7 +20,6 @@ use hub_entities::id::{
     SignalId, SourceId, TrajectoryId,
 };
 use hub_entities::operation::Operation;
-use hub_entities::policy::secret::Field;
 use hub_entities::source::{KeyKind, RunState};
 use hub_entities::time::{HalfDay, SchoolYear};
 use uuid::Uuid;
@@ -31,7 +30,7 @@ use crate::change::ChangeRow;
 use crate::class_group::{ClassRow, MemberRow};
 use crate::client::{ClientRow, GrantRow};
 use crate::delivery::{DeliveryFilter, DeliveryRow};
-use crate::dossier::{self, CorrectEntry, DossierRow, NewTrajectory, PutPost, PutWorker, WriteEntry};
+use crate::dossier::{self, AskedFor, CorrectEntry, DossierRow, NewTrajectory, PutPost, PutWorker, WriteEntry};
 use crate::operations::{GapRow, RunRow, SourceRow};
 use crate::page::{Page, Slice};
 use crate::problem::Problem;
@@ -482,13 +481,13 @@ pub trait Operations: Send + Sync {
 /// What is under professional secrecy, and the steps in it.
 #[async_trait]
 pub trait Dossiers: Send + Sync {
-    /// What was decided of these fields of these pupils' dossiers; a pupil who is unknown or not of the viewer's CLB is
+    /// What was decided of what is asked of these pupils' dossiers; a pupil who is unknown or not of the viewer's CLB is
     /// not among them.
     async fn dossiers(
         &self,
         operation: &Operation,
         pupils: &[PupilId],
-        fields: &[Field],
+        asked_for: &AskedFor,
     ) -> Answer<HashMap<PupilId, DossierRow>>;
 
     /// Begins a trajectory.

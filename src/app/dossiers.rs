@@ -12,7 +12,8 @@ use hub_entities::policy::secret::{
 use hub_entities::policy::{Action, Relations};
 use hub_entities::time::Period;
 use hub_graphql::dossier::{
-    CorrectEntry, DossierRow, EntryRow, NewTrajectory, PutPost, PutWorker, Stepped, TrajectoryRow, Values, WriteEntry,
+    AskedFor, CorrectEntry, DossierRow, EntryRow, NewTrajectory, PutPost, PutWorker, Stepped, TrajectoryRow, Values,
+    WriteEntry,
 };
 use hub_graphql::hub::{Answer, Dossiers};
 use uuid::Uuid;
@@ -278,7 +279,7 @@ impl Dossiers for App {
         &self,
         operation: &Operation,
         pupils: &[PupilId],
-        fields: &[Field],
+        AskedFor { fields, teams }: &AskedFor,
     ) -> Answer<HashMap<PupilId, DossierRow>> {
         let Some(reader) = self.reader(operation)? else {
             return Ok(HashMap::new());
@@ -308,7 +309,7 @@ impl Dossiers for App {
         let law = self.book.laws().consent();
         let basic = Basic::load(&self.db, reader.asker(), pupils).await;
         let basic = basic.map_err(|fault| failed(&fault))?;
-        let opened = opening::decide_and_open(reader.secrets, law, basic, decide).await;
+        let opened = opening::decide_and_open(reader.secrets, law, basic, *teams, decide).await;
         let (minors, mut found) = opened.map_err(|fault| failed(&fault))?;
         let mut dossiers = HashMap::new();
         for ((pupil, decision, verdicts), minor) in all.into_iter().zip(&minors) {

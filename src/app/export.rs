@@ -14,6 +14,7 @@ use hub_entities::policy::Action;
 use hub_entities::policy::secret::{Asked, Class, Field, Grant, Part, Protected, Step, Verdict};
 use hub_entities::time::SchoolYear;
 use hub_graphql::access_log::LogFilter;
+use hub_graphql::dossier::AskedFor;
 use hub_graphql::dossier::export::ExportRow;
 use hub_graphql::hub::{AccessLogs as _, Answer, Dossiers as _, Exports, Rights as _, Signals as _};
 use hub_graphql::page::Page;
@@ -224,8 +225,9 @@ impl Exports for App {
         let all = [Part::Trajectories, Part::Entries, Part::Consents, Part::Referrals];
         let may = |field: &Field| grants.iter().any(|grant| grant.asked() == exports(field.class()));
         let fields: Vec<Field> = parts(&all, true).into_iter().filter(may).collect();
-        let mut dossiers = self.dossiers(operation, &[pupil], &fields).await?;
-        document.dossier(&fields, dossiers.remove(&pupil));
+        let all = AskedFor { fields, teams: true };
+        let mut dossiers = self.dossiers(operation, &[pupil], &all).await?;
+        document.dossier(&all.fields, dossiers.remove(&pupil));
         Ok(Some(Protected::granted(grant, document.row()?)))
     }
 }

@@ -71,7 +71,7 @@ pub struct TrajectoryRow {
     pub closed_at: Option<DateTime<Utc>>,
     /// Rises with every change.
     pub version: i32,
-    /// Worker, begin and end of each place in its team.
+    /// Worker, begin and end of each place in its team; none where that is not asked.
     pub team: Vec<(PrincipalId, NaiveDate, Option<NaiveDate>)>,
 }
 
@@ -486,7 +486,16 @@ impl Dossier {
 }
 
 /// The fields under secrecy that are asked for below a dossier.
-fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
+/// What is asked of a dossier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedFor {
+    /// Which fields.
+    pub fields: Vec<Field>,
+    /// Whether with its trajectories who is in their teams is asked as well.
+    pub teams: bool,
+}
+
+fn asked_for(look: &Lookahead<'_>) -> AskedFor {
     const DOMAINS: [(&str, Class); 4] = [
         ("learning", Class::Learning),
         ("career", Class::Career),
@@ -500,10 +509,14 @@ fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
         ("referrals", Part::Referrals),
     ];
     let mut fields = Vec::new();
+    let mut teams = false;
     for (domain, class) in DOMAINS {
+        let of_domain = look.field(domain);
         for (part, of) in PARTS {
-            if look.field(domain).field(part).exists() {
+            let of_part = of_domain.field(part);
+            if of_part.exists() {
                 fields.extend(Field::new(class, of));
+                teams |= of_part.field("value").field("team").exists();
             }
         }
     }
@@ -513,7 +526,7 @@ fn asked_for(look: &Lookahead<'_>) -> Vec<Field> {
     if look.field("releases").exists() {
         fields.extend(Field::new(Class::Shared, Part::Releases));
     }
-    fields
+    AskedFor { fields, teams }
 }
 
 /// The roots of what is under secrecy.
@@ -531,8 +544,8 @@ impl DossierRoot {
     ) -> Result<Option<Dossier>, Problem> {
         let asked = Asked::of(context)?;
         let Some(pupil) = id(&pupil_id) else { return Ok(None) };
-        let fields = asked_for(&context.look_ahead());
-        let mut found = asked.hub.dossiers(asked.operation, &[pupil], &fields).await?;
+        let sought = asked_for(&context.look_ahead());
+        let mut found = asked.hub.dossiers(asked.operation, &[pupil], &sought).await?;
         Ok(found.remove(&pupil).map(|row| Dossier {
             pupil,
             row: Arc::new(row),

@@ -388,8 +388,8 @@ impl OwnDossierRoot {
     #[graphql(tag = "class:public")]
     async fn dossiers(&self, context: &Context<'_>) -> Result<Vec<OwnDossier>, Problem> {
         let asked = Asked::of(context)?;
-        let fields = asked_for(&context.look_ahead());
-        let found = asked.hub.own_dossiers(asked.operation, &fields).await?;
+        let sought = asked_for(&context.look_ahead());
+        let found = asked.hub.own_dossiers(asked.operation, &sought.fields).await?;
         let dossier = |one: OwnDossierRow| OwnDossier {
             clb: one.clb,
             row: Arc::new(one.row),

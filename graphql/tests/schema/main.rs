@@ -4,6 +4,7 @@
 
 mod cursors;
 mod door;
+mod dossiers;
 mod fake;
 mod inputs;
 mod known;

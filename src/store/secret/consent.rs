@@ -210,12 +210,13 @@ impl Sealed {
 }
 
 /// The question for courses of guidance, each with the answers about it, or with none.
-pub(super) fn courses_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let from = "from trajectory t
-         left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
+pub(super) fn courses_of(table: &'static str, clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let from = Words::default().say("from ").say(table).say(
+        " left join consent c on c.clb_id = t.clb_id and c.pupil_id = t.pupil_id and c.trajectory_id = t.id
          left join consent_said x on x.consent_id = c.id and x.version = c.version and x.clb_id = c.clb_id
-         where t.clb_id = ?";
-    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
+         where t.clb_id = ?",
+    );
+    let from = reached(from.id(clb.0), grants, |_| None)?;
     let of_course = [
         ("t.pupil_id", "uuid"),
         ("t.domain", "text"),
@@ -238,11 +239,12 @@ pub(super) fn courses_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
 }
 
 /// The question for what teams decided of the pupils.
-pub(super) fn judgements_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let from = "from capability j
-         join trajectory t on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id
-         where j.clb_id = ?";
-    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
+pub(super) fn judgements_of(table: &'static str, clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let from = Words::default()
+        .say("from capability j join ")
+        .say(table)
+        .say(" on t.id = j.trajectory_id and t.clb_id = j.clb_id and t.pupil_id = j.pupil_id where j.clb_id = ?");
+    let from = reached(from.id(clb.0), grants, |_| None)?;
     Some(Question {
         columns: vec![
             ("t.pupil_id", "uuid"),

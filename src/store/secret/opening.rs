@@ -54,7 +54,7 @@ pub struct Trajectory {
     pub closed_at: Option<DateTime<Utc>>,
     /// Rises with every change.
     pub version: i32,
-    /// Who is or was in its team.
+    /// Who is or was in its team, where that was asked.
     pub team: Vec<Member>,
 }
 
@@ -148,7 +148,7 @@ pub(super) fn text_in(data_key: &DataKey, place: &Place, envelope: &[u8]) -> Res
 /// The lines could not be written, or not committed: then nothing is opened. A sealed value that does not fit its place
 /// opens nothing either.
 pub async fn open(secrets: &Secrets, clb: ClbId, grants: &[Grant], lines: Vec<Line>) -> Result<Found, DbError> {
-    let closed = Closed::read(secrets, clb, grants, None).await?;
+    let closed = Closed::read(secrets, clb, grants, true, None).await?;
     closed.open(secrets, lines).await
 }
 
@@ -163,7 +163,8 @@ pub async fn note(secrets: &Secrets, lines: Vec<Line>) -> Result<(), DbError> {
     secrets.apart.lines.ask(&secrets.apart, lines).await
 }
 
-/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, and which lines tell of it. With what is known of each pupil as a minor, in the order asked for.
+/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, and which lines tell of it. With what is known of each pupil as a minor, in the order asked for. Who is in the teams is read where
+/// that is asked.
 ///
 /// # Errors
 /// As of [`open`].
@@ -171,12 +172,13 @@ pub async fn decide_and_open(
     secrets: &Secrets,
     law: &ConsentLaw,
     basic: Basic,
+    teams: bool,
     decide: impl FnOnce(&[Ties]) -> (Vec<Grant>, Vec<Line>) + Send,
 ) -> Result<(Vec<Known>, Found), DbError> {
     let clb = basic.asker.clb;
     let whole = basic.with_secrets(secrets, law).await?;
     let (grants, lines) = decide(&whole.ties);
-    let closed = Closed::read(secrets, clb, &grants, Some(&whole)).await?;
+    let closed = Closed::read(secrets, clb, &grants, teams, Some(&whole)).await?;
     Ok((whole.minors, closed.open(secrets, lines).await?))
 }
 
@@ -193,24 +195,33 @@ struct Closed {
 
 impl Closed {
     /// What was read along with the relations, where they were read here, is not asked again.
-    async fn read(secrets: &Secrets, clb: ClbId, grants: &[Grant], ahead: Option<&Whole>) -> Result<Self, DbError> {
+    async fn read(
+        secrets: &Secrets,
+        clb: ClbId,
+        grants: &[Grant],
+        teams: bool,
+        ahead: Option<&Whole>,
+    ) -> Result<Self, DbError> {
         let of = |part: Part| -> Vec<&Grant> {
             let of_part = |grant: &&Grant| grant.field().is_some_and(|field| field.part() == part);
             grants.iter().filter(of_part).collect()
         };
         let (entering, consenting) = (of(Part::Entries), of(Part::Consents));
         let is_judged = ahead.is_none_or(|ahead| ahead.minors.iter().any(Known::is_judged));
+        let (with, from) = trajectories_in(clb, grants);
         let questions = [
-            trajectories_of(clb, &of(Part::Trajectories)),
-            entries_of(clb, &entering),
-            consent::courses_of(clb, &consenting),
-            is_judged.then(|| consent::judgements_of(clb, &consenting)).flatten(),
-            referral::question(clb, &of(Part::Referrals)),
-            release::question(clb, &of(Part::Releases)),
+            trajectories_of(from, clb, &of(Part::Trajectories), teams),
+            entries_of(from, clb, &entering),
+            consent::courses_of(from, clb, &consenting),
+            is_judged
+                .then(|| consent::judgements_of(from, clb, &consenting))
+                .flatten(),
+            referral::question(from, clb, &of(Part::Referrals)),
+            release::question(from, clb, &of(Part::Releases)),
         ];
         let [trajectories, entries, courses, judgements, referrals, releases] =
-            several::ask(&secrets.apart, clb, questions).await?;
-        let trajectories = read_trajectories(&trajectories)?;
+            several::ask(&secrets.apart, clb, with, questions).await?;
+        let trajectories = read_trajectories(&trajectories, teams)?;
         let entries = read_entries(&entries, &entering)?;
         let consents = consent::read(&courses, &judgements)?;
         let referrals = referral::read(&referrals)?;
@@ -303,35 +314,55 @@ pub(super) fn reached(from: Words, grants: &[&Grant], also: impl Fn(Class) -> Op
     (!grants.is_empty()).then(|| words.say("))"))
 }
 
-/// The question for trajectories, each once for every place in its team.
-fn trajectories_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let from = "from trajectory t left join team_member m
-             on m.clb_id = t.clb_id and m.pupil_id = t.pupil_id and m.trajectory_id = t.id
-         where t.clb_id = ?";
-    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
-    Some(Question {
-        columns: vec![
-            ("t.id", "uuid"),
-            ("t.pupil_id", "uuid"),
-            ("t.domain", "text"),
-            ("t.phase", "text"),
-            ("t.state", "text"),
-            ("t.asked_by", "text"),
-            ("t.obligation", "text"),
-            ("t.opened_at", "timestamptz"),
-            ("t.closed_at", "timestamptz"),
-            ("t.version", "integer"),
+/// Where the questions find trajectories: of one pupil those are few, and read once for all of them.
+fn trajectories_in(clb: ClbId, grants: &[Grant]) -> (Words, &'static str) {
+    let pupils: BTreeSet<PupilId> = grants.iter().map(|grant| grant.pupil()).collect();
+    if pupils.len() != 1 {
+        return (Words::default(), "trajectory t");
+    }
+    let with = Words::default().say(
+        "with g as materialized (select id, clb_id, pupil_id, domain, phase, state, asked_by, obligation, opened_at, closed_at,
+             version, lapsed_at from trajectory where clb_id = ? and pupil_id",
+    );
+    (
+        with.id(clb.0).one_of(pupils.iter().map(|pupil| pupil.0)).say(") "),
+        "g t",
+    )
+}
+
+/// The question for trajectories; with their teams, each once for every place in its team.
+fn trajectories_of(table: &'static str, clb: ClbId, grants: &[&Grant], teams: bool) -> Option<Question> {
+    let mut from = Words::default().say("from ").say(table);
+    let mut columns = vec![
+        ("t.id", "uuid"),
+        ("t.pupil_id", "uuid"),
+        ("t.domain", "text"),
+        ("t.phase", "text"),
+        ("t.state", "text"),
+        ("t.asked_by", "text"),
+        ("t.obligation", "text"),
+        ("t.opened_at", "timestamptz"),
+        ("t.closed_at", "timestamptz"),
+        ("t.version", "integer"),
+        ("t.lapsed_at", "timestamptz"),
+    ];
+    if teams {
+        from = from.say(
+            " left join team_member m
+             on m.clb_id = t.clb_id and m.pupil_id = t.pupil_id and m.trajectory_id = t.id",
+        );
+        columns.extend([
+            ("m.id", "uuid"),
             ("m.principal_id", "uuid"),
             ("m.begins_on", "date"),
             ("m.ends_on", "date"),
-            ("t.lapsed_at", "timestamptz"),
-            ("m.id", "uuid"),
-        ],
-        from,
-    })
+        ]);
+    }
+    let from = reached(from.say(" where t.clb_id = ?").id(clb.0), grants, |_| None)?;
+    Some(Question { columns, from })
 }
 
-fn read_trajectories(rows: &[Answer]) -> Result<Vec<Trajectory>, DbError> {
+fn read_trajectories(rows: &[Answer], teams: bool) -> Result<Vec<Trajectory>, DbError> {
     let one = |row: &Answer| {
         let trajectory = Trajectory {
             id: row.get(0)?,
@@ -344,30 +375,34 @@ fn read_trajectories(rows: &[Answer]) -> Result<Vec<Trajectory>, DbError> {
             opened_at: row.get(7)?,
             closed_at: row.get(8)?,
             version: row.get(9)?,
-            lapsed_at: row.get(13)?,
+            lapsed_at: row.get(10)?,
             team: Vec::new(),
         };
-        let worker: Option<PrincipalId> = row.get(10)?;
-        let (begins, ends): (Option<NaiveDate>, _) = (row.get(11)?, row.get(12)?);
-        let member = worker.zip(begins).map(|(worker, begins)| Member {
-            worker,
-            period: Period { begins, ends },
-        });
-        let place: Option<Uuid> = row.get(14)?;
-        Ok((trajectory, member, place))
+        let mut member = None;
+        if teams {
+            let place: Option<Uuid> = row.get(11)?;
+            let worker: Option<PrincipalId> = row.get(12)?;
+            let (begins, ends): (Option<NaiveDate>, _) = (row.get(13)?, row.get(14)?);
+            let of = worker.zip(begins).map(|(worker, begins)| Member {
+                worker,
+                period: Period { begins, ends },
+            });
+            member = of.zip(place);
+        }
+        Ok((trajectory, member))
     };
     let mut found = rows.iter().map(one).collect::<Result<Vec<_>, DbError>>()?;
-    found.sort_by_key(|(trajectory, member, place)| {
-        let begins = member.map(|member| member.period.begins);
-        (trajectory.opened_at, trajectory.id, begins, *place)
+    found.sort_by_key(|(trajectory, member)| {
+        let place = member.map(|(member, place)| (member.period.begins, place));
+        (trajectory.opened_at, trajectory.id, place)
     });
     let mut all: Vec<Trajectory> = Vec::new();
-    for (trajectory, member, _) in found {
+    for (trajectory, member) in found {
         if all.last().is_none_or(|last| last.id != trajectory.id) {
             all.push(trajectory);
         }
         if let Some(last) = all.last_mut() {
-            last.team.extend(member);
+            last.team.extend(member.map(|(member, _)| member));
         }
     }
     Ok(all)
@@ -390,11 +425,12 @@ struct Sealed {
     envelope: Vec<u8>,
 }
 
-fn entries_of(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let from =
-        "from entry e join trajectory t on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
-         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id ";
-    let from = Words::default().say(from).say(ADDED_TO);
+fn entries_of(table: &'static str, clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let from = Words::default().say("from entry e join ").say(table).say(
+        " on t.id = e.trajectory_id and t.clb_id = e.clb_id and t.pupil_id = e.pupil_id
+         join entry_text x on x.entry_id = e.id and x.version = e.version and x.clb_id = e.clb_id ",
+    );
+    let from = from.say(ADDED_TO);
     let from = from.say(" where e.clb_id = ? and e.left_out_at is null").id(clb.0);
     // Health data are kept apart: they are of no domain's entries, whatever trajectory they are written in.
     let from = reached(from, grants, |class| {

@@ -177,12 +177,13 @@ impl Sealed {
 }
 
 /// The question for what these grants reach.
-pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let from = "from referral r
-         join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
+pub(super) fn question(table: &'static str, clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let from = Words::default().say("from referral r join ").say(table).say(
+        " on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
          join referral_said x on x.referral_id = r.id and x.version = r.version and x.clb_id = r.clb_id
-         where r.clb_id = ?";
-    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
+         where r.clb_id = ?",
+    );
+    let from = reached(from.id(clb.0), grants, |_| None)?;
     let of_referral = [
         ("t.pupil_id", "uuid"),
         ("t.domain", "text"),

@@ -150,11 +150,12 @@ impl Sealed {
 }
 
 /// The question for what these grants reach.
-pub(super) fn question(clb: ClbId, grants: &[&Grant]) -> Option<Question> {
-    let from = "from school_release r
-         join trajectory t on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id
-         where r.clb_id = ?";
-    let from = reached(Words::default().say(from).id(clb.0), grants, |_| None)?;
+pub(super) fn question(table: &'static str, clb: ClbId, grants: &[&Grant]) -> Option<Question> {
+    let from = Words::default()
+        .say("from school_release r join ")
+        .say(table)
+        .say(" on t.id = r.trajectory_id and t.clb_id = r.clb_id and t.pupil_id = r.pupil_id where r.clb_id = ?");
+    let from = reached(from.id(clb.0), grants, |_| None)?;
     Some(Question {
         columns: vec![
             ("r.pupil_id", "uuid"),

@@ -53,10 +53,12 @@ pub(super) fn names(columns: &[Column]) -> String {
     names.join(", ")
 }
 
-/// The rows of each question to this CLB, in no order; to what is not asked there are none.
+/// The rows of each question to this CLB, in no order; to what is not asked there are none. What comes before them all is said
+/// first.
 pub(super) async fn ask<const N: usize>(
     apart: &SecretDb,
     clb: ClbId,
+    with: Words,
     questions: [Option<Question>; N],
 ) -> Result<[Vec<Answer>; N], DbError> {
     let mut answers = array::from_fn(|_| Vec::new());
@@ -68,8 +70,11 @@ pub(super) async fn ask<const N: usize>(
     if asked.is_empty() {
         return Ok(answers);
     }
-    let words = asked.iter().map(|(_, question)| &question.from);
-    let (shape, values) = apart.shapes.of(words, pieces(&asked), || together(&asked));
+    let words = std::iter::once(&with).chain(asked.iter().map(|(_, question)| &question.from));
+    let (shape, values) = apart.shapes.of(words, pieces(&with, &asked), || {
+        let (text, places) = together(&asked);
+        (format!("{}{text}", with.pieces().concat()), places)
+    });
     for row in apart.ask(clb, (Arc::clone(&shape), values)).await? {
         let nth: i32 = row.try_get_by_index(0)?;
         let nth = usize::try_from(nth).ok();
@@ -84,8 +89,9 @@ pub(super) async fn ask<const N: usize>(
 }
 
 /// All that their text is made of.
-fn pieces(asked: &[(usize, Question)]) -> Vec<&'static str> {
+fn pieces(with: &Words, asked: &[(usize, Question)]) -> Vec<&'static str> {
     let mut all = Vec::with_capacity(128);
+    all.extend(with.pieces());
     for (nth, question) in asked {
         // Each in its place, behind those that are not asked.
         all.resize(all.len().saturating_add(*nth), "");

@@ -207,15 +207,16 @@ fn shape(criterion: &mut Criterion) {
     };
     let kept = once.clone();
     let constant = Fake {
-        dossiers: Some(Box::new(move |_, of, fields| {
-            let of_these: Vec<(Field, Grant)> = kept.iter().filter(|(one, _)| fields.contains(one)).cloned().collect();
+        dossiers: Some(Box::new(move |_, of, asked| {
+            let asked = kept.iter().filter(|(one, _)| asked.fields.contains(one));
+            let of_these: Vec<(Field, Grant)> = asked.cloned().collect();
             of.iter().map(|pupil| (*pupil, opened(&of_these))).collect()
         })),
         ..Fake::default()
     };
     let real = Fake {
-        dossiers: Some(Box::new(move |operation, of, fields| {
-            let grants = decided(operation, &relations, of, fields);
+        dossiers: Some(Box::new(move |operation, of, asked| {
+            let grants = decided(operation, &relations, of, &asked.fields);
             of.iter()
                 .map(|pupil| (*pupil, opened(&grants)))
                 .collect::<HashMap<_, _>>()

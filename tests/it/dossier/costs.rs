@@ -92,3 +92,34 @@ fn a_dossier_is_read_by_what_it_holds() {
         assert!(rows < 40 * TIMES && pages < 120 * TIMES, "{of}");
     });
 }
+
+/// A column of a team that only its members are told of, taken from the role that serves.
+const NO_PLACES: [&str; 2] = [
+    "revoke select on team_member from clb_hub_test_secrecy",
+    "grant select (clb_id, pupil_id, trajectory_id, principal_id, begins_on, ends_on) on team_member to clb_hub_test_secrecy",
+];
+
+#[test]
+fn a_team_is_read_where_it_is_asked() {
+    run_test(TestDatabase::migrated(Backend::Postgres), async |database| {
+        let look = database.look_apart().await;
+        let town = Town::new(database).await;
+        let staff = Staff::anchored(&town).await;
+        let by = &staff.anchor;
+        town.ask_for(by, GUIDANCE, true, &open(town.ada, "LEARNING")).await;
+        for taken in NO_PLACES {
+            look.execute_unprepared(taken).await.unwrap();
+        }
+        let of = |what: &str| {
+            format!(
+                "{{ dossier(pupilId: \"{}\") {{ learning {{ trajectories {{
+                     ... on GrantedTrajectories {{ value {{ state {what} }} }} }} }} }} }}",
+                town.ada
+            )
+        };
+        let told = town.ask_for(by, GUIDANCE, true, &of("")).await;
+        assert_eq!(told["dossier"]["learning"]["trajectories"]["value"][0]["state"], "OPEN");
+        let whole = town.answer_for(by, GUIDANCE, true, &of("team { begins }")).await;
+        assert_eq!(whole["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+    });
+}

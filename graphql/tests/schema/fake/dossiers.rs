@@ -26,8 +26,8 @@ use hub_graphql::dossier::review::ParentsLogRow;
 use hub_graphql::dossier::rights::{EndAccess, OpenDossier, StandingRow};
 use hub_graphql::dossier::transfer::{RecordObjection, TransferRow};
 use hub_graphql::dossier::{
-    self, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker, RecordConsent,
-    WriteEntry,
+    self, AskedFor, CorrectConsent, CorrectEntry, DossierRow, JudgeCapability, NewTrajectory, PutPost, PutWorker,
+    RecordConsent, WriteEntry,
 };
 use hub_graphql::guidance::{Ask, Received};
 use hub_graphql::hub::{
@@ -45,11 +45,11 @@ impl Dossiers for Fake {
         &self,
         operation: &Operation,
         pupils: &[PupilId],
-        fields: &[Field],
+        asked_for: &AskedFor,
     ) -> Answer<HashMap<PupilId, DossierRow>> {
         self.count()?;
         let kept = self.dossiers.as_ref();
-        Ok(kept.map(|kept| kept(operation, pupils, fields)).unwrap_or_default())
+        Ok(kept.map(|kept| kept(operation, pupils, asked_for)).unwrap_or_default())
     }
 
     async fn open_trajectory(&self, _: &Operation, _: NewTrajectory) -> Answer<dossier::Stepped<TrajectoryId>> {

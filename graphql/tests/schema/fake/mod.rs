@@ -17,14 +17,13 @@ use hub_entities::id::{
     AgreementId, ClassId, ClbId, EnrolmentId, EventId, GapId, PrincipalId, PupilId, RunId, SchoolId, SignalId, SourceId,
 };
 use hub_entities::operation::{Actor, Operation, Realm, Role};
-use hub_entities::policy::secret::Field;
 use hub_entities::signal::{EventKind, SignalState, Track};
 use hub_entities::time::SchoolYear;
 use hub_graphql::absence::{Absence, AbsenceCount, HalfDayRow, TallyRow};
 use hub_graphql::agreement::AgreementRow;
 use hub_graphql::change::{ChangeRow, ChangeTold};
 use hub_graphql::class_group::{ClassRow, MemberRow};
-use hub_graphql::dossier::DossierRow;
+use hub_graphql::dossier::{AskedFor, DossierRow};
 use hub_graphql::hub::{
     Agreements, Alerts, Answer, Changed, Changes, Classes, Decided, Operations, Position, Proposal, Pupils, Schools,
     Signals, Stepped, Update,
@@ -54,8 +53,8 @@ pub(crate) struct Fake {
     pub(crate) dossiers: Option<Dossiers>,
 }
 
-/// Dossiers of these pupils, with these fields.
-type Dossiers = Box<dyn Fn(&Operation, &[PupilId], &[Field]) -> HashMap<PupilId, DossierRow> + Send + Sync>;
+/// Dossiers of these pupils, with what is asked of them.
+type Dossiers = Box<dyn Fn(&Operation, &[PupilId], &AskedFor) -> HashMap<PupilId, DossierRow> + Send + Sync>;
 
 pub(crate) fn pupil(number: u128) -> PupilId {
     PupilId(Uuid::from_u128(number))
