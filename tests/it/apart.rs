@@ -179,6 +179,47 @@ fn without_a_named_clb_nothing_is_there() {
     );
 }
 
+/// R25, of the log, whose rule is one of its own: it is read once a statement.
+#[test]
+fn lines_are_there_for_whom_their_clb_is_named_alone() {
+    use crate::support::database::{Backend, run_test};
+    run_test(
+        TestDatabase::migrated(Backend::Postgres),
+        async |database: &TestDatabase| {
+            let look = database.look_apart().await;
+            let [one, other] = ["0000000a", "0000000b"].map(|of| format!("{of}-0000-4000-8000-000000000000"));
+            for (at, clb) in [&one, &other, &other].into_iter().enumerate() {
+                let line = format!(
+                    "insert into access_line (id, clb_id, at, principal_id, role, assured, pupil_id, action, granted, withheld,
+                       request_id)
+                     values (gen_random_uuid(), '{clb}', '2026-11-2{at}T10:00:00Z', '{clb}', 'clb_worker', true, '{clb}', 'read',
+                       '', '', '{clb}')"
+                );
+                look.execute_unprepared(&line).await.unwrap();
+            }
+            let apart = sea_orm::ConnectOptions::new(&database.apart)
+                .set_schema_search_path("secrecy")
+                .clone();
+            let role = sea_orm::Database::connect(apart).await.unwrap();
+            let both = format!("{one},{other}");
+            for (named, there) in [(one.as_str(), 1), (&other, 2), (&both, 3), ("", 0)] {
+                let tx = role.begin().await.unwrap();
+                let text = format!("set local clb_hub.clbs = '{named}'");
+                tx.execute_unprepared(&text).await.unwrap();
+                for all in [
+                    "select * from access_line",
+                    "update access_line set seq = extract(day from at)::bigint",
+                ] {
+                    let done = tx.execute_unprepared(all).await.unwrap();
+                    assert_eq!(done.rows_affected(), there, "{named:?}: {all}");
+                }
+                tx.rollback().await.unwrap();
+            }
+            role.close().await.unwrap();
+        },
+    );
+}
+
 // R26: many take turns on few connections, some of them cut off or failing, and each finds its own alone.
 both_databases!(a_connection_carries_nothing_over, async |database: &TestDatabase| {
     let world = World::new(database, NOW).await;
