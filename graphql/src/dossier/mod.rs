@@ -485,16 +485,16 @@ impl Dossier {
     }
 }
 
-/// The fields under secrecy that are asked for below a dossier.
 /// What is asked of a dossier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedFor {
-    /// Which fields.
+    /// Which fields under secrecy.
     pub fields: Vec<Field>,
     /// Whether with its trajectories who is in their teams is asked as well.
     pub teams: bool,
 }
 
+/// What a question asks for below a dossier.
 fn asked_for(look: &Lookahead<'_>) -> AskedFor {
     const DOMAINS: [(&str, Class); 4] = [
         ("learning", Class::Learning),

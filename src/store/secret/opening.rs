@@ -163,8 +163,8 @@ pub async fn note(secrets: &Secrets, lines: Vec<Line>) -> Result<(), DbError> {
     secrets.apart.lines.ask(&secrets.apart, lines).await
 }
 
-/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, and which lines tell of it. With what is known of each pupil as a minor, in the order asked for. Who is in the teams is read where
-/// that is asked.
+/// Opens what is granted, as [`open`] does; but what that is `decide` says, of the relations, and which lines tell of it. With
+/// what is known of each pupil as a minor, in the order asked for. Who is in the `teams` is read where that is asked.
 ///
 /// # Errors
 /// As of [`open`].
@@ -314,19 +314,21 @@ pub(super) fn reached(from: Words, grants: &[&Grant], also: impl Fn(Class) -> Op
     (!grants.is_empty()).then(|| words.say("))"))
 }
 
-/// Where the questions find trajectories: of one pupil those are few, and read once for all of them.
+/// Where the questions find trajectories, and what is said before them: of one pupil there are few, and they are read once for
+/// all questions.
 fn trajectories_in(clb: ClbId, grants: &[Grant]) -> (Words, &'static str) {
     let pupils: BTreeSet<PupilId> = grants.iter().map(|grant| grant.pupil()).collect();
     if pupils.len() != 1 {
         return (Words::default(), "trajectory t");
     }
     let with = Words::default().say(
-        "with g as materialized (select id, clb_id, pupil_id, domain, phase, state, asked_by, obligation, opened_at, closed_at,
-             version, lapsed_at from trajectory where clb_id = ? and pupil_id",
+        "with of_pupil as materialized (
+             select id, clb_id, pupil_id, domain, phase, state, asked_by, obligation, opened_at, closed_at, version, lapsed_at
+             from trajectory where clb_id = ? and pupil_id",
     );
     (
         with.id(clb.0).one_of(pupils.iter().map(|pupil| pupil.0)).say(") "),
-        "g t",
+        "of_pupil t",
     )
 }
 
