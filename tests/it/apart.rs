@@ -179,7 +179,7 @@ fn without_a_named_clb_nothing_is_there() {
     );
 }
 
-/// R25, of the log, whose rule is one of its own: it is read once a statement.
+/// R25, of the log: what one transaction links is of several CLBs, and of none that it does not name.
 #[test]
 fn lines_are_there_for_whom_their_clb_is_named_alone() {
     use crate::support::database::{Backend, run_test};

@@ -317,7 +317,7 @@ pub(super) fn reached(from: Words, grants: &[&Grant], also: impl Fn(Class) -> Op
 /// Where the questions find trajectories, and what is said before them: of one pupil there are few, and they are read once for
 /// all questions.
 fn trajectories_in(clb: ClbId, grants: &[Grant]) -> (Words, &'static str) {
-    let pupils: BTreeSet<PupilId> = grants.iter().map(|grant| grant.pupil()).collect();
+    let pupils: BTreeSet<PupilId> = grants.iter().map(Grant::pupil).collect();
     if pupils.len() != 1 {
         return (Words::default(), "trajectory t");
     }

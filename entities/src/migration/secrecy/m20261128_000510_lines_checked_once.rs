@@ -20,7 +20,7 @@ impl MigrationTrait for Migration {
 }
 
 /// The CLBs that a transaction names, as an array.
-pub(super) fn named() -> String {
+fn named() -> String {
     format!("string_to_array(current_setting('{CLBS}', true), ',')::uuid[]")
 }
 

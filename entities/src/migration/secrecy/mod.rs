@@ -28,7 +28,6 @@ mod m20261127_000300_parents_log;
 mod m20261127_000400_cheaper_reads;
 mod m20261128_000500_waiting_lines;
 mod m20261128_000510_lines_checked_once;
-mod m20261128_000520_lines_found_once;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -57,7 +56,6 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000400_cheaper_reads::Migration),
             Box::new(m20261128_000500_waiting_lines::Migration),
             Box::new(m20261128_000510_lines_checked_once::Migration),
-            Box::new(m20261128_000520_lines_found_once::Migration),
         ]
     }
 }
