@@ -53,8 +53,7 @@ pub(super) fn names(columns: &[Column]) -> String {
     names.join(", ")
 }
 
-/// The rows of each question to this CLB, in no order; to what is not asked there are none. What comes before them all is said
-/// first.
+/// The rows of each question to this CLB, in no order; to what is not asked there are none. `with` is said before them all.
 pub(super) async fn ask<const N: usize>(
     apart: &SecretDb,
     clb: ClbId,
